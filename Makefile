@@ -1,0 +1,59 @@
+# Each target makes its own virtual environment under .venv/ and installs what it needs; only make and Python 3.11+
+# are asked for. `make demo` and `make test` are all that a newcomer needs.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/run
+DEV := $(VENV)/dev
+INTEROP := $(VENV)/interop
+PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: demo test check lint types interop pins clean
+.DEFAULT_GOAL := test
+
+$(RUN)/.done: requirements/run.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	rm -rf $(RUN) && $(PYTHON) -m venv $(RUN)
+	$(RUN)/bin/python $(PIP) -r requirements/run.txt
+	touch $@
+
+$(DEV)/.done: requirements/run.txt requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	rm -rf $(DEV) && $(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/python $(PIP) -r requirements/dev.txt
+	touch $@
+
+$(INTEROP)/.done: requirements/run.txt requirements/dev.txt requirements/interop.txt
+	rm -rf $(INTEROP) && $(PYTHON) -m venv $(INTEROP)
+	$(INTEROP)/bin/python $(PIP) -r requirements/interop.txt
+	touch $@
+
+demo: $(RUN)/.done            ## the gateway in front of its sandbox, with three keys
+	exec $(RUN)/bin/python -m gateway demo
+
+test: $(DEV)/.done            ## the test suite
+	$(DEV)/bin/python -m pytest -n auto -m "not interop"
+
+lint: $(DEV)/.done
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+
+types: $(DEV)/.done
+	$(DEV)/bin/mypy
+
+check: lint types test        ## lint, types and tests
+
+interop: $(INTEROP)/.done     ## against servers that nobody here wrote
+	$(INTEROP)/bin/python -m pytest -m interop
+
+pins:                         ## renew the pinned requirements
+	rm -rf $(VENV)/pins && $(PYTHON) -m venv $(VENV)/pins
+	$(VENV)/pins/bin/python -m pip install --quiet pip-tools
+	for name in run dev interop; do \
+	  source=requirements/$$name.in; [ $$name = run ] && source=pyproject.toml; \
+	  $(VENV)/pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-annotate \
+	    --output-file requirements/$$name.txt $$source || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

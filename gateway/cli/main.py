@@ -1,0 +1,26 @@
+"""The command line's front door: verbs and exit codes (0 ok, 1 findings, 2 usage, 78 bad configuration)."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from gateway import __version__
+from gateway.cli.check import check
+from gateway.cli.demo import demo
+from gateway.cli.keys import keys
+from gateway.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """A policy-enforcing reverse proxy for RESO Web API servers."""
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(f"gateway {__version__}")
+
+
+for command in (demo, serve, check, keys):
+    main.add_command(command)

@@ -1,0 +1,67 @@
+"""The admin listener: health, readiness, metrics. Nothing of it is on the clients' port (C262)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from gateway.edge.latch import Latch
+from gateway.edge.responses import SERVER
+from gateway.observe.metrics import Metrics
+from gateway.store.snapshot import Snapshot
+
+
+class Operations:
+    """``/healthz``: the process lives; ``/readyz``: it can serve, or why not; ``/metrics``: the rest."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot | None], latch: Latch, metrics: Metrics) -> None:
+        self._snapshot = snapshot
+        self._latch = latch
+        self._metrics = metrics
+        self._changed = time.monotonic()
+        self._revision = -1
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.raw_path.partition("?")[0]
+        if path not in ("/healthz", "/readyz", "/metrics"):
+            return _text(404, "not found\n")
+        if request.method not in ("GET", "HEAD"):
+            response = _text(405, "method not allowed\n")
+            response.headers["Allow"] = "GET, HEAD"
+            return response
+        if path == "/healthz":
+            return _text(200, "ok\n")
+        if path == "/metrics":
+            return web.Response(
+                body=self._metrics.text(),
+                headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8", "Server": SERVER},
+            )
+        return self._ready()
+
+    def _ready(self) -> web.Response:
+        snapshot = self._snapshot()
+        revision = snapshot.revision if snapshot else -1
+        if revision != self._revision:
+            self._revision, self._changed = revision, time.monotonic()
+        schema = snapshot is not None and snapshot.schema is not None
+        detail = {
+            "ready": schema,
+            "metadata": "loaded" if schema else "not loaded yet",
+            "revision": revision,
+            "snapshot_age_seconds": round(time.monotonic() - self._changed, 1),
+            "policies": len(snapshot.policies) if snapshot else 0,
+            "faults": [str(fault) for fault in snapshot.faults] if snapshot else [],
+            "latched": list(self._latch.resources),
+        }
+        return web.Response(
+            status=200 if schema else 503,
+            body=json.dumps(detail, ensure_ascii=True).encode("ascii") + b"\n",
+            headers={"Content-Type": "application/json", "Server": SERVER},
+        )
+
+
+def _text(status: int, text: str) -> web.Response:
+    return web.Response(status=status, text=text, headers={"Server": SERVER, "Cache-Control": "no-store"})

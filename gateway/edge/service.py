@@ -1,0 +1,82 @@
+"""A running gateway: listeners, upstream, metadata watcher and snapshot, put together in one place."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from gateway.edge.app import Gateway
+from gateway.edge.enforcement import Enforcement
+from gateway.edge.latch import Latch
+from gateway.edge.listener import Listener
+from gateway.edge.operations import Operations
+from gateway.observe.events import Complaint, Observer, Observers, ResourceLatched, SnapshotPublished
+from gateway.observe.metrics import Metrics
+from gateway.odata.csdl import Schema
+from gateway.store.configuration import Configuration
+from gateway.store.snapshot import Snapshot, build_snapshot
+from gateway.upstream.client import UpstreamClient
+from gateway.upstream.metadata import MetadataWatcher
+
+
+class Service:
+    """Use as an async context: inside, both listeners accept. Ports are real once started."""
+
+    def __init__(self, configuration: Configuration, *observers: Observer) -> None:
+        settings = configuration.settings
+        self._configuration = configuration
+        self.metrics = Metrics()
+        self._publish = Observers(self.metrics, *observers)
+        self.latch = Latch(lambda resource, reason: self._publish(ResourceLatched(resource, reason)))
+        self.latch.under(settings.upstream.profile)
+        self._upstream = UpstreamClient(settings.upstream, configuration.secrets.upstream_token)
+        self.gateway = Gateway(configuration, Enforcement(self._upstream, self.latch), self.latch, self._publish)
+        self.gateway.snapshot = build_snapshot(0, configuration, None)
+        self._watcher = MetadataWatcher(
+            self._upstream,
+            refresh=settings.upstream.metadata_refresh,
+            retry=settings.upstream.metadata_retry,
+            publish=self.publish_schema,
+            complain=lambda message: self._publish(Complaint(message)),
+        )
+        operations = Operations(lambda: self.gateway.snapshot, self.latch, self.metrics)
+        self.listener = Listener(self.gateway.handle, settings.listen.host, settings.listen.port)
+        self.admin = Listener(operations.handle, settings.admin.host, settings.admin.port)
+        self._stack = AsyncExitStack()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        assert self.gateway.snapshot is not None
+        return self.gateway.snapshot
+
+    def publish_schema(self, schema: Schema) -> None:
+        """Compiles every policy against a schema and swaps the snapshot: one reference, between two requests."""
+        # Documents that were good once are not refused as a whole because the upstream changed under them (P10).
+        was_good = self.snapshot.schema is not None
+        snapshot = build_snapshot(self.snapshot.revision + 1, self._configuration, schema, deny_broken=was_good)
+        self.gateway.snapshot = snapshot
+        notes = sorted({note for policy in snapshot.policies.values() for note in policy.notes})
+        self._publish(
+            SnapshotPublished(
+                snapshot.revision, len(snapshot.policies), tuple(str(fault) for fault in snapshot.faults), tuple(notes)
+            )
+        )
+
+    async def __aenter__(self) -> Self:
+        stack = self._stack
+        await stack.enter_async_context(self._upstream)
+        await self.admin.start()
+        stack.push_async_callback(self.admin.stop)
+        await self._watcher.fetch()
+        await self.listener.start()
+        stack.push_async_callback(self.listener.stop)
+        task = asyncio.create_task(self._watcher.run())
+        stack.callback(task.cancel)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()

@@ -1,0 +1,98 @@
+"""The error tree: what may be said to a client, and what is said to the person who wrote the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Code(Enum):
+    """Code and HTTP status of every error body; docs/errors.md explains each, a test holds the two together."""
+
+    INVALID_QUERY = ("InvalidQuery", 400)
+    BAD_REQUEST = ("BadRequest", 400)
+    UNAUTHORIZED = ("Unauthorized", 401)
+    NOT_FOUND = ("NotFound", 404)
+    METHOD_NOT_ALLOWED = ("MethodNotAllowed", 405)
+    NOT_ACCEPTABLE = ("NotAcceptable", 406)
+    GONE = ("Gone", 410)
+    PAYLOAD_TOO_LARGE = ("PayloadTooLarge", 413)
+    URI_TOO_LONG = ("UriTooLong", 414)
+    HEADERS_TOO_LARGE = ("HeadersTooLarge", 431)
+    NOT_IMPLEMENTED = ("NotImplemented", 501)
+    UPSTREAM_ERROR = ("UpstreamError", 502)
+    UNAVAILABLE = ("Unavailable", 503)
+    TIMEOUT = ("Timeout", 504)
+
+    @property
+    def text(self) -> str:
+        return self.value[0]
+
+    @property
+    def status(self) -> int:
+        return self.value[1]
+
+
+class Refusal(Exception):
+    """An answer that is not data. ``message`` may name only what the client itself sent (D13)."""
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        target: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.target = target
+        self.headers = dict(headers or {})
+
+
+def invalid_query(message: str, target: str | None = None) -> Refusal:
+    """400: the request is understood and wrong, or names what does not exist for this key."""
+    return Refusal(Code.INVALID_QUERY, message, target=target)
+
+
+def not_found() -> Refusal:
+    """404: one constant answer for malformed paths, unknown and hidden names, and rows that cannot be seen."""
+    return Refusal(Code.NOT_FOUND, "there is no such resource or record")
+
+
+def not_offered(what: str) -> Refusal:
+    """501: known to OData and not offered here; ``what`` is a word of the standard, never a name of the data."""
+    return Refusal(Code.NOT_IMPLEMENTED, f"{what} is not offered by this service", target=what)
+
+
+def upstream_error() -> Refusal:
+    """502: the upstream broke its contract; one constant body, the reason goes to the log."""
+    return Refusal(Code.UPSTREAM_ERROR, "the listing service behind this gateway gave an answer that cannot be used")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One thing wrong with a configuration file or a template, in its author's words.
+
+    ``line`` is 1-based, 0 where the fault belongs to the whole file; ``path`` is the way to the value, such as
+    ``("FieldOverrides", "Property", "Residential", "ListPrice")``.
+    """
+
+    file: str
+    line: int
+    path: tuple[str, ...]
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {'.'.join(self.path)}: {self.message}" if self.path else f"{place}: {self.message}"
+
+
+class ConfigurationError(Exception):
+    """Every fault of a configuration at once; nothing has been changed when it is raised."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(sorted(set(faults)))
+        super().__init__("\n".join(str(fault) for fault in self.faults))

@@ -1,0 +1,76 @@
+"""Events, and where they go. A request emits one RequestHandled; everything that observes reads that one (STYLE 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHandled:
+    """One request, decided and answered. No field values and no literals of the client (C257, C351).
+
+    ``reason`` is the code of a refusal, empty for data; ``detail`` says for operators what the client was not told.
+    Times are seconds, sizes bytes.
+    """
+
+    request_id: str
+    key_id: str
+    client: str
+    method: str
+    resource: str
+    shape: str
+    policy: str
+    fingerprint: str
+    status: int
+    reason: str
+    detail: str
+    records: int
+    fields_hidden: int
+    photos_cut: int
+    unknown_members: int
+    violations: int
+    upstream_requests: int
+    upstream_seconds: float
+    seconds: float
+    bytes_sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPublished:
+    """A new snapshot is served."""
+
+    revision: int
+    policies: int
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLatched:
+    """The upstream broke its profile for a resource, which is answered 502 to every key from now on (D6)."""
+
+    resource: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something an operator should look at that belongs to no request."""
+
+    message: str
+
+
+Event = RequestHandled | SnapshotPublished | ResourceLatched | Complaint
+Observer = Callable[[Event], None]
+
+
+class Observers:
+    """Hands each event to every observer, in order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def __call__(self, event: Event) -> None:
+        for observer in self._observers:
+            observer(event)

@@ -1,0 +1,44 @@
+"""The decision log: structlog JSON lines on standard output, one for each request."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import asdict
+from typing import TextIO, assert_never
+
+import structlog
+
+from gateway.observe.events import Complaint, Event, RequestHandled, ResourceLatched, SnapshotPublished
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class DecisionLog:
+    """Writes events as JSON. Everything outside printable ASCII is escaped, so a line stays a line (C135)."""
+
+    def __init__(self, level: str = "info", stream: TextIO | None = None) -> None:
+        self._log = structlog.wrap_logger(
+            structlog.WriteLogger(stream or sys.stdout),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.JSONRenderer(ensure_ascii=True),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+            cache_logger_on_first_use=True,
+        )
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RequestHandled():
+                self._log.info("request", **asdict(event))
+            case SnapshotPublished():
+                level = self._log.warning if event.faults else self._log.info
+                level("snapshot", **asdict(event))
+            case ResourceLatched():
+                self._log.error("latched", **asdict(event))
+            case Complaint():
+                self._log.warning("complaint", message=event.message)
+            case _:
+                assert_never(event)

@@ -1,0 +1,88 @@
+"""Prometheus metrics, fed by events. docs/operations.md lists each of them."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from gateway.observe.events import Complaint, Event, RequestHandled, ResourceLatched, SnapshotPublished
+
+
+class Metrics:
+    """One registry for each gateway, so that two of them in one process do not meet."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "gateway_requests",
+            "Requests answered, by status and code of refusal",
+            ("status", "reason"),
+            registry=self.registry,
+        )
+        self._records = Counter(
+            "gateway_records_delivered", "Records delivered, nested ones included", registry=self.registry
+        )
+        self._hidden = Counter(
+            "gateway_fields_hidden", "Conditional fields left out of delivered records", registry=self.registry
+        )
+        self._photos = Counter("gateway_photos_cut", "Photos left out by the limit", registry=self.registry)
+        self._unknown = Counter(
+            "gateway_unknown_members", "Members that came unasked from the upstream", registry=self.registry
+        )
+        self._violations = Counter(
+            "gateway_violations", "Records that were not definitely permitted", registry=self.registry
+        )
+        self._seconds = Histogram("gateway_request_seconds", "Time from request to answer", registry=self.registry)
+        self._upstream = Histogram(
+            "gateway_upstream_seconds", "Time spent waiting for the upstream, by request", registry=self.registry
+        )
+        self._upstream_requests = Counter(
+            "gateway_upstream_requests", "Requests to the upstream", registry=self.registry
+        )
+        self._bytes = Counter("gateway_bytes_sent", "Bytes of bodies sent to clients", registry=self.registry)
+        self._revision = Gauge(
+            "gateway_snapshot_revision", "Revision of the snapshot being served", registry=self.registry
+        )
+        self._policies = Gauge("gateway_policies", "Policies that compiled", registry=self.registry)
+        self._faults = Gauge(
+            "gateway_policy_faults", "Faults of documents against the upstream's schema", registry=self.registry
+        )
+        self._latched = Gauge(
+            "gateway_latched",
+            "1 for each resource that is latched after a violation",
+            ("resource",),
+            registry=self.registry,
+        )
+        self._complaints = Counter("gateway_complaints", "Warnings that belong to no request", registry=self.registry)
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case RequestHandled():
+                self._handled(event)
+            case SnapshotPublished():
+                self._revision.set(event.revision)
+                self._policies.set(event.policies)
+                self._faults.set(len(event.faults))
+            case ResourceLatched():
+                self._latched.labels(event.resource).set(1)
+            case Complaint():
+                self._complaints.inc()
+            case _:
+                assert_never(event)
+
+    def _handled(self, event: RequestHandled) -> None:
+        self._requests.labels(str(event.status), event.reason).inc()
+        self._records.inc(event.records)
+        self._hidden.inc(event.fields_hidden)
+        self._photos.inc(event.photos_cut)
+        self._unknown.inc(event.unknown_members)
+        self._violations.inc(event.violations)
+        self._seconds.observe(event.seconds)
+        self._bytes.inc(event.bytes_sent)
+        if event.upstream_requests:
+            self._upstream.observe(event.upstream_seconds)
+            self._upstream_requests.inc(event.upstream_requests)
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)

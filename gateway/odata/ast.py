@@ -1,0 +1,208 @@
+"""Trees of OData expressions and query options: frozen values, built by parser or policy, read by the printer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gateway.odata.literals import Literal
+
+
+class Operator(Enum):
+    """The six comparisons (OData URL Conventions, 5.1.1.1)."""
+
+    EQ = "eq"
+    NE = "ne"
+    GT = "gt"
+    GE = "ge"
+    LT = "lt"
+    LE = "le"
+
+    @property
+    def complement(self) -> Operator:
+        """The operator that holds where this one does not, for operands that are not null."""
+        return _COMPLEMENT[self]
+
+    @property
+    def mirrored(self) -> Operator:
+        """The operator with its operands exchanged: ``5 lt Beds`` is ``Beds gt 5``."""
+        return _MIRRORED[self]
+
+
+_COMPLEMENT = {
+    Operator.EQ: Operator.NE,
+    Operator.NE: Operator.EQ,
+    Operator.GT: Operator.LE,
+    Operator.LE: Operator.GT,
+    Operator.GE: Operator.LT,
+    Operator.LT: Operator.GE,
+}
+_MIRRORED = {
+    Operator.EQ: Operator.EQ,
+    Operator.NE: Operator.NE,
+    Operator.GT: Operator.LT,
+    Operator.LT: Operator.GT,
+    Operator.GE: Operator.LE,
+    Operator.LE: Operator.GE,
+}
+
+
+class Function(Enum):
+    """Canonical functions that cannot fail on any row (DESIGN P9)."""
+
+    CONTAINS = "contains"
+    STARTSWITH = "startswith"
+    ENDSWITH = "endswith"
+    TOLOWER = "tolower"
+    TOUPPER = "toupper"
+
+
+#: Functions whose result is a boolean; their second argument is always a string literal (C278).
+STRING_TESTS = frozenset({Function.CONTAINS, Function.STARTSWITH, Function.ENDSWITH})
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyPath:
+    """A property of the type the expression is about. ``position`` is where the client wrote it, from 0."""
+
+    name: str
+    position: int = field(default=-1, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StringFunction:
+    """``tolower`` or ``toupper`` of an operand."""
+
+    function: Function
+    operand: Operand
+
+
+#: What may stand on the left of a comparison.
+Operand = PropertyPath | StringFunction
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``operand op literal``; the parser turns ``5 lt Beds`` round, so the literal always stands right."""
+
+    operator: Operator
+    left: Operand
+    right: Literal
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """``operand in (literal, ...)``; never empty."""
+
+    left: Operand
+    items: tuple[Literal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StringTest:
+    """``contains``, ``startswith`` or ``endswith`` of an operand with a literal pattern."""
+
+    function: Function
+    operand: Operand
+    pattern: Literal
+
+
+class Quantifier(Enum):
+    ANY = "any"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda:
+    """``Tags/any(x:...)`` or ``all`` over a collection; ``predicate`` names the element by ``variable``."""
+
+    quantifier: Quantifier
+    path: PropertyPath
+    variable: str
+    predicate: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """``true`` or ``false`` standing as a whole condition."""
+
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    term: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """A conjunction of two or more terms; n-ary, so that a chain of 2,000 does not nest."""
+
+    terms: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    terms: tuple[Expression, ...]
+
+
+Expression = And | Or | Not | Comparison | In | StringTest | Lambda | PropertyPath | Constant
+
+TRUE = Constant(True)
+FALSE = Constant(False)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderByItem:
+    path: PropertyPath
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SelectItem:
+    """A name of ``$select``, or ``*``."""
+
+    name: str
+    position: int = field(default=-1, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpandItem:
+    """A navigation property of ``$expand`` with the options in its brackets."""
+
+    name: str
+    query: Query
+    position: int = field(default=-1, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Query options of a request or of one level of ``$expand``. ``None`` and empty mean: not given."""
+
+    filter: Expression | None = None
+    select: tuple[SelectItem, ...] = ()
+    orderby: tuple[OrderByItem, ...] = ()
+    expand: tuple[ExpandItem, ...] = ()
+    top: int | None = None
+    skip: int | None = None
+    count: bool | None = None
+    skiptoken: str | None = None
+
+
+EMPTY_QUERY = Query()
+
+
+def conjunction(*terms: Expression | None) -> Expression:
+    """The conjunction of the given terms; ``None`` and ``true`` are left out, ``true`` if nothing is left."""
+    kept = [term for term in terms if term is not None and term != TRUE]
+    if not kept:
+        return TRUE
+    return kept[0] if len(kept) == 1 else And(tuple(kept))
+
+
+def disjunction(*terms: Expression) -> Expression:
+    """The disjunction of the given terms; ``false`` is left out, ``false`` if nothing is left."""
+    kept = [term for term in terms if term != FALSE]
+    if not kept:
+        return FALSE
+    return kept[0] if len(kept) == 1 else Or(tuple(kept))

@@ -1,0 +1,155 @@
+"""Strict reading of OData JSON bodies, and canonical writing of values (CHANNELS 3.14, 5.3).
+
+Records stay ``dict[str, Raw]``: a number keeps each of its digits, and nothing below a member is touched until policy
+asks for it. msgspec does not check UTF-8 inside ``Raw`` and lets the last of two equal names win, so both are
+checked here, first.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+import msgspec
+
+#: Deeper JSON than this is nobody's listing; msgspec itself gives up at about 1,000.
+MAX_DEPTH = 64
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRUCTURE = re.compile(rb"[{}\[\]:]")
+_NOT_BRACKETS = re.compile(rb"[^\[\]{}]+")
+_OPENING = frozenset(b"[{")
+
+_RECORD_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LIST_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
+_STRING_DECODER = msgspec.json.Decoder(str)
+
+
+class BodyError(Exception):
+    """The body as a whole is nothing that can be used; the message is for the log only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One JSON object: its members, and the names that it carries more than once (C197)."""
+
+    members: dict[str, msgspec.Raw]
+    repeated: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection response: records, the count if it is a whole number, and whether a next link came along."""
+
+    records: tuple[Record, ...]
+    count: int | None
+    has_next_link: bool
+
+
+def check_text(body: bytes) -> None:
+    """Refuses anything but strict UTF-8 without a byte order mark, and nesting without reason (C200, C317)."""
+    if body.startswith(b"\xef\xbb\xbf"):
+        raise BodyError("the body starts with a byte order mark")
+    try:
+        body.decode("utf-8", errors="strict")
+    except UnicodeDecodeError:
+        raise BodyError("the body is not UTF-8") from None
+    depth = 0
+    for character in _NOT_BRACKETS.sub(b"", _STRING.sub(b"", body)):
+        depth += 1 if character in _OPENING else -1
+        if depth > MAX_DEPTH:
+            raise BodyError("the body is nested too deeply")
+
+
+def decode_record(raw: bytes | msgspec.Raw) -> Record:
+    """An object as a Record; raises BodyError for anything else."""
+    try:
+        members = _RECORD_DECODER.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BodyError(f"not a JSON object: {error}") from None
+    text = bytes(raw)
+    if _member_count(text) == len(members):
+        return Record(members)
+    return Record(members, _repeated_names(text))
+
+
+def _member_count(text: bytes) -> int:
+    """Members of the outermost object, counted by the colons at its level once all strings are gone."""
+    skeleton = _STRING.sub(b"", text)
+    if skeleton.count(b"{") == 1:
+        return skeleton.count(b":")
+    depth = count = 0
+    for match in _STRUCTURE.finditer(skeleton):
+        match match.group():
+            case b"{" | b"[":
+                depth += 1
+            case b"}" | b"]":
+                depth -= 1
+            case _ if depth == 1:
+                count += 1
+    return count
+
+
+def _repeated_names(text: bytes) -> frozenset[str]:
+    """The names that occur twice in the outermost object, compared after unescaping."""
+    outermost: list[tuple[str, object]] = []
+
+    def keep(pairs: list[tuple[str, object]]) -> None:
+        outermost[:] = pairs  # the outermost object is the last one to be finished
+
+    json.loads(text.decode("utf-8"), object_pairs_hook=keep, parse_int=str, parse_float=str)
+    seen: set[str] = set()
+    return frozenset(name for name, _ in outermost if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # set.add is None: the idiom marks the first sight
+
+
+def decode_list(raw: bytes | msgspec.Raw) -> list[msgspec.Raw]:
+    """An array as raw items; raises BodyError for anything else."""
+    try:
+        return _LIST_DECODER.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BodyError(f"not a JSON array: {error}") from None
+
+
+def decode_collection(body: bytes, max_records: int) -> Collection:
+    """Reads a collection response.
+
+    Raises:
+        BodyError: not strict JSON, no ``value`` array of objects, an envelope with a repeated name, or more records
+            than ``max_records``.
+    """
+    check_text(body)
+    envelope = decode_record(body)
+    if envelope.repeated:
+        raise BodyError("the envelope repeats a name")
+    if "value" not in envelope.members:
+        raise BodyError("the body has no member `value`")
+    items = decode_list(envelope.members["value"])
+    if len(items) > max_records:
+        raise BodyError("the body has more records than can be taken")
+    return Collection(
+        tuple(decode_record(item) for item in items),
+        decode_count(envelope.members.get("@odata.count", envelope.members.get("@count"))),
+        "@odata.nextLink" in envelope.members or "@nextLink" in envelope.members,
+    )
+
+
+def decode_count(raw: msgspec.Raw | None) -> int | None:
+    """A count, as a number or (IEEE754Compatible) as a string of digits; None for anything else."""
+    if raw is None:
+        return None
+    text = bytes(raw).strip(b'"')
+    return int(text) if text.isdigit() and len(text) <= 12 else None
+
+
+def decode_string(raw: msgspec.Raw) -> str | None:
+    """The text of a JSON string, or None where the value is none."""
+    try:
+        return _STRING_DECODER.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def encode_string(value: str) -> bytes:
+    """Canonical JSON text of a string: the upstream's own escapes do not show (C355)."""
+    return msgspec.json.encode(value)

@@ -1,0 +1,412 @@
+"""From the text of an option to a tree. What the grammar does not know is refused, with its place in the client's text.
+
+Lark builds bottom-up while it parses (an embedded transformer), so no step recurses; length, brackets and depth are
+bounded before anything else looks at the text (G6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NoReturn, TypeVar
+
+from lark import Lark, Token, Transformer, v_args
+from lark.exceptions import LarkError, UnexpectedInput
+
+from gateway.odata import literals
+from gateway.odata.ast import (
+    And,
+    Comparison,
+    Constant,
+    ExpandItem,
+    Expression,
+    Function,
+    In,
+    Lambda,
+    Not,
+    Operand,
+    Operator,
+    Or,
+    OrderByItem,
+    PropertyPath,
+    Quantifier,
+    Query,
+    SelectItem,
+    StringFunction,
+    StringTest,
+)
+from gateway.odata.grammar import GRAMMAR, GRAMMAR_DIRECTORY
+from gateway.odata.literals import EnumValue, Kind, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds that hold before policy is asked. Lengths are characters of the decoded text."""
+
+    filter_length: int = 16_384
+    list_length: int = 32_768
+    depth: int = 40
+    in_items: int = 2_000
+    orderby_items: int = 5
+    expand_items: int = 10
+    expand_depth: int = 3
+    top: int = 1_000_000_000
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class ODataSyntaxError(Exception):
+    """The text is not what the gateway understands. ``position`` counts characters from 0."""
+
+    def __init__(self, position: int, message: str = "is not understood") -> None:
+        super().__init__(f"{message} at character {position + 1}")
+        self.position = position
+        self.message = message
+
+
+class NotOfferedError(Exception):
+    """A form of the standard that is recognised and not offered (501). ``what`` is the standard's word for it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A path segment: a name and its key predicate as (name or None, literal) pairs; None without brackets."""
+
+    name: str
+    key: tuple[tuple[str | None, Literal], ...] | None = None
+
+
+_FUNCTIONS = {function.value: function for function in Function}
+_T = TypeVar("_T")
+
+
+def _ascii_lower(text: str) -> str:
+    """Lower case for ASCII letters only: ``str.lower`` maps KELVIN SIGN to k (C298)."""
+    return text.translate(_LOWER)
+
+
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+def _refuse_form(token: Token) -> NoReturn:
+    forms = {"EXPAND_STAR": "$expand=*", "EXPAND_REF": "$ref", "EXPAND_COUNT": "$count in $expand"}
+    if token.type in forms:
+        raise NotOfferedError(forms[token.type])
+    raise NotOfferedError("$" + _ascii_lower(str(token)).lstrip("$").rstrip("="))
+
+
+@v_args(inline=True)
+class _Builder(Transformer[Token, object]):
+    """One method for each rule of odata.lark. Values only: whatever is built is frozen and checked here."""
+
+    # --- conditions
+
+    def _whole(self, *parts: object) -> object:
+        return next(part for part in parts if not isinstance(part, Token))
+
+    filter = orderby = select = expand = _whole  # the rules are named after the options
+
+    def chain_first(self, left: Expression, _operator: Token, right: Expression) -> list[Expression]:
+        return [left, right]
+
+    def chain_next(self, chain: list[Expression], _operator: Token, right: Expression) -> list[Expression]:
+        chain.append(right)
+        return chain
+
+    def or_expr(self, chain: list[Expression]) -> Or:
+        return Or(tuple(chain))
+
+    def and_expr(self, chain: list[Expression]) -> And:
+        return And(tuple(chain))
+
+    def not_expr(self, _not: Token, term: Expression) -> Not:
+        return Not(term)
+
+    def paren_expr(self, _open: Token, term: Expression, _close: Token) -> Expression:
+        return term
+
+    def bool_property(self, path: PropertyPath) -> PropertyPath:
+        return path
+
+    def bool_literal(self, token: Token) -> Constant:
+        return Constant(_ascii_lower(token) == "true")
+
+    def comparison_expr(self, left: Operand, operator: Token, right: Literal) -> Comparison:
+        return Comparison(Operator(_ascii_lower(operator.strip())), left, right)
+
+    def flipped_expr(self, left: Literal, operator: Token, right: Operand) -> Comparison:
+        return Comparison(Operator(_ascii_lower(operator.strip())).mirrored, right, left)
+
+    def in_expr(self, left: Operand, _in: Token, items: list[Literal]) -> In:
+        return In(left, tuple(items))
+
+    def list_expr(self, _open: Token, items: list[Literal], _close: Token) -> list[Literal]:
+        return items
+
+    def list_first(self, item: _T) -> list[_T]:
+        return [item]
+
+    def list_next(self, items: list[_T], _comma: Token, item: _T) -> list[_T]:
+        items.append(item)
+        return items
+
+    def property_path(self, token: Token) -> PropertyPath:
+        return PropertyPath(str(token), _position(token))
+
+    def bool_method_call_expr(
+        self, name: Token, _open: Token, operand: Operand, _comma: Token, pattern: Literal, _close: Token
+    ) -> StringTest:
+        return StringTest(_FUNCTIONS[_ascii_lower(name)], operand, pattern)
+
+    def lambda_expr(
+        self,
+        path: PropertyPath,
+        quantifier: Token,
+        _open: Token,
+        variable: Token,
+        _colon: Token,
+        predicate: Expression,
+        _close: Token,
+    ) -> Lambda:
+        return Lambda(Quantifier(_ascii_lower(quantifier)[1:]), path, str(variable), predicate)
+
+    def method_call_expr(self, name: Token, _open: Token, operand: Operand, _close: Token) -> StringFunction:
+        return StringFunction(_FUNCTIONS[_ascii_lower(name)], operand)
+
+    # --- literals
+
+    def null_value(self, _token: Token) -> Literal:
+        return literals.NULL
+
+    def boolean_value(self, token: Token) -> Literal:
+        return literals.boolean(_ascii_lower(token) == "true")
+
+    def date_time_offset_value(self, token: Token) -> Literal:
+        value = literals.parse_timestamp(str(token))
+        if value is None:
+            raise ODataSyntaxError(_position(token), "is out of range")
+        return Literal(Kind.DATE_TIME_OFFSET, value)
+
+    def date_value(self, token: Token) -> Literal:
+        value = literals.parse_date(str(token))
+        if value is None:
+            raise ODataSyntaxError(_position(token), "is out of range")
+        return Literal(Kind.DATE, value)
+
+    def number(self, token: Token) -> Literal:
+        value = literals.parse_number(str(token))
+        if value is None:
+            raise ODataSyntaxError(_position(token), "is out of range")
+        return Literal(Kind.NUMBER, value)
+
+    def string(self, token: Token) -> Literal:
+        return literals.string(str(token)[1:-1].replace("''", "'"))
+
+    def enum(self, token: Token) -> Literal:
+        type_name, _, members = str(token).partition("'")
+        return Literal(Kind.ENUM, EnumValue(type_name, members[:-1].replace("''", "'")))
+
+    # --- lists
+
+    def orderby_item(self, path: PropertyPath, direction: Token | None = None) -> OrderByItem:
+        return OrderByItem(path, direction is not None and direction.type == "DESC")
+
+    def select_item(self, token: Token) -> SelectItem:
+        return SelectItem(str(token), _position(token))
+
+    def expand_item(
+        self,
+        name: Token,
+        _open: Token | None = None,
+        options: list[tuple[str, object, int]] | None = None,
+        _close: Token | None = None,
+    ) -> ExpandItem:
+        query = Query()
+        seen: set[str] = set()
+        for option, value, position in options or ():
+            if option in seen:
+                raise ODataSyntaxError(position, "repeats an option")
+            seen.add(option)
+            query = replace(query, **{option: value})  # type: ignore[arg-type]  # the rule names option and type
+        return ExpandItem(str(name), query, _position(name))
+
+    def filter_option(self, token: Token, expression: Expression) -> tuple[str, object, int]:
+        return "filter", expression, _position(token)
+
+    def orderby_option(self, token: Token, items: list[OrderByItem]) -> tuple[str, object, int]:
+        return "orderby", tuple(items), _position(token)
+
+    def select_option(self, token: Token, items: list[SelectItem]) -> tuple[str, object, int]:
+        return "select", tuple(items), _position(token)
+
+    def expand_option_nested(self, token: Token, items: list[ExpandItem]) -> tuple[str, object, int]:
+        return "expand", tuple(items), _position(token)
+
+    def top_option(self, token: Token, value: Token) -> tuple[str, object, int]:
+        return "top", _unsigned(value), _position(token)
+
+    def skip_option(self, token: Token, value: Token) -> tuple[str, object, int]:
+        return "skip", _unsigned(value), _position(token)
+
+    def count_option(self, token: Token, value: Token) -> tuple[str, object, int]:
+        return "count", _ascii_lower(value) == "true", _position(token)
+
+    # --- path segments
+
+    def segment(
+        self, name: Token, _open: Token | None = None, key: object = None, _close: Token | None = None
+    ) -> Segment:
+        if key is None:
+            return Segment(str(name))
+        return Segment(str(name), tuple(key) if isinstance(key, list) else ((None, key),))  # type: ignore[arg-type]  # the grammar says: a literal or a list of pairs
+
+    def simple_key(self, value: Literal) -> Literal:
+        return value
+
+    def key_value_pair(self, name: Token, _equals: Token, value: Literal) -> tuple[str, Literal]:
+        return str(name), value
+
+
+def _position(token: Token) -> int:
+    return token.start_pos if token.start_pos is not None else -1
+
+
+def _unsigned(token: Token) -> int:
+    if len(token) > 10 or int(token) > DEFAULT_LIMITS.top:
+        raise ODataSyntaxError(_position(token), "is out of range")
+    return int(token)
+
+
+_LARK = Lark(
+    GRAMMAR,
+    parser="lalr",
+    lexer="contextual",
+    start=["filter", "orderby", "select", "expand", "segment"],
+    maybe_placeholders=False,
+    import_paths=[str(GRAMMAR_DIRECTORY)],
+    source_path=str(GRAMMAR_DIRECTORY / "odata.lark"),
+    transformer=_Builder(),
+    lexer_callbacks=dict.fromkeys(("EXPAND_STAR", "EXPAND_REF", "EXPAND_COUNT", "NOT_OFFERED_OPTION"), _refuse_form),
+    keep_all_tokens=True,
+)
+
+
+def _parse(text: str, start: str, longest: int, limits: Limits) -> object:
+    if len(text) > longest:
+        raise ODataSyntaxError(longest, "is too long")
+    _check_brackets(text, limits.depth)
+    try:
+        result = _LARK.parse(text, start=start)  # with an embedded transformer the result is the tree of ast.py
+    except UnexpectedInput as error:
+        position = getattr(error, "pos_in_stream", None)
+        raise ODataSyntaxError(len(text) if position is None or position < 0 else position) from None
+    except LarkError:
+        raise ODataSyntaxError(0) from None
+    return result
+
+
+def _check_brackets(text: str, depth: int) -> None:
+    """Counts open brackets outside strings in one pass, before Lark sees the text."""
+    level, quoted = 0, False
+    for position, character in enumerate(text):
+        if character == "'":
+            quoted = not quoted  # a doubled quote toggles twice
+        elif quoted:
+            continue
+        elif character == "(":
+            level += 1
+            if level > depth:
+                raise ODataSyntaxError(position, "is nested too deeply")
+        elif character == ")":
+            level -= 1
+
+
+def _check_expression(expression: Expression, limits: Limits) -> None:
+    """Depth and list sizes of the built tree, without recursion: a chain of ``not`` has no brackets."""
+    pending: list[tuple[Expression | Operand, int]] = [(expression, 1)]
+    while pending:
+        node, depth = pending.pop()
+        if depth > 2 * limits.depth:
+            raise ODataSyntaxError(0, "is nested too deeply")
+        match node:
+            case And(terms) | Or(terms):
+                pending.extend((term, depth + 1) for term in terms)
+            case Not(term):
+                pending.append((term, depth + 1))
+            case StringTest(_, operand, _) | StringFunction(_, operand):
+                pending.append((operand, depth + 1))
+            case Comparison(_, left, _):
+                pending.append((left, depth + 1))
+            case Lambda(_, path, _, predicate):
+                pending.extend(((path, depth + 1), (predicate, depth + 1)))
+            case In(left, items):
+                if len(items) > limits.in_items:
+                    raise ODataSyntaxError(0, "has too many items in a list")
+                pending.append((left, depth + 1))
+            case PropertyPath() | Constant():
+                pass
+
+
+def parse_filter(text: str, limits: Limits = DEFAULT_LIMITS) -> Expression:
+    """The condition of a ``$filter``, a row rule or a ``When``.
+
+    Raises:
+        ODataSyntaxError: anything else than an offered expression.
+    """
+    expression: Expression = _parse(text, "filter", limits.filter_length, limits)  # type: ignore[assignment]  # the start rule says so
+    _check_expression(expression, limits)
+    return expression
+
+
+def parse_orderby(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[OrderByItem, ...]:
+    items: list[OrderByItem] = _parse(text, "orderby", limits.list_length, limits)  # type: ignore[assignment]  # the start rule says so
+    _check_orderby(items, limits)
+    return tuple(items)
+
+
+def _check_orderby(items: list[OrderByItem] | tuple[OrderByItem, ...], limits: Limits) -> None:
+    seen: set[str] = set()
+    for item in items:
+        if len(seen) >= limits.orderby_items:
+            raise ODataSyntaxError(item.path.position, "has too many items")
+        if item.path.name in seen:
+            raise ODataSyntaxError(item.path.position, "repeats a name")
+        seen.add(item.path.name)
+
+
+def parse_select(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[SelectItem, ...]:
+    items: list[SelectItem] = _parse(text, "select", limits.list_length, limits)  # type: ignore[assignment]  # the start rule says so
+    return tuple(items)
+
+
+def parse_expand(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[ExpandItem, ...]:
+    """The items of an ``$expand``, each navigation at most once (C22), to the depth that the limits allow."""
+    items: list[ExpandItem] = _parse(text, "expand", limits.list_length, limits)  # type: ignore[assignment]  # the start rule says so
+    pending = [(tuple(items), 1)]
+    while pending:
+        level, depth = pending.pop()
+        seen: set[str] = set()
+        for item in level:
+            if depth > limits.expand_depth:
+                raise ODataSyntaxError(item.position, "is nested too deeply")
+            if len(seen) >= limits.expand_items:
+                raise ODataSyntaxError(item.position, "has too many items")
+            if item.name in seen:
+                raise ODataSyntaxError(item.position, "repeats a name")
+            seen.add(item.name)
+            _check_orderby(item.query.orderby, limits)
+            if item.query.filter is not None:
+                _check_expression(item.query.filter, limits)
+            if item.query.expand:
+                pending.append((item.query.expand, depth + 1))
+    return tuple(items)
+
+
+def parse_segment(text: str) -> Segment:
+    """A path segment such as ``Property``, ``Property('k')`` or ``Property(ListingKey='k')``, already decoded once."""
+    segment: Segment = _parse(text, "segment", DEFAULT_LIMITS.filter_length, DEFAULT_LIMITS)  # type: ignore[assignment]  # the start rule says so
+    return segment

@@ -1,0 +1,161 @@
+"""One request, read as far as that is possible without knowing the model: path, method, options as trees.
+
+Checks happen in the order of CHANNELS section 2, but names can only be checked against a policy, and a path that
+names nothing comes before an option that says nothing. So a fault of the options travels with the request and is
+raised by ``decide`` once path and method are settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gateway.errors import Code, Refusal, invalid_query, not_found, not_offered
+from gateway.odata import parser
+from gateway.odata.ast import EMPTY_QUERY, Query
+from gateway.odata.literals import Literal
+from gateway.odata.parser import Limits, NotOfferedError, ODataSyntaxError, Segment
+from gateway.odata.url import split_path, split_query, split_target
+
+#: Options that the gateway takes, under their canonical names.
+OFFERED = ("$filter", "$select", "$expand", "$orderby", "$top", "$skip", "$count", "$format", "$skiptoken")
+#: Options of the standard that are answered 501 wherever they stand (C74, C76, C80, C91, C166).
+NOT_OFFERED = ("$apply", "$compute", "$search", "$deltatoken", "$schemaversion", "$index", "$levels", "$id")
+#: 4.01 lets every system option go without ``$`` but these two.
+_DOLLAR_REQUIRED = ("$skiptoken", "$deltatoken")
+_JSON_FORMATS = (
+    "json",
+    "application/json",
+    "application/json;odata.metadata=minimal",
+    "application/json;odata.metadata=none",
+)
+
+KeyPredicate = tuple[tuple[str | None, Literal], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The segments below the service root. ``tail`` holds what follows the first segment, decoded, not yet resolved."""
+
+    segments: tuple[str, ...]
+    head: Segment | None
+    tail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as text can tell it. ``fault`` is the first thing wrong with its options, if anything is."""
+
+    method: str
+    path: Path
+    query: Query = EMPTY_QUERY
+    options: frozenset[str] = frozenset()
+    fault: Refusal | None = None
+
+
+def parse_path(segments: tuple[str, ...]) -> Path:
+    """Reads the first segment. A path that is no path is 404, like one that leads nowhere (C107)."""
+    if not segments:
+        return Path((), None, ())
+    if segments[0].startswith("$"):
+        return Path(segments, None, segments[1:])
+    try:
+        head = parser.parse_segment(segments[0])
+    except ODataSyntaxError:
+        # A function or $crossjoin(..) call may look like nothing we know; both are no resource here.
+        raise not_found() from None
+    return Path(segments, head, segments[1:])
+
+
+def canonical_option(name: str) -> str | None:
+    """The canonical name of a system query option in any spelling of OData 4.01, or None for anything else."""
+    lowered = name.translate(_ASCII_LOWER)
+    dollar = lowered if lowered.startswith("$") else "$" + lowered
+    if dollar not in OFFERED and dollar not in NOT_OFFERED:
+        return None
+    if dollar in _DOLLAR_REQUIRED and not lowered.startswith("$"):
+        return None
+    return dollar
+
+
+_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+def read_options(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """Canonical option name to value: unknown and repeated options are 400, known and not offered ones 501."""
+    options: dict[str, str] = {}
+    for name, value in pairs:
+        canonical = canonical_option(name)
+        if canonical is None:
+            raise invalid_query(f"`{name}` is not a query option of this service")
+        if canonical in options:
+            raise invalid_query(f"`{canonical}` is given more than once", canonical)
+        options[canonical] = value
+    for name in NOT_OFFERED:
+        if name in options:
+            raise not_offered(name)
+    return options
+
+
+def _unsigned(name: str, text: str, limits: Limits) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10) or int(text) > limits.top:
+        raise invalid_query(f"`{name}` must be a whole number from 0 to {limits.top}", name)
+    return int(text)
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text not in ("true", "false"):
+        raise invalid_query(f"`{name}` must be `true` or `false`", name)
+    return text == "true"
+
+
+def parse_query(options: dict[str, str], limits: Limits) -> Query:
+    """The trees of the options.
+
+    Raises:
+        Refusal: 400 with option and position for what is not understood, 501 for forms that are not offered.
+    """
+    readers: dict[str, Callable[[str], Any]] = {
+        "$filter": lambda text: parser.parse_filter(text, limits),
+        "$orderby": lambda text: parser.parse_orderby(text, limits),
+        "$select": lambda text: parser.parse_select(text, limits),
+        "$expand": lambda text: parser.parse_expand(text, limits),
+        "$top": lambda text: _unsigned("$top", text, limits),
+        "$skip": lambda text: _unsigned("$skip", text, limits),
+        "$count": lambda text: _boolean("$count", text),
+        "$skiptoken": lambda text: text,
+    }
+    query = EMPTY_QUERY
+    for name, read in readers.items():
+        if name not in options:
+            continue
+        try:
+            query = replace(query, **{name[1:]: read(options[name])})
+        except ODataSyntaxError as error:
+            raise invalid_query(f"`{name}` {error.message} at character {error.position + 1}", name) from None
+        except NotOfferedError as error:
+            raise not_offered(error.what) from None
+    if "$format" in options and options["$format"].translate(_ASCII_LOWER).replace(" ", "") not in _JSON_FORMATS:
+        raise Refusal(Code.NOT_ACCEPTABLE, "only JSON is offered", target="$format")
+    return query
+
+
+def parse_request(method: str, target: str, *, root: str, limits: Limits, plus_is_space: bool = True) -> Request:
+    """Reads method and raw target.
+
+    Args:
+        target: as it stood in the request line, never decoded by anybody.
+        root: path of the service root, without a slash at its end.
+
+    Raises:
+        Refusal: for paths that cannot name anything (404) and targets that are none (400).
+    """
+    raw_path, raw_query = split_target(target)
+    path = parse_path(split_path(raw_path, root))
+    try:
+        options = read_options(split_query(raw_query, plus_is_space=plus_is_space)) if raw_query is not None else {}
+        query = parse_query(options, limits)
+    except Refusal as refusal:
+        return Request(method, path, fault=refusal)
+    return Request(method, path, query, frozenset(options))

@@ -1,0 +1,151 @@
+"""A compiled policy: what exists for a key. What is hidden is not in it, so nothing downstream can name it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from gateway.odata.ast import TRUE, Expression
+from gateway.odata.csdl import NavigationProperty, Property, Schema, StructuredType
+from gateway.odata.printer import print_expression
+from gateway.policy.profile import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a rule was written, for explanations: file and path to the value, or a word for what is built in."""
+
+    file: str
+    path: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.file}: {'.'.join(self.path)}" if self.path else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class RulePart:
+    """One conjunct of a row rule, compiled, with the place it comes from."""
+
+    expression: Expression
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPolicy:
+    """A visible field. ``condition`` is compiled and ``true`` where the field is visible on every record.
+
+    ``clamp`` is the largest number shown (photo counters); a field that is not ``queryable`` can be selected only.
+    """
+
+    property: Property
+    origin: Origin
+    condition: Expression = TRUE
+    clamp: int | None = None
+    queryable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationPolicy:
+    """A visible navigation property. ``link`` tells which rows belong to a record; without one it is not offered."""
+
+    navigation: NavigationProperty
+    target: str
+    origin: Origin
+    link: Link | None
+    condition: Expression = TRUE
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRule:
+    """The photo limit of Media: rank by number in ``order``, then by key; rows of other categories are no photos."""
+
+    limit: int
+    category: str | None
+    order: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcePolicy:
+    """What a key may see of one resource. ``rule`` is the conjunction of ``parts``; ``true`` means every row.
+
+    ``parents`` names the resources that rows follow (P6); ``broken`` says that the rule cannot be decided on this
+    upstream, so that the resource is denied.
+    """
+
+    name: str
+    type: StructuredType
+    parts: tuple[RulePart, ...]
+    rule: Expression
+    fields: Mapping[str, FieldPolicy]
+    navigation: Mapping[str, NavigationPolicy]
+    parents: tuple[str, ...] = ()
+    photo: PhotoRule | None = None
+    broken: bool = False
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return self.type.key
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether some rows of the upstream do not exist for the key."""
+        return self.rule != TRUE or bool(self.parents) or self.photo is not None
+
+    def conditions(self) -> Iterator[tuple[str, Expression]]:
+        for name, field in self.fields.items():
+            yield name, field.condition
+        for name, navigation in self.navigation.items():
+            yield name, navigation.condition
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Immutable, compiled against one schema. ``name`` is the template's id or the role's name, for people."""
+
+    name: str
+    role: str
+    schema: Schema
+    resources: Mapping[str, ResourcePolicy]
+    fingerprint: str
+    photo_limit: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def fingerprint(resources: Mapping[str, ResourcePolicy], photo_limit: int | None) -> str:
+    """Hash of the effective policy (P13): visible model, conditions, rules, limit; never of documents or of what is
+    hidden, so a hidden upstream field that comes or goes disturbs no running replication (C367)."""
+    effective = {
+        "limit": photo_limit,
+        "resources": {
+            name: {
+                "key": resource.key,
+                "rule": print_expression(resource.rule),
+                "parents": resource.parents,
+                "photo": resource.photo and [resource.photo.limit, resource.photo.category, resource.photo.order],
+                "broken": resource.broken,
+                "fields": {
+                    field_name: [
+                        str(field.property.type),
+                        print_expression(field.condition),
+                        field.clamp,
+                        field.queryable,
+                    ]
+                    for field_name, field in sorted(resource.fields.items())
+                },
+                "navigation": {
+                    nav_name: [
+                        nav.target,
+                        nav.navigation.type.is_collection,
+                        print_expression(nav.condition),
+                        nav.link.model_dump(mode="json") if nav.link else None,
+                    ]
+                    for nav_name, nav in sorted(resource.navigation.items())
+                },
+            }
+            for name, resource in sorted(resources.items())
+        },
+    }
+    text = json.dumps(effective, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,0 +1,109 @@
+"""What ``decide`` answers: a plan is data, and ``edge.enforcement`` carries it out and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.odata.ast import Expression, Query
+from gateway.odata.csdl import Property
+from gateway.policy.model import Origin, PhotoRule
+from gateway.policy.profile import Link
+
+
+@dataclass(frozen=True, slots=True)
+class EmittedField:
+    """A field of the answer. It is emitted on records for which ``condition`` is definitely true."""
+
+    property: Property
+    condition: Expression
+    clamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NestedPlan:
+    """An expanded navigation: how its rows belong to the record, and what becomes of them.
+
+    ``complete`` asks for proof that the upstream's list was not cut (P7).
+    """
+
+    name: str
+    is_collection: bool
+    link: Link
+    record: RecordPlan
+    condition: Expression
+    photo: PhotoRule | None = None
+
+    @property
+    def complete(self) -> bool:
+        return self.photo is not None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPlan:
+    """What a record of one resource becomes, after it is proven to be one that the policy permits.
+
+    ``rule`` and ``guard`` must be definitely true of the record as received. ``types`` are the declared properties
+    of everything that is fetched, emitted or withheld; ``emitted`` is in the order of the model.
+    """
+
+    resource: str
+    key: tuple[str, ...]
+    rule: Expression
+    guard: Expression
+    emitted: tuple[EmittedField, ...]
+    nested: tuple[NestedPlan, ...]
+    types: Mapping[str, Property]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Which rules fired and where they were written."""
+
+    rules: tuple[tuple[str, Origin], ...] = ()
+    guards: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """How the answer is cut. ``size`` is the most records of one page, ``top`` what is left of the client's own
+    ``$top`` and ``skip`` where this page begins among the rows that match; ``total`` asks for their number."""
+
+    size: int
+    top: int | None
+    skip: int
+    total: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """An answer without the upstream: ``service`` (of the sets ``select``), an empty ``collection`` or ``count``."""
+
+    kind: str
+    explanation: Explanation = Explanation()
+    total: bool = False
+    context: str = ""
+    select: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A read of one resource. ``kind`` is ``collection``, ``entity`` or ``count``; ``ask`` lacks only paging.
+
+    ``select`` is the client's own projection for the context URL (C94); ``canonical`` the request as a token seals
+    it, without ``$top`` and ``$skip``.
+    """
+
+    kind: str
+    resource: str
+    ask: Query
+    record: RecordPlan
+    page: Page
+    explanation: Explanation
+    canonical: str
+    context: str
+    entity_key: tuple[tuple[str, object], ...] = ()
+
+
+Plan = Local | Read

@@ -1,0 +1,62 @@
+"""One value of a record as canonical JSON, if it is of the shape that was declared (C198, C199, C355)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.odata import json_format
+from gateway.odata.csdl import TypeReference
+from gateway.odata.literals import parse_number
+from gateway.odata.values import NUMBERS
+
+_NULL = b"null"
+
+
+class ShapeError(Exception):
+    """A record that is permitted holds a value that cannot be emitted: 502 for the answer. The text is for the log."""
+
+
+def emit_value(raw: msgspec.Raw, declared: TypeReference) -> bytes:
+    """The value as it leaves. Number text stays digit by digit; strings and collections are written anew.
+
+    Raises:
+        ShapeError: the value is not of the declared kind.
+    """
+    if not declared.is_collection:
+        return _emit_scalar(raw, declared.name)
+    if bytes(raw) == _NULL:
+        return _NULL
+    try:
+        items = json_format.decode_list(raw)
+    except json_format.BodyError:
+        raise ShapeError("a collection was declared") from None
+    return b"[" + b",".join(_emit_scalar(item, declared.name) for item in items) + b"]"
+
+
+def _emit_scalar(raw: msgspec.Raw, type_name: str) -> bytes:
+    text = bytes(raw)
+    if text == _NULL:
+        return text
+    if type_name == "Edm.Boolean":
+        if text not in (b"true", b"false"):
+            raise ShapeError("a boolean was declared")
+        return text
+    if type_name in NUMBERS and text[:1] != b'"':
+        if text[:1] not in b"-0123456789":
+            raise ShapeError("a number was declared")
+        return text
+    value = json_format.decode_string(raw)
+    if value is None:
+        raise ShapeError("a string was declared")
+    return json_format.encode_string(value)
+
+
+def emit_clamped(raw: msgspec.Raw, limit: int) -> bytes:
+    """A counter, never above ``limit`` (C224)."""
+    text = bytes(raw)
+    if text == _NULL:
+        return text
+    value = parse_number(text.decode("ascii", errors="replace"))
+    if value is None:
+        raise ShapeError("a number was declared")
+    return text if value <= limit else str(limit).encode("ascii")

@@ -1,0 +1,49 @@
+"""The photo limit: which rows of a listing's complete media list remain (P7, C331)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+from gateway.odata.literals import Value, parse_number
+from gateway.odata.values import Unknown
+from gateway.policy.model import PhotoRule
+
+#: Categories that are no photos, by display text and by member name. Everything else is one, null and unknown
+#: values included: a row that escapes the ranking would be visible without limit.
+NOT_PHOTOS = frozenset(
+    {
+        "Document",
+        "Branded Virtual Tour",
+        "BrandedVirtualTour",
+        "Unbranded Virtual Tour",
+        "UnbrandedVirtualTour",
+        "Video",
+    }
+)
+
+_Row = TypeVar("_Row")
+
+
+def is_photo(category: Value | Unknown) -> bool:
+    return not (isinstance(category, str) and category in NOT_PHOTOS)
+
+
+def rank(order: Value | Unknown, key: str) -> tuple[int, Decimal, str]:
+    """Sort key of a photo: numeric Order, then MediaKey; an Order that is no number comes last."""
+    number = parse_number(order.strip()) if isinstance(order, str) else order
+    if isinstance(number, Decimal):
+        return 0, number, key
+    return 1, Decimal(0), key
+
+
+def within_limit(
+    rows: Sequence[_Row], rule: PhotoRule, lookup: Callable[[_Row, str], Value | Unknown], key: Callable[[_Row], str]
+) -> list[_Row]:
+    """The rows that remain, in the order given: all that are no photos, and the first ``limit`` photos by rank."""
+    photos = [row for row in rows if rule.category is None or is_photo(lookup(row, rule.category))]
+    photos.sort(key=lambda row: rank(lookup(row, rule.order) if rule.order else None, key(row)))
+    kept = {id(row) for row in photos[: rule.limit]}
+    dropped = {id(row) for row in photos} - kept
+    return [row for row in rows if id(row) not in dropped]

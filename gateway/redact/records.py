@@ -1,0 +1,195 @@
+"""A record is proven to be permitted, then walked along the plan; nothing else of it leaves (D3, D6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from gateway.odata import json_format
+from gateway.odata.ast import TRUE, Expression
+from gateway.odata.evaluate import evaluate
+from gateway.odata.json_format import BodyError, Record
+from gateway.odata.literals import Value
+from gateway.odata.values import UNKNOWN, Unknown, typed_value
+from gateway.policy.plan import EmittedField, NestedPlan, RecordPlan
+from gateway.redact.fields import ShapeError, emit_clamped, emit_value
+from gateway.redact.media import within_limit
+
+
+class ViolationError(Exception):
+    """A record came that is not definitely permitted. The reason is for the log; no client learns of it."""
+
+    def __init__(self, resource: str, reason: str) -> None:
+        super().__init__(f"{resource}: {reason}")
+        self.resource = resource
+        self.reason = reason
+
+
+class IncompleteError(ViolationError):
+    """A nested list is not proven to be complete, so photos cannot be ranked (C356)."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What redaction did, for the decision record: counts, never values."""
+
+    records: int = 0
+    fields_hidden: int = 0
+    photos_cut: int = 0
+    unknown_members: int = 0
+
+
+@dataclass(slots=True)
+class _Row:
+    """A record with its values as far as somebody asked for them."""
+
+    record: Record
+    plan: RecordPlan
+    _values: dict[str, Value | Unknown] = field(default_factory=dict)
+
+    def value(self, name: str) -> Value | Unknown:
+        """The typed value of a declared member; unknown where it is missing, repeated or misshapen."""
+        found = self._values.get(name, self)
+        if found is self:
+            declared = self.plan.types.get(name)
+            if declared is None or name in self.record.repeated:
+                found = UNKNOWN
+            else:
+                found = typed_value(self.record.members.get(name), declared.type)
+            self._values[name] = found
+        return found  # type: ignore[return-value]  # the row itself stands for "not asked yet" only above
+
+    def holds(self, expression: Expression) -> bool:
+        return expression == TRUE or evaluate(expression, self.value) is True
+
+    def key(self) -> tuple[Value, ...]:
+        values = tuple(self.value(name) for name in self.plan.key)
+        if any(value is None or isinstance(value, Unknown) for value in values):
+            raise ViolationError(self.plan.resource, "a record has no key")
+        return values  # type: ignore[return-value]  # no Unknown among them
+
+
+def verify(record: Record, plan: RecordPlan) -> tuple[Value, ...]:
+    """The key of a record that is definitely permitted.
+
+    Raises:
+        ViolationError: row rule or guard are not definitely true of it, or it has no key.
+    """
+    return _verified(record, plan).key()
+
+
+def _verified(record: Record, plan: RecordPlan) -> _Row:
+    row = _Row(record, plan)
+    if not row.holds(plan.rule):
+        raise ViolationError(plan.resource, "the row rule is not definitely true of a record")
+    if not row.holds(plan.guard):
+        raise ViolationError(plan.resource, "the guard is not definitely true of a record")
+    row.key()
+    return row
+
+
+def redact(record: Record, plan: RecordPlan, tally: Tally) -> bytes:
+    """The record as it leaves: verified, then its emitted fields in the order of the model, then what was expanded.
+
+    Raises:
+        ViolationError: it, or a nested record, is not definitely permitted or belongs elsewhere.
+        ShapeError: a value that would be emitted is not of its declared shape.
+    """
+    return _emit(_verified(record, plan), tally)
+
+
+def _emit(row: _Row, tally: Tally) -> bytes:
+    tally.records += 1
+    parts = []
+    for emitted in row.plan.emitted:
+        part = _emit_field(row, emitted, tally)
+        if part is not None:
+            parts.append(part)
+    for nested in row.plan.nested:
+        if row.holds(nested.condition):
+            parts.append(b'"' + nested.name.encode("ascii") + b'":' + _emit_nested(row, nested, tally))
+        else:
+            tally.fields_hidden += 1
+    nested_names = {nested.name for nested in row.plan.nested}
+    for name in row.record.members.keys() - row.plan.types.keys():
+        # Annotations are every server's habit; only data that nobody asked for is worth a count.
+        tally.unknown_members += "@" not in name and name not in nested_names
+    return b"{" + b",".join(parts) + b"}"
+
+
+def _emit_field(row: _Row, emitted: EmittedField, tally: Tally) -> bytes | None:
+    name = emitted.property.name
+    if not row.holds(emitted.condition):
+        tally.fields_hidden += 1
+        return None
+    raw = row.record.members.get(name)
+    if raw is None:
+        return None
+    if name in row.record.repeated:
+        raise ShapeError(f"`{name}` comes twice in one record")
+    try:
+        if emitted.clamp is not None:
+            value = emit_clamped(raw, emitted.clamp)
+        else:
+            value = emit_value(raw, emitted.property.type)
+    except ShapeError as error:
+        raise ShapeError(f"`{name}`: {error}") from None
+    return b'"' + name.encode("ascii") + b'":' + value
+
+
+def _emit_nested(row: _Row, nested: NestedPlan, tally: Tally) -> bytes:
+    raw = row.record.members.get(nested.name)
+    if nested.name in row.record.repeated:
+        raise ShapeError(f"`{nested.name}` comes twice in one record")
+    if raw is None:
+        raise ShapeError(f"`{nested.name}` was asked for and did not come")
+    if not nested.is_collection:
+        if bytes(raw) == b"null":
+            return b"null"
+        return _emit(_belonging(row, _decode(raw, nested.name), nested), tally)
+    children = [_belonging(row, _decode(item, nested.name), nested) for item in _items(raw, nested.name)]
+    if nested.complete:
+        _require_complete(row, nested, len(children))
+    if nested.photo is not None:
+        kept = within_limit(
+            children, nested.photo, lambda child, name: child.value(name), lambda child: str(child.key())
+        )
+        tally.photos_cut += len(children) - len(kept)
+        children = kept
+    return b"[" + b",".join(_emit(child, tally) for child in children) + b"]"
+
+
+def _decode(raw: msgspec.Raw, name: str) -> Record:
+    try:
+        return json_format.decode_record(raw)
+    except BodyError as error:
+        raise ShapeError(f"`{name}`: {error}") from None
+
+
+def _items(raw: msgspec.Raw, name: str) -> list[msgspec.Raw]:
+    try:
+        return json_format.decode_list(raw)
+    except BodyError as error:
+        raise ShapeError(f"`{name}`: {error}") from None
+
+
+def _belonging(parent: _Row, record: Record, nested: NestedPlan) -> _Row:
+    """The nested record, verified, and proven by its own link to belong to the record it came with (C357)."""
+    child = _verified(record, nested.record)
+    link = nested.link
+    here, there = parent.value(link.local), child.value(link.target)
+    if here is None or isinstance(here, Unknown) or here != there:
+        raise ViolationError(nested.record.resource, "a nested record does not belong to the record it came with")
+    if link.discriminator is not None and child.value(link.discriminator) not in link.values:
+        raise ViolationError(nested.record.resource, "a nested record belongs to another kind of record")
+    return child
+
+
+def _require_complete(row: _Row, nested: NestedPlan, arrived: int) -> None:
+    """Complete means: the nested count equals what arrived, and no nested link says that more would come."""
+    members = row.record.members
+    count = json_format.decode_count(members.get(f"{nested.name}@odata.count", members.get(f"{nested.name}@count")))
+    link = f"{nested.name}@odata.nextLink" in members or f"{nested.name}@nextLink" in members
+    if link or count != arrived:
+        raise IncompleteError(nested.record.resource, "a nested list is not proven to be complete")

@@ -1,0 +1,280 @@
+"""The sandbox's rows in SQLite, and OData queries as SQL: parameters for every value, names from the schema only."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, assert_never
+
+import msgspec
+
+from gateway.odata.ast import (
+    And,
+    Comparison,
+    Constant,
+    ExpandItem,
+    Expression,
+    Function,
+    In,
+    Lambda,
+    Not,
+    Operand,
+    Operator,
+    Or,
+    OrderByItem,
+    PropertyPath,
+    Quantifier,
+    Query,
+    StringFunction,
+    StringTest,
+)
+from gateway.odata.csdl import Property, Schema, StructuredType
+from gateway.odata.literals import EnumValue, Literal, Timestamp
+from gateway.sandbox.rows import Row, Tables
+
+#: Navigation of the sandbox: (set, name) to (local, target set, field there, discriminator value of ResourceName).
+RELATIONS = {
+    ("Property", "Media"): ("ListingKey", "Media", "ResourceRecordKey", "Property"),
+    ("Property", "OpenHouse"): ("ListingKey", "OpenHouse", "ListingKey", None),
+    ("Property", "Rooms"): ("ListingKey", "PropertyRooms", "ListingKey", None),
+    ("Property", "UnitTypes"): ("ListingKey", "PropertyUnitTypes", "ListingKey", None),
+    ("Property", "ListAgent"): ("ListAgentKey", "Member", "MemberKey", None),
+    ("Property", "CoListAgent"): ("CoListAgentKey", "Member", "MemberKey", None),
+    ("Property", "BuyerAgent"): ("BuyerAgentKey", "Member", "MemberKey", None),
+    ("Property", "ListOffice"): ("ListOfficeKey", "Office", "OfficeKey", None),
+    ("Member", "Office"): ("OfficeKey", "Office", "OfficeKey", None),
+    ("Member", "Media"): ("MemberKey", "Media", "ResourceRecordKey", "Member"),
+    ("Office", "MainOffice"): ("MainOfficeKey", "Office", "OfficeKey", None),
+    ("Office", "OfficeBroker"): ("OfficeBrokerKey", "Member", "MemberKey", None),
+    ("Office", "Media"): ("OfficeKey", "Media", "ResourceRecordKey", "Office"),
+    ("OpenHouse", "Listing"): ("ListingKey", "Property", "ListingKey", None),
+    ("OpenHouse", "ShowingAgent"): ("ShowingAgentKey", "Member", "MemberKey", None),
+    ("PropertyRooms", "Listing"): ("ListingKey", "Property", "ListingKey", None),
+    ("PropertyUnitTypes", "Listing"): ("ListingKey", "Property", "ListingKey", None),
+}
+
+
+class UnknownName(Exception):
+    """A query names what the schema does not have: 400 of the sandbox."""
+
+
+def _compare_decimals(left: str, right: str) -> int:
+    a, b = Decimal(left), Decimal(right)
+    return (a > b) - (a < b)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    rows: list[dict[str, Any]]
+    count: int | None
+
+
+class Database:
+    """In-memory. Decimals are kept as text under a collation of numbers, so no digit is lost."""
+
+    def __init__(self, schema: Schema, tables: Tables) -> None:
+        self.schema = schema
+        self._connection = sqlite3.connect(":memory:", check_same_thread=False)
+        self._connection.create_collation("DECIMALS", _compare_decimals)
+        for name, rows in tables.items():
+            self._create(name, rows)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _create(self, name: str, rows: Iterable[Row]) -> None:
+        structured = self.schema.type_of(name)
+        columns = [f'"{column}" {_column(declared)}' for column, declared in structured.properties.items()]
+        keys = ",".join(f'"{key}"' for key in structured.key)
+        self._connection.execute(f'CREATE TABLE "{name}" ({",".join(columns)}, PRIMARY KEY ({keys}))')
+        marks = ",".join("?" * len(structured.properties))
+        self._connection.executemany(
+            f'INSERT INTO "{name}" VALUES ({marks})',
+            (
+                [_stored(row.get(column), declared) for column, declared in structured.properties.items()]
+                for row in rows
+            ),
+        )
+        for (source, _), (_, target, there, _) in RELATIONS.items():
+            if target == name and source != name and there not in structured.key:
+                self._connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}_{there}" ON "{name}" ("{there}")')
+
+    def read(self, entity_set: str, query: Query, pinned: tuple[tuple[str, Any], ...] = ()) -> Page:
+        """Rows as JSON-ready dicts (numbers as raw text), expanded as asked; the count ignores top and skip."""
+        structured = self.schema.type_of(entity_set)
+        where, parameters = [], []
+        for column, value in pinned:
+            where.append(f'"{column}" = ?')
+            parameters.append(value)
+        if query.filter is not None:
+            sql = _Where(structured)
+            where.append(sql.condition(query.filter))
+            parameters += sql.parameters
+        clause = f" WHERE {' AND '.join(f'({part})' for part in where)}" if where else ""
+        count = None
+        if query.count:
+            (count,) = self._connection.execute(f'SELECT COUNT(*) FROM "{entity_set}"{clause}', parameters).fetchone()
+        columns = self._columns(structured, query)
+        locals_ = [RELATIONS[entity_set, item.name][0] for item in query.expand]
+        fetched = list(dict.fromkeys([*columns, *locals_]))
+        text = f'SELECT {",".join(_quoted(structured, c) for c in fetched)} FROM "{entity_set}"{clause}'
+        text += _order(structured, query.orderby)
+        text += f" LIMIT {query.top if query.top is not None else -1} OFFSET {query.skip or 0}"
+        rows = []
+        for values in self._connection.execute(text, parameters).fetchall():
+            stored = dict(zip(fetched, values, strict=True))
+            row = {name: _json(stored[name], structured.properties[name]) for name in columns}
+            for item in query.expand:
+                row.update(self._expanded(entity_set, item, stored))
+            rows.append(row)
+        return Page(rows, count)
+
+    def _columns(self, structured: StructuredType, query: Query) -> list[str]:
+        names = [item.name for item in query.select if item.name not in structured.navigation]
+        if not names or "*" in names:
+            return list(structured.properties)
+        for name in names:
+            if name not in structured.properties:
+                raise UnknownName(name)
+        return [name for name in structured.properties if name in names]
+
+    def _expanded(self, entity_set: str, item: ExpandItem, stored: dict[str, Any]) -> dict[str, Any]:
+        local, target, there, kind = RELATIONS[entity_set, item.name]
+        value = stored[local]
+        navigation = self.schema.type_of(entity_set).navigation[item.name]
+        pinned: tuple[tuple[str, Any], ...] = ((there, value),)
+        if kind is not None:
+            pinned += (("ResourceName", kind),)
+        page = self.read(target, item.query, pinned) if value is not None else Page([], 0)
+        if not navigation.type.is_collection:
+            return {item.name: page.rows[0] if page.rows else None}
+        result: dict[str, Any] = {item.name: page.rows}
+        if item.query.count:
+            result[f"{item.name}@odata.count"] = page.count
+        return result
+
+
+def _column(declared: Property) -> str:
+    if declared.type.name == "Edm.Decimal" and not declared.type.is_collection:
+        return "TEXT COLLATE DECIMALS"
+    if declared.type.name in ("Edm.Int64", "Edm.Boolean") and not declared.type.is_collection:
+        return "INTEGER"
+    return "TEXT"
+
+
+def _stored(value: Any, declared: Property) -> Any:
+    if value is None:
+        return None
+    if declared.type.is_collection:
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, bool):
+        return int(value)
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _json(value: Any, declared: Property) -> Any:
+    if value is None:
+        return None
+    if declared.type.is_collection:
+        return json.loads(value)
+    if declared.type.name == "Edm.Boolean":
+        return bool(value)
+    return msgspec.Raw(str(value).encode("ascii")) if declared.type.name == "Edm.Decimal" else value
+
+
+def _quoted(structured: StructuredType, name: str) -> str:
+    if name not in structured.properties:
+        raise UnknownName(name)
+    return f'"{name}"'
+
+
+def _order(structured: StructuredType, items: tuple[OrderByItem, ...]) -> str:
+    terms = [
+        _quoted(structured, item.path.name) + (" DESC NULLS LAST" if item.descending else " ASC NULLS FIRST")
+        for item in items
+    ] + [f'"{key}"' for key in structured.key]
+    return f" ORDER BY {','.join(terms)}"
+
+
+class _Where:
+    """A condition as SQL with parameters, under SQL's own null semantics."""
+
+    def __init__(self, structured: StructuredType, element: str | None = None) -> None:
+        self._structured = structured
+        self._element = element
+        self.parameters: list[Any] = []
+
+    def condition(self, expression: Expression) -> str:
+        match expression:
+            case And(terms):
+                return " AND ".join(f"({self.condition(term)})" for term in terms)
+            case Or(terms):
+                return " OR ".join(f"({self.condition(term)})" for term in terms)
+            case Not(term):
+                return f"NOT ({self.condition(term)})"
+            case Constant(value):
+                return "1=1" if value else "1=0"
+            case PropertyPath():
+                return f"{self._operand(expression)} = 1"
+            case Comparison(operator, left, right):
+                if right.value is None:
+                    return f"{self._operand(left)} IS {'NOT ' if operator is Operator.NE else ''}NULL"
+                return f"{self._operand(left)} {_SQL[operator]} {self._value(right)}"
+            case In(left, items):
+                return f"{self._operand(left)} IN ({','.join(self._value(item) for item in items)})"
+            case StringTest(function, operand, pattern):
+                return self._string_test(function, self._operand(operand), str(pattern.value))
+            case Lambda():
+                return self._lambda(expression)
+            case _:
+                assert_never(expression)
+
+    def _lambda(self, expression: Lambda) -> str:
+        column = _quoted(self._structured, expression.path.name)
+        inner = _Where(self._structured, expression.variable)
+        condition = inner.condition(expression.predicate)
+        self.parameters += inner.parameters
+        if expression.quantifier is Quantifier.ANY:
+            return f"EXISTS (SELECT 1 FROM json_each({column}) AS element WHERE {condition})"
+        return f"NOT EXISTS (SELECT 1 FROM json_each({column}) AS element WHERE NOT ({condition}))"
+
+    def _operand(self, operand: Operand) -> str:
+        match operand:
+            case PropertyPath(name):
+                return "element.value" if name == self._element else _quoted(self._structured, name)
+            case StringFunction(function, inner):
+                return f"{'lower' if function is Function.TOLOWER else 'upper'}({self._operand(inner)})"
+            case _:
+                assert_never(operand)
+
+    def _value(self, literal: Literal) -> str:
+        value: Any = literal.value
+        if isinstance(value, EnumValue):
+            value = value.members
+        elif isinstance(value, Timestamp):
+            # Stored with three digits, so texts of equal length compare as instants do.
+            value = f"{value.second:%Y-%m-%dT%H:%M:%S}.{value.picoseconds // 10**9:03d}Z"
+        elif isinstance(value, bool):
+            value = int(value)
+        elif isinstance(value, Decimal):
+            value = int(value) if value == value.to_integral_value() and abs(value) < 2**62 else str(value)
+        elif value is not None and not isinstance(value, str):
+            value = value.isoformat()
+        self.parameters.append(value)
+        return "?"
+
+    def _string_test(self, function: Function, operand: str, pattern: str) -> str:
+        if function is Function.CONTAINS:
+            self.parameters.append(pattern)
+            return f"instr({operand}, ?) > 0"
+        self.parameters += [len(pattern), pattern]
+        if function is Function.STARTSWITH:
+            return f"substr({operand}, 1, ?) = ?"
+        self.parameters.insert(len(self.parameters) - 2, len(pattern))
+        return f"(length({operand}) >= ? AND substr({operand}, length({operand}) - ? + 1) = ?)"
+
+
+_SQL = {Operator.EQ: "=", Operator.NE: "<>", Operator.GT: ">", Operator.GE: ">=", Operator.LT: "<", Operator.LE: "<="}

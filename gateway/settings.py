@@ -1,0 +1,132 @@
+"""``gateway.yaml`` and the environment as one frozen value. Flags beat environment beats file beats default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.policy.profile import Profile
+
+#: Environment variables with this prefix override the file: ``GATEWAY__LISTEN__PORT=80``.
+ENVIRONMENT_PREFIX = "GATEWAY__"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Listen(_Section):
+    """Where clients (RESO side) are listened to."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+
+
+class Admin(_Section):
+    """Where health and metrics are served; never the same port as clients (C262)."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8081
+
+
+class Upstream(_Section):
+    """The RESO Web API server behind the gateway.
+
+    ``url`` is its service root. ``token`` or ``token_file`` is the bearer credential. Times are seconds, sizes bytes.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?$")]
+    token: str | None = None
+    token_file: str | None = None
+    profile: Profile = Profile()
+    connect_timeout: Annotated[float, Field(gt=0)] = 5.0
+    read_timeout: Annotated[float, Field(gt=0)] = 30.0
+    max_body: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+    max_connections: Annotated[int, Field(ge=1)] = 64
+    force_close: bool = False
+    metadata_refresh: Annotated[float, Field(gt=0)] = 300.0
+    metadata_retry: Annotated[float, Field(gt=0)] = 2.0
+
+
+class Security(_Section):
+    """Secrets; each may be given by the environment or by a file instead, and none is ever printed."""
+
+    key_pepper: str | None = None
+    key_pepper_file: str | None = None
+    token_keys: tuple[str, ...] = ()
+    token_keys_file: str | None = None
+    token_lifetime: Annotated[int, Field(ge=60)] = 24 * 3600
+
+
+class PolicySection(_Section):
+    """What holds for every key: conditions that no template lifts, fields that none reveals, what follows what."""
+
+    always: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    never_visible: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    follows: Mapping[str, tuple[str, ...]] | None = None
+
+
+class Requests(_Section):
+    """Bounds of a request; all are checked before policy is consulted. Lengths are bytes."""
+
+    page_size: Annotated[int, Field(ge=1, le=10_000)] = 100
+    deadline: Annotated[float, Field(gt=0)] = 60.0
+    max_target: Annotated[int, Field(ge=1024)] = 32 * 1024
+    max_headers: Annotated[int, Field(ge=1024)] = 16 * 1024
+    max_link: Annotated[int, Field(ge=1024)] = 8 * 1024
+    plus_is_space: bool = True
+
+
+class Log(_Section):
+    """The decision log: one JSON record a request on standard output."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(_Section):
+    """Everything that gateway.yaml may say. ``public_url`` is the service root as clients see it."""
+
+    public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?$")]
+    listen: Listen = Listen()
+    admin: Admin = Admin()
+    upstream: Upstream
+    security: Security = Security()
+    policy: PolicySection = PolicySection()
+    requests: Requests = Requests()
+    log: Log = Log()
+
+    @property
+    def root(self) -> str:
+        """The path of the service root, without a slash at its end."""
+        return "/" + "/".join(part for part in self.public_url.split("/")[3:] if part) if self._has_path() else ""
+
+    def _has_path(self) -> bool:
+        return any(self.public_url.split("/")[3:])
+
+
+def overlay(data: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The file's data with ``GATEWAY__SECTION__KEY`` laid over it. Lists are written with commas."""
+    result: dict[str, Any] = {key: dict(value) if isinstance(value, Mapping) else value for key, value in data.items()}
+    for name, text in sorted(environment.items()):
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        *sections, key = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
+        place = result
+        for section in sections:
+            inner = place.get(section)
+            place[section] = dict(inner) if isinstance(inner, Mapping) else {}
+            place = place[section]
+        place[key] = text.split(",") if key in ("token_keys",) else text
+    return result
+
+
+def read_secret(value: str | None, file: str | None, base: Path) -> str | None:
+    """A secret given directly or by a file (relative to the configuration directory), without its last newline."""
+    if value is not None:
+        return value
+    if file is None:
+        return None
+    return (base / file).read_text(encoding="utf-8").rstrip("\r\n")

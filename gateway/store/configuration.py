@@ -1,0 +1,248 @@
+"""A configuration directory as one immutable value: settings, roles, templates, syndications, keys. All or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from gateway import settings as settings_module
+from gateway.errors import ConfigurationError, Fault
+from gateway.policy import data_dictionary
+from gateway.policy.compilation import GatewayRules
+from gateway.policy.documents import (
+    Role,
+    RoleDocument,
+    Source,
+    Syndication,
+    SyndicationsDocument,
+    Template,
+    TemplateDocument,
+    validate,
+)
+from gateway.settings import Settings
+from gateway.store.api_keys import ApiKey, KeysDocument
+from gateway.store.documents import Document, read_document
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """``key_pepper`` and ``token_keys`` as text; ``upstream_token`` None where the upstream asks for nothing."""
+
+    key_pepper: str | None = field(repr=False)
+    token_keys: tuple[str, ...] = field(repr=False)
+    upstream_token: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the directory says. ``keys`` are by digest; ``place`` puts the line into a fault of any of its files."""
+
+    directory: Path
+    settings: Settings
+    secrets: Secrets
+    roles: Mapping[str, Role]
+    templates: Mapping[str, Template]
+    syndications: Mapping[str, Syndication]
+    keys: Mapping[str, ApiKey]
+    rules: GatewayRules
+    documents: Mapping[str, Document]
+
+    def place(self, fault: Fault) -> Fault:
+        document = self.documents.get(fault.file)
+        return document.place(fault) if document else fault
+
+
+class _Loader:
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        self.directory = directory
+        self.environment = environment
+        self.documents: dict[str, Document] = {}
+        self.faults: list[Fault] = []
+
+    def read(
+        self, name: str, model: type[_M], prefix: tuple[str, ...] = (), change: Callable[[Any], Any] = lambda data: data
+    ) -> _M | None:
+        """One file as a model; its faults are kept, with their lines."""
+        try:
+            document = read_document(self.directory / name, name)
+        except ConfigurationError as error:
+            self.faults.extend(error.faults)
+            return None
+        self.documents[name] = document
+        data = document.data
+        for key in prefix:
+            if not isinstance(data, dict) or set(data) != {key}:
+                self.faults.append(Fault(name, 1, (), f"must be one object `{key}` around the template"))
+                return None
+            data = data[key]
+        try:
+            return validate(model, change(data), Source(name, prefix))
+        except ConfigurationError as error:
+            self.faults.extend(document.place(fault) for fault in error.faults)
+            return None
+
+    def names(self, folder: str, suffix: str) -> list[str]:
+        """Files of a folder, in order; hidden ones are Kubernetes' own (``..data``)."""
+        try:
+            entries = sorted(path.name for path in (self.directory / folder).iterdir())
+        except OSError:
+            return []
+        return [f"{folder}/{name}" for name in entries if name.endswith(suffix) and not name.startswith(".")]
+
+    def add(self, file: str, path: tuple[str, ...], message: str) -> None:
+        fault = Fault(file, 0, path, message)
+        self.faults.append(self.documents[file].place(fault) if file in self.documents else fault)
+
+    def load(self) -> Configuration:
+        settings = self.read(
+            "gateway.yaml", Settings, change=lambda data: settings_module.overlay(data, self.environment)
+        )
+        roles = self._roles()
+        templates = self._templates()
+        syndications = self._syndications()
+        keys = self._keys()
+        self._check_references(roles, templates, syndications, keys)
+        secrets = self._secrets(settings) if settings else None
+        if self.faults or settings is None or secrets is None:
+            raise ConfigurationError(self.faults)
+        rules = GatewayRules(
+            Source("gateway.yaml"),
+            settings.policy.always,
+            settings.policy.never_visible,
+            data_dictionary.FOLLOWS if settings.policy.follows is None else settings.policy.follows,
+        )
+        return Configuration(
+            self.directory,
+            settings,
+            secrets,
+            MappingProxyType(roles),
+            MappingProxyType(templates),
+            MappingProxyType(syndications),
+            MappingProxyType({key.Digest: key for key in keys.values()}),
+            rules,
+            MappingProxyType(self.documents),
+        )
+
+    def _roles(self) -> dict[str, Role]:
+        roles: dict[str, Role] = {}
+        for name in self.names("roles", ".yaml"):
+            document = self.read(name, RoleDocument)
+            if document is None:
+                continue
+            if document.Role in roles:
+                self.add(name, ("Role",), f"the role `{document.Role}` is also in {roles[document.Role].source.file}")
+            roles[document.Role] = Role(document, Source(name))
+        return roles
+
+    def _templates(self) -> dict[str, Template]:
+        templates: dict[str, Template] = {}
+        for name in self.names("templates", ".json"):
+            document = self.read(name, TemplateDocument, ("D",))
+            if document is None:
+                continue
+            identity = document.Id or Path(name).stem
+            if identity in templates:
+                self.add(name, ("D", "Id"), f"the template `{identity}` is also in {templates[identity].source.file}")
+            templates[identity] = Template(identity, document, Source(name, ("D",)))
+        return templates
+
+    def _syndications(self) -> dict[str, Syndication]:
+        if not (self.directory / "syndications.yaml").exists():
+            return {}
+        document = self.read("syndications.yaml", SyndicationsDocument)
+        result: dict[str, Syndication] = {}
+        for position, entry in enumerate(document.Syndications if document else ()):
+            source = Source("syndications.yaml", ("Syndications", str(position)))
+            if entry.Id in result:
+                self.add("syndications.yaml", (*source.prefix, "Id"), f"the syndication `{entry.Id}` is given twice")
+            result[entry.Id] = Syndication(entry, source)
+        return result
+
+    def _keys(self) -> dict[str, ApiKey]:
+        document = self.read("keys.yaml", KeysDocument)
+        keys: dict[str, ApiKey] = {}
+        digests: set[str] = set()
+        for position, key in enumerate(document.Keys if document else ()):
+            path = ("Keys", str(position))
+            if key.Id in keys:
+                self.add("keys.yaml", (*path, "Id"), f"the key `{key.Id}` is given twice")
+            if key.Digest in digests:
+                self.add("keys.yaml", (*path, "Digest"), "two keys have this secret")
+            digests.add(key.Digest)
+            keys[key.Id] = key
+        return keys
+
+    def _check_references(
+        self,
+        roles: Mapping[str, Role],
+        templates: Mapping[str, Template],
+        syndications: Mapping[str, Syndication],
+        keys: Mapping[str, ApiKey],
+    ) -> None:
+        """Roles that templates name, templates that keys name; only where the other side could be read at all."""
+        broken_files = {fault.file for fault in self.faults}
+        for template in templates.values():
+            role, syndication = template.document.Role, template.document.SyndicationId
+            if role not in roles and not any(file.startswith("roles/") for file in broken_files):
+                known = ", ".join(f"`{name}`" for name in roles)
+                self.add(template.source.file, ("D", "Role"), f"`{role}` is no role; known are {known}")
+            if syndication is not None and syndication not in syndications and "syndications.yaml" not in broken_files:
+                self.add(template.source.file, ("D", "SyndicationId"), f"there is no syndication `{syndication}`")
+        for position, key in enumerate(keys.values()):
+            path = ("Keys", str(position))
+            if (key.Template is None) == (key.Role is None):
+                self.add("keys.yaml", path, f"the key `{key.Id}` must have either a Template or a Role")
+            if (
+                key.Template is not None
+                and key.Template not in templates
+                and not any(file.startswith("templates/") for file in broken_files)
+            ):
+                self.add("keys.yaml", (*path, "Template"), f"there is no template `{key.Template}`")
+            if (
+                key.Role is not None
+                and key.Role not in roles
+                and not any(file.startswith("roles/") for file in broken_files)
+            ):
+                self.add("keys.yaml", (*path, "Role"), f"`{key.Role}` is no role")
+
+    def _secrets(self, settings: Settings) -> Secrets | None:
+        security, upstream = settings.security, settings.upstream
+        values: list[str | None] = []
+        for section, name, value, file in (
+            ("security", "key_pepper", security.key_pepper, security.key_pepper_file),
+            ("security", "token_keys", ",".join(security.token_keys) or None, security.token_keys_file),
+            ("upstream", "token", upstream.token, upstream.token_file),
+        ):
+            if value is not None and file is not None:
+                self.add("gateway.yaml", (section, name), f"give either `{name}` or `{name}_file`")
+            try:
+                values.append(settings_module.read_secret(value, file, self.directory))
+            except (OSError, UnicodeDecodeError):
+                self.add("gateway.yaml", (section, f"{name}_file"), "the file cannot be read")
+                values.append(None)
+        pepper, token_keys, token = values
+        keys = tuple(part.strip() for part in (token_keys or "").replace("\n", ",").split(",") if part.strip())
+        for key in keys:
+            if len(key) != 128 or any(character not in "0123456789abcdef" for character in key):
+                self.add("gateway.yaml", ("security", "token_keys"), "each key must be 64 bytes as 128 hex digits")
+        if pepper is not None and len(pepper) < 16:
+            self.add("gateway.yaml", ("security", "key_pepper"), "must have at least 16 characters")
+        return Secrets(pepper, keys, token)
+
+
+def load_configuration(directory: Path, environment: Mapping[str, str]) -> Configuration:
+    """Reads a configuration directory.
+
+    Raises:
+        ConfigurationError: every fault of every file, with file, line and path.
+    """
+    if not directory.is_dir():
+        raise ConfigurationError([Fault(str(directory), 0, (), "is not a directory")])
+    return _Loader(directory, environment).load()

@@ -1,0 +1,66 @@
+"""One immutable value that a request sees from end to end: configuration, schema, and a policy for every key (C255)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gateway.errors import ConfigurationError, Fault
+from gateway.odata.csdl import Schema
+from gateway.policy.compilation import compile_policy
+from gateway.policy.documents import Template
+from gateway.policy.model import Policy
+from gateway.store.api_keys import ApiKey
+from gateway.store.configuration import Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """``policies`` are by template id and, under ``role:<name>``, for keys with a bare role. A name whose documents do
+    not compile against this schema has no policy, and its keys are answered 503."""
+
+    revision: int
+    configuration: Configuration
+    schema: Schema | None
+    policies: Mapping[str, Policy]
+    faults: tuple[Fault, ...] = ()
+
+    def policy_of(self, key: ApiKey) -> Policy | None:
+        return self.policies.get(policy_name(key))
+
+
+def policy_name(key: ApiKey) -> str:
+    return key.Template if key.Template is not None else f"role:{key.Role}"
+
+
+def build_snapshot(
+    revision: int, configuration: Configuration, schema: Schema | None, *, deny_broken: bool = False
+) -> Snapshot:
+    """Compiles everything against a schema; without one nothing can be served yet.
+
+    Faults do not raise here: ``check`` and a start refuse on them, a running gateway serves what is whole.
+    """
+    if schema is None:
+        return Snapshot(revision, configuration, None, MappingProxyType({}))
+    policies: dict[str, Policy] = {}
+    faults: set[Fault] = set()
+    wanted: list[tuple[str, Template | None, str, str | None]] = [
+        (template.id, template, template.document.Role, template.document.SyndicationId)
+        for template in configuration.templates.values()
+    ]
+    wanted += [(f"role:{name}", None, name, None) for name in configuration.roles]
+    for name, template, role, syndication in wanted:
+        try:
+            policies[name] = compile_policy(
+                template,
+                configuration.roles[role],
+                configuration.syndications[syndication] if syndication is not None else None,
+                schema,
+                configuration.settings.upstream.profile,
+                configuration.rules,
+                deny_broken=deny_broken,
+            )
+        except ConfigurationError as error:
+            faults.update(configuration.place(fault) for fault in error.faults)
+    return Snapshot(revision, configuration, schema, MappingProxyType(policies), tuple(sorted(faults)))

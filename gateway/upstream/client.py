@@ -1,0 +1,141 @@
+"""HTTP to the upstream. Every exception of aiohttp ends here; what leaves is a body, or an UpstreamFailure."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from gateway import __version__
+from gateway.errors import Code
+from gateway.settings import Upstream
+
+_JSON = "application/json"
+_XML = "application/xml"
+_CHUNK = 64 * 1024
+
+
+class UpstreamFailure(Exception):
+    """No usable answer. ``code`` is what the client is told; ``reason`` is for the log, and never for a client."""
+
+    def __init__(self, code: Code, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class UpstreamClient:
+    """A session with constant headers, no cookies, no redirects, no proxies of the environment, and bounded bodies."""
+
+    def __init__(self, settings: Upstream, token: str | None) -> None:
+        self._settings = settings
+        self._base = settings.url.rstrip("/")
+        self._headers = {
+            "Accept-Encoding": "gzip",
+            "OData-MaxVersion": "4.01",
+            "User-Agent": f"gateway/{__version__}",
+            **({"Authorization": f"Bearer {token}"} if token else {}),
+        }
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._settings.max_connections, force_close=self._settings.force_close
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),  # C304
+            auto_decompress=False,  # C156: the library inflates without a bound
+            trust_env=False,  # C305
+            skip_auto_headers=("Accept", "User-Agent"),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=self._settings.connect_timeout, sock_read=self._settings.read_timeout
+            ),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def read_collection(self, entity_set: str, query: str) -> bytes:
+        """The JSON body of ``<entity_set>?<query>``; both are already encoded, by the printer.
+
+        Raises:
+            UpstreamFailure: anything but 200 with a JSON body within the bounds.
+        """
+        return await self._get(f"{entity_set}?{query}", _JSON)
+
+    async def read_metadata(self) -> bytes:
+        return await self._get("$metadata", _XML)
+
+    async def _get(self, target: str, accept: str) -> bytes:
+        assert self._session is not None, "the client is used inside its context only"
+        url = URL(f"{self._base}/{target}", encoded=True)  # C299: never re-encoded
+        try:
+            async with self._session.get(
+                url, headers={**self._headers, "Accept": accept}, allow_redirects=False
+            ) as response:
+                self._check_status(response.status)
+                self._check_type(response.headers, accept)
+                return await self._body(response)
+        except aiohttp.ServerTimeoutError as error:
+            raise UpstreamFailure(Code.TIMEOUT, f"timed out: {error}") from None
+        except aiohttp.ClientConnectorError as error:
+            raise UpstreamFailure(Code.UNAVAILABLE, f"cannot be reached: {error}") from None
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            raise UpstreamFailure(Code.UNAVAILABLE, f"connection lost: {error!r}") from None
+        except (aiohttp.ClientError, ValueError) as error:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, f"no proper HTTP answer: {error!r}") from None
+
+    @staticmethod
+    def _check_status(status: int) -> None:
+        if status == 200:
+            return
+        if status in (401, 403):
+            raise UpstreamFailure(Code.UNAVAILABLE, f"refused our credential ({status})")
+        if status in (429, 503):
+            raise UpstreamFailure(Code.UNAVAILABLE, f"is busy ({status})")
+        raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered {status}")
+
+    @staticmethod
+    def _check_type(headers: Mapping[str, str], accept: str) -> None:
+        """JSON must say that it is JSON, in UTF-8; metadata may say what it likes, it is parsed strictly (C317)."""
+        if accept != _JSON:
+            return
+        media_type, _, parameters = headers.get("Content-Type", "").partition(";")
+        if media_type.strip().lower() != _JSON:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with the content type {media_type!r}")
+        for parameter in parameters.lower().split(";"):
+            name, _, value = parameter.strip().partition("=")
+            if name == "charset" and value.strip('"') not in ("utf-8", "utf8"):
+                raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with the charset {value!r}")
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        """The whole body, inflated if need be, within ``max_body`` bytes before and after."""
+        coding = response.headers.get("Content-Encoding", "identity").lower()
+        if coding not in ("identity", "gzip"):
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with the content coding {coding!r}")
+        inflate = zlib.decompressobj(wbits=31) if coding == "gzip" else None
+        limit = self._settings.max_body
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            if inflate is None:
+                body += chunk
+            else:
+                try:
+                    body += inflate.decompress(chunk, limit + 1 - len(body))
+                except zlib.error as error:
+                    raise UpstreamFailure(Code.UPSTREAM_ERROR, f"broken gzip: {error}") from None
+            if len(body) > limit:
+                raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with more than {limit} bytes")
+            await asyncio.sleep(0)
+        if inflate is not None and not inflate.eof:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, "broken gzip: it ends early")
+        return bytes(body)
