@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
 
 from lark import Lark, Token, Transformer, v_args
-from lark.exceptions import LarkError, UnexpectedInput
+from lark.exceptions import LarkError, UnexpectedInput, UnexpectedToken
 
 from gateway.odata import literals
 from gateway.odata.ast import (
@@ -90,13 +90,6 @@ def _ascii_lower(text: str) -> str:
 
 
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-
-
-def _refuse_form(token: Token) -> NoReturn:
-    forms = {"EXPAND_STAR": "$expand=*", "EXPAND_REF": "$ref", "EXPAND_COUNT": "$count in $expand"}
-    if token.type in forms:
-        raise NotOfferedError(forms[token.type])
-    raise NotOfferedError("$" + _ascii_lower(str(token)).lstrip("$").rstrip("="))
 
 
 @v_args(inline=True)
@@ -234,6 +227,14 @@ class _Builder(Transformer[Token, object]):
             query = replace(query, **{option: value})  # type: ignore[arg-type]  # the rule names option and type
         return ExpandItem(str(name), query, _position(name))
 
+    def expand_not_offered(self, *parts: object) -> NoReturn:
+        option = next(part for part in reversed(parts) if isinstance(part, Token))
+        raise NotOfferedError("$" + _ascii_lower(option.partition("=")[0]).lstrip("$"))
+
+    def expand_form_not_offered(self, token: Token) -> NoReturn:
+        forms = {"EXPAND_STAR": "$expand=*", "EXPAND_REF": "$ref", "EXPAND_COUNT": "$count in $expand"}
+        raise NotOfferedError(forms[token.type])
+
     def filter_option(self, token: Token, expression: Expression) -> tuple[str, object, int]:
         return "filter", expression, _position(token)
 
@@ -290,7 +291,6 @@ _LARK = Lark(
     import_paths=[str(GRAMMAR_DIRECTORY)],
     source_path=str(GRAMMAR_DIRECTORY / "odata.lark"),
     transformer=_Builder(),
-    lexer_callbacks=dict.fromkeys(("EXPAND_STAR", "EXPAND_REF", "EXPAND_COUNT", "NOT_OFFERED_OPTION"), _refuse_form),
     keep_all_tokens=True,
 )
 
@@ -302,8 +302,8 @@ def _parse(text: str, start: str, longest: int, limits: Limits) -> object:
     try:
         result = _LARK.parse(text, start=start)  # with an embedded transformer the result is the tree of ast.py
     except UnexpectedInput as error:
-        position = getattr(error, "pos_in_stream", None)
-        raise ODataSyntaxError(len(text) if position is None or position < 0 else position) from None
+        ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+        raise ODataSyntaxError(len(text) if ended else error.pos_in_stream or 0) from None
     except LarkError:
         raise ODataSyntaxError(0) from None
     return result

@@ -1,0 +1,125 @@
+"""Metadata becomes one immutable schema, or a refusal with its line; nothing is half-read."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.odata.csdl import SchemaError, TypeReference, parse_metadata
+from gateway.sandbox.rows import sandbox_schema
+
+HEAD = (
+    '<edmx:Edmx xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx" Version="4.0"><edmx:DataServices>'
+    '<Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="Ns" Alias="Self">'
+)
+TAIL = "</Schema></edmx:DataServices></edmx:Edmx>"
+BODY = """
+<EnumType Name="Status" IsFlags="true"><Member Name="Active" Value="1"><Annotation Term="X" String="Active Now"/></Member>
+ <Member Name="Sold" Value="2"/></EnumType>
+<TypeDefinition Name="Money" UnderlyingType="Edm.Decimal"/>
+<EntityType Name="Base" Abstract="true"><Key><PropertyRef Name="Id"/></Key>
+ <Property Name="Id" Type="Edm.String" Nullable="false" MaxLength="20"/></EntityType>
+<EntityType Name="Listing" BaseType="Self.Base">
+ <Property Name="Price" Type="Self.Money" Precision="14" Scale="2">
+  <Annotation Term="RESO.OData.Metadata.LookupName" String="Prices"/></Property>
+ <Property Name="Status" Type="Ns.Status"/><Property Name="Tags" Type="Collection(Edm.String)"/>
+ <NavigationProperty Name="Agent" Type="Self.Agent">
+  <ReferentialConstraint Property="AgentKey" ReferencedProperty="Id"/></NavigationProperty>
+ <Property Name="AgentKey" Type="Edm.String"/></EntityType>
+<EntityType Name="Agent" BaseType="Ns.Base" OpenType="true"/>
+<ComplexType Name="Address"><Property Name="Street" Type="Edm.String"/></ComplexType>
+<EntityContainer Name="C"><EntitySet Name="Listings" EntityType="Self.Listing">
+ <NavigationPropertyBinding Path="Agent" Target="Agents"/></EntitySet>
+ <EntitySet Name="Agents" EntityType="Ns.Agent"/></EntityContainer>
+"""
+
+
+def schema_of(body: str) -> object:
+    return parse_metadata((HEAD + body + TAIL).encode())
+
+
+def test_types_are_flat_and_aliases_are_gone() -> None:
+    schema = parse_metadata((HEAD + BODY + TAIL).encode())
+    listing = schema.type_of("Listings")
+
+    assert list(listing.properties) == ["Id", "Price", "Status", "Tags", "AgentKey"]
+    assert listing.key == ("Id",)
+    assert listing.properties["Id"].max_length == 20
+    assert not listing.properties["Id"].nullable
+    assert listing.properties["Price"].type == TypeReference("Edm.Decimal")
+    assert listing.properties["Price"].annotations == {"RESO.OData.Metadata.LookupName": "Prices"}
+    assert listing.properties["Tags"].type == TypeReference("Edm.String", is_collection=True)
+    assert listing.navigation["Agent"].constraints == (("AgentKey", "Id"),)
+    assert schema.target_set("Listings", listing.navigation["Agent"]) == "Agents"
+    assert schema.enum_types["Ns.Status"].members == {"Active": 1, "Sold": 2}
+    assert schema.enum_types["Ns.Status"].display == {"Active": "Active Now"}
+    assert schema.enum_types["Ns.Status"].is_flags
+    assert schema.type_of("Agents").is_open
+    assert not schema.types["Ns.Address"].is_entity
+
+
+def test_a_schema_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        sandbox_schema().entity_sets["X"] = None  # type: ignore[index]  # that it cannot be written is the point
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ('<EntityType Name="A" BaseType="Ns.B"/><EntityType Name="B" BaseType="Ns.A"/>', "its own base type"),
+        ('<EntityType Name="A" BaseType="Ns.Gone"/>', "unknown base type"),
+        ('<EntityType Name="A"/><EntityType Name="A"/>', "declared twice"),
+        ('<EntityType Name="A"><Property Name="P" Type="Edm.String"/><Property Name="P" Type="Edm.String"/></EntityType>', "twice"),
+        ('<EntityType Name="A"><Property Type="Edm.String"/></EntityType>', "lacks its attribute `Name`"),
+        ('<EntityType Name="A"><Key><PropertyRef Name="K"/></Key></EntityType>', "key `K`"),
+        ('<EntityContainer Name="C"><EntitySet Name="S" EntityType="Ns.Gone"/></EntityContainer>', "unknown type"),
+        ('<EntityType Name="A"/><EntityContainer Name="C"><EntitySet Name="S" EntityType="Ns.A"/></EntityContainer>', "no key"),
+        ('<EnumType Name="E"><Member Name="M" Value="x"/></EnumType>', "no whole number"),
+        ("<EntityType", "not well-formed"),
+    ],
+)  # fmt: skip
+def test_declarations_that_do_not_fit_are_refused(body: str, message: str) -> None:
+    with pytest.raises(SchemaError, match=message):
+        schema_of(body)
+
+
+def test_a_fault_says_its_line() -> None:
+    with pytest.raises(SchemaError) as refused:
+        schema_of("\n\n<EntityType Name='A'><Property Type='Edm.String'/></EntityType>")
+
+    assert refused.value.line == 3
+
+
+def test_a_doctype_is_refused() -> None:
+    """It could name files of this machine and expand entities without end."""
+    document = b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>' + (HEAD + TAIL).encode()
+
+    with pytest.raises(SchemaError, match="DOCTYPE"):
+        parse_metadata(document)
+
+
+@pytest.mark.parametrize("document", [b"", b"<html/>", b"{}", b"\xff\xfe<x/>"])
+def test_what_is_no_edmx_is_refused(document: bytes) -> None:
+    with pytest.raises(SchemaError):
+        parse_metadata(document)
+
+
+@pytest.mark.guarantee("G6")
+def test_two_megabytes_on_one_line_are_read_in_one_pass() -> None:
+    """RESO's certification document is one line. What counts is that the reader's work is linear in it."""
+    properties = "".join(f'<Property Name="Field{n}" Type="Edm.String" MaxLength="255"/>' for n in range(33_000))
+    body = f'<EntityType Name="A"><Key><PropertyRef Name="Field0"/></Key>{properties}</EntityType>'
+    document = (
+        HEAD + body + '<EntityContainer Name="C"><EntitySet Name="A" EntityType="Ns.A"/></EntityContainer>' + TAIL
+    ).encode()
+
+    schema = parse_metadata(document)
+
+    assert len(document) > 2_000_000
+    assert len(schema.type_of("A").properties) == 33_000
+
+
+def test_the_sandbox_model_is_read() -> None:
+    schema = sandbox_schema()
+
+    assert schema.type_of("Property").key == ("ListingKey",)
+    assert schema.type_of("Property").properties["TotalBaths"].type.name == "Edm.Decimal"

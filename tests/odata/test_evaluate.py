@@ -1,0 +1,85 @@
+"""The evaluator: the truth tables of CHANNELS 4.1 and 4.2, and never an exception."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.odata.csdl import TypeReference
+from gateway.odata.evaluate import evaluate
+from gateway.odata.literals import Value
+from gateway.odata.parser import parse_filter
+from gateway.odata.values import UNKNOWN, Unknown, typed_value
+from tests.odata.test_parser import TREES
+
+ROW: dict[str, Value | Unknown] = {
+    "n": None, "five": Decimal(5), "s": "O'Fallon", "yes": True, "tags": ("A", "B"), "none": (), "lost": None,
+}  # fmt: skip
+
+
+def truth(text: str) -> bool | None:
+    return evaluate(parse_filter(text), lambda name: ROW.get(name, UNKNOWN))
+
+
+@pytest.mark.channel("C320", "C338", "C341")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("five eq 5", True), ("five ne 5", False), ("five gt 4.99", True), ("five le 4.99", False), ("five in (1,5)", True),
+        ("n eq 5", None), ("n ne 5", None), ("n gt 5", None), ("n eq null", True), ("n ne null", False), ("n in (1,2)", None),
+        ("missing eq null", None), ("missing ne null", None), ("missing eq 5", None), ("not (missing eq 5)", None),
+        ("s eq 'o''fallon'", False), ("s eq 'O''Fallon '", False), ("contains(s,'Fal')", True), ("contains(s,'%')", False),
+        ("startswith(tolower(s),'o''')", True), ("endswith(toupper(s),'LON')", True), ("contains(n,'a')", None),
+        ("yes", True), ("not yes", False), ("five", None), ("yes eq 1", None), ("five eq true", None), ("five eq '5'", None),
+        ("tags/any(x:x eq 'A')", True), ("tags/any(x:x eq 'C')", False), ("tags/all(x:x ne 'C')", True),
+        ("none/any(x:x eq 'A')", False), ("none/all(x:x eq 'A')", True), ("lost/any(x:x eq 'A')", None),
+        ("lost/all(x:x ne 'A')", None), ("five/any(x:x eq 'A')", None),
+    ],
+)  # fmt: skip
+def test_atoms(text: str, expected: bool | None) -> None:
+    assert truth(text) is expected
+
+
+@pytest.mark.parametrize(("left", "a"), [("yes", True), ("five ne 5", False), ("n eq 5", None)])
+@pytest.mark.parametrize(("right", "b"), [("yes", True), ("five ne 5", False), ("n eq 5", None)])
+def test_connectives_follow_kleene(left: str, a: bool | None, right: str, b: bool | None) -> None:
+    conjunction = False if False in (a, b) else None if None in (a, b) else True
+    disjunction = True if True in (a, b) else None if None in (a, b) else False
+
+    assert truth(f"({left}) and ({right})") is conjunction
+    assert truth(f"({left}) or ({right})") is disjunction
+    assert truth(f"not ({left})") is (None if a is None else not a)
+
+
+@given(TREES, st.sampled_from([None, UNKNOWN, Decimal(1), "x", True, ("a",)]))
+def test_evaluation_never_raises(tree: object, value: Value | Unknown) -> None:
+    assert evaluate(tree, lambda _: value) in (True, False, None)  # type: ignore[arg-type]  # TREES gives expressions
+
+
+@pytest.mark.channel("C319", "C320")
+@pytest.mark.parametrize(
+    ("raw", "declared", "expected"),
+    [
+        (b"1.50", "Edm.Decimal", Decimal("1.50")), (b'"7"', "Edm.Int64", Decimal(7)), (b"1e999", "Edm.Double", UNKNOWN),
+        (b"9" * 5000, "Edm.Int64", UNKNOWN), (b'"x"', "Edm.Int64", UNKNOWN), (b"true", "Edm.Boolean", True),
+        (b"1", "Edm.Boolean", UNKNOWN), (b"1", "Edm.String", UNKNOWN), (b'"\\u0041"', "Edm.String", "A"), (b"null", "Edm.Date", None),
+        (b'"2024-02-30"', "Edm.Date", UNKNOWN), (b'"x"', "Edm.DateTimeOffset", UNKNOWN), (b"{}", "Edm.String", UNKNOWN),
+        (b'"a"', "Edm.Stream", UNKNOWN),
+    ],
+)  # fmt: skip
+def test_values_are_of_their_declared_type_or_unknown(raw: bytes, declared: str, expected: object) -> None:
+    assert typed_value(msgspec.Raw(raw), TypeReference(declared)) == expected
+
+
+def test_collections_are_whole_or_unknown() -> None:
+    declared = TypeReference("Edm.String", is_collection=True)
+
+    assert typed_value(msgspec.Raw(b'["a",null]'), declared) == ("a", None)
+    assert typed_value(msgspec.Raw(b'["a",1]'), declared) is UNKNOWN
+    assert typed_value(msgspec.Raw(b'"a"'), declared) is UNKNOWN
+    assert typed_value(msgspec.Raw(b"null"), declared) is None
+    assert typed_value(None, declared) is UNKNOWN

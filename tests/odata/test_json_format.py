@@ -1,0 +1,81 @@
+"""Bodies of the upstream: strict, bounded, and no second spelling of a member survives."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.odata.json_format import (
+    MAX_DEPTH,
+    BodyError,
+    decode_collection,
+    decode_count,
+    decode_record,
+    encode_string,
+)
+
+
+@pytest.mark.channel("C200", "C306", "C317", "C318")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"[]", b"null", b"{", b'{"value":[]', b'{"value":[]}x', b'{"value":{}}', b'{"value":[1]}', b'{"value":[[]]}', b"{}",
+        b'\xef\xbb\xbf{"value":[]}', '{"value":[]}'.encode("utf-16"), b'{"value":[{"a":"\xe9"}]}', b'{"value":[{"a":"\xc0\xa7"}]}',
+        b'{"value":[{"a":NaN}]}', b'{"value":[{"a":"\\ud800"}]}', b'{"value":[],"value":[]}', b'{"value":[],"v\\u0061lue":[]}',
+        b'{"value":[{"a":' + b"[" * 5000 + b"]" * 5000 + b"}]}",
+    ],
+)  # fmt: skip
+def test_what_is_no_collection_is_refused_as_a_whole(body: bytes) -> None:
+    with pytest.raises(BodyError):
+        decode_collection(body, 10)
+
+
+@pytest.mark.channel("C200")
+def test_depth_and_number_of_records_are_bounded_at_n_and_n_plus_one() -> None:
+    inside = MAX_DEPTH - 3  # the body, its array and the record are levels too
+    decode_collection(b'{"value":[{"a":' + b"[" * inside + b"]" * inside + b"}]}", 1)
+    with pytest.raises(BodyError, match="deeply"):
+        decode_collection(b'{"value":[{"a":' + b"[" * (inside + 1) + b"]" * (inside + 1) + b"}]}", 1)
+    with pytest.raises(BodyError, match="more records"):
+        decode_collection(b'{"value":[{},{}]}', 1)
+
+
+def test_brackets_inside_strings_are_no_depth() -> None:
+    decode_collection(b'{"value":[{"a":"' + b"[" * 1000 + b'\\""}]}', 1)
+
+
+@pytest.mark.channel("C199")
+@pytest.mark.parametrize("text", [b"500000.10", b"1e400", b"9" * 5000, b"-0", b"1.50"])
+def test_numbers_keep_their_text(text: bytes) -> None:
+    (record,) = decode_collection(b'{"value":[{"a":' + text + b"}]}", 1).records
+
+    assert bytes(record.members["a"]) == text
+
+
+@pytest.mark.channel("C197")
+@pytest.mark.parametrize(
+    ("text", "repeated"),
+    [
+        (b'{"a":1,"b":2}', set()),
+        (b'{"a":1,"a":2}', {"a"}),
+        (b'{"a":1,"\\u0061":2}', {"a"}),
+        (b'{"a":{"x":1,"x":2},"b":[{"a":1}]}', set()),
+        (b'{"a":{"a":1},"b":":","a":[1,{"z":2}]}', {"a"}),
+        (b'{"a":"x:\\"","a":1,"b":1,"b":2}', {"a", "b"}),
+        (b"{}", set()),
+    ],
+)
+def test_names_given_twice_are_found_after_unescaping(text: bytes, repeated: set[str]) -> None:
+    assert decode_record(text).repeated == repeated
+
+
+def test_count_and_next_link_are_read_in_both_spellings() -> None:
+    old = decode_collection(b'{"@odata.count":3,"value":[],"@odata.nextLink":"x"}', 1)
+    new = decode_collection(b'{"@count":3,"value":[],"@nextLink":"x"}', 1)
+
+    assert (old.count, old.has_next_link) == (new.count, new.has_next_link) == (3, True)
+    assert decode_count(None) is None
+
+
+@pytest.mark.channel("C355")
+def test_strings_are_written_in_one_spelling() -> None:
+    assert encode_string('a"b\\ö\n') == '"a\\"b\\\\ö\\n"'.encode()
