@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,8 @@ class Answer:
 class Harness:
     service: Service
     session: aiohttp.ClientSession
-    events: list[Event] = field(default_factory=list)
+    events: list[Event]
+    now: list[float]  # the frozen clock, in seconds since 1970; tests may move it
 
     async def request(
         self, method: str, target: str, key: str | None = None, headers: Mapping[str, str] | None = None
@@ -76,7 +77,7 @@ class Harness:
         url = URL(f"http://127.0.0.1:{self.service.listener.port}{target}", encoded=True)
         sent = {**({"Authorization": f"Bearer {key}"} if key else {}), **(headers or {})}
         async with self.session.request(method, url, headers=sent, allow_redirects=False) as response:
-            kept = tuple((k, v) for k, v in response.headers.items() if k not in ("Date", "X-Request-Id"))
+            kept = tuple((k, v) for k, v in response.headers.items() if k.lower() not in ("date", "x-request-id"))
             return Answer(response.status, kept, await response.read())
 
     async def get(self, target: str, key: str | None = "demo-idx") -> Answer:
@@ -133,11 +134,12 @@ def configuration(directory: Path, upstream: str, **environment: str) -> Configu
 @asynccontextmanager
 async def running(settings: Configuration) -> AsyncIterator[Harness]:
     events: list[Event] = []
+    now = [1_800_000_000.0]
     async with (
-        Service(settings, events.append) as service,
+        Service(settings, events.append, clock=lambda: now[0]) as service,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True) as session,
     ):
-        yield Harness(service, session, events)
+        yield Harness(service, session, events, now)
 
 
 @asynccontextmanager

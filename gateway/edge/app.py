@@ -15,7 +15,7 @@ from gateway.edge import responses
 from gateway.edge.authentication import authenticate
 from gateway.edge.continuation import Continuation, TokenSeal
 from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Result, Trace
-from gateway.edge.latch import Latch, LatchedError
+from gateway.edge.latch import LatchedError
 from gateway.errors import Code, Refusal, upstream_error
 from gateway.observe.events import Complaint, Event, RequestHandled
 from gateway.odata.parser import Limits
@@ -56,7 +56,6 @@ class Gateway:
         self,
         configuration: Configuration,
         enforcement: Enforcement,
-        latch: Latch,
         publish: Callable[[Event], None],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -66,7 +65,6 @@ class Gateway:
         self._seal = TokenSeal(configuration.secrets.token_keys, configuration.settings.security.token_lifetime)
         self._pepper = configuration.secrets.key_pepper or ""
         self._enforcement = enforcement
-        self._latch = latch
         self._publish = publish
         self._clock = clock
         self._decision = Settings(page_size=configuration.settings.requests.page_size)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
@@ -24,7 +26,9 @@ from gateway.upstream.metadata import MetadataWatcher
 class Service:
     """Use as an async context: inside, both listeners accept. Ports are real once started."""
 
-    def __init__(self, configuration: Configuration, *observers: Observer) -> None:
+    def __init__(
+        self, configuration: Configuration, *observers: Observer, clock: Callable[[], float] = time.time
+    ) -> None:
         settings = configuration.settings
         self._configuration = configuration
         self.metrics = Metrics()
@@ -32,7 +36,7 @@ class Service:
         self.latch = Latch(lambda resource, reason: self._publish(ResourceLatched(resource, reason)))
         self.latch.under(settings.upstream.profile)
         self._upstream = UpstreamClient(settings.upstream, configuration.secrets.upstream_token)
-        self.gateway = Gateway(configuration, Enforcement(self._upstream, self.latch), self.latch, self._publish)
+        self.gateway = Gateway(configuration, Enforcement(self._upstream, self.latch), self._publish, clock)
         self.gateway.snapshot = build_snapshot(0, configuration, None)
         self._watcher = MetadataWatcher(
             self._upstream,

@@ -125,7 +125,7 @@ class _Loader:
             MappingProxyType(roles),
             MappingProxyType(templates),
             MappingProxyType(syndications),
-            MappingProxyType({key.Digest: key for key in keys.values()}),
+            MappingProxyType({key.Digest: key for key in keys}),
             rules,
             MappingProxyType(self.documents),
         )
@@ -165,18 +165,19 @@ class _Loader:
             result[entry.Id] = Syndication(entry, source)
         return result
 
-    def _keys(self) -> dict[str, ApiKey]:
+    def _keys(self) -> tuple[ApiKey, ...]:
         document = self.read("keys.yaml", KeysDocument)
-        keys: dict[str, ApiKey] = {}
+        identities: set[str] = set()
         digests: set[str] = set()
-        for position, key in enumerate(document.Keys if document else ()):
+        keys = document.Keys if document else ()
+        for position, key in enumerate(keys):
             path = ("Keys", str(position))
-            if key.Id in keys:
+            if key.Id in identities:
                 self.add("keys.yaml", (*path, "Id"), f"the key `{key.Id}` is given twice")
             if key.Digest in digests:
                 self.add("keys.yaml", (*path, "Digest"), "two keys have this secret")
             digests.add(key.Digest)
-            keys[key.Id] = key
+            identities.add(key.Id)
         return keys
 
     def _check_references(
@@ -184,7 +185,7 @@ class _Loader:
         roles: Mapping[str, Role],
         templates: Mapping[str, Template],
         syndications: Mapping[str, Syndication],
-        keys: Mapping[str, ApiKey],
+        keys: tuple[ApiKey, ...],
     ) -> None:
         """Roles that templates name, templates that keys name; only where the other side could be read at all."""
         broken_files = {fault.file for fault in self.faults}
@@ -195,7 +196,7 @@ class _Loader:
                 self.add(template.source.file, ("D", "Role"), f"`{role}` is no role; known are {known}")
             if syndication is not None and syndication not in syndications and "syndications.yaml" not in broken_files:
                 self.add(template.source.file, ("D", "SyndicationId"), f"there is no syndication `{syndication}`")
-        for position, key in enumerate(keys.values()):
+        for position, key in enumerate(keys):
             path = ("Keys", str(position))
             if (key.Template is None) == (key.Role is None):
                 self.add("keys.yaml", path, f"the key `{key.Id}` must have either a Template or a Role")

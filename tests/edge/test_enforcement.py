@@ -1,0 +1,294 @@
+"""In front of upstreams that send too much, too little, the wrong thing, or nothing: never a byte that is not permitted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from aiohttp import web
+
+from gateway.observe.events import ResourceLatched
+from tests.hostile import Hostile, Rows, collection, hostile_running
+from tests.support import Harness, configuration, key_file, running, write_configuration
+
+ROLE = """
+Role: idx
+Resources:
+  Property:
+    Filter: "StandardStatus eq 'Active'"
+    Fields: {All: {Visible: [City, ListPrice, PropertyType, PhotosCount, Media]}, Land: {Hidden: [ListPrice]}}
+  Media: {Fields: {All: {Visible: [Order]}}}
+  Office: {Fields: {All: {Visible: [OfficeName]}}}
+"""
+OTHER_ROLE = "Role: vow\nResources: {Property: {Fields: {All: {Visible: [City]}}}, Office: {Fields: {All: {Visible: [OfficeName]}}}}\n"
+LIMITED = {"D": {"Name": "t", "Description": "t", "Role": "idx", "ListingPhotoLimit": 2}}
+
+
+def listing(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "ListingKey": f"L{number}",
+        "StandardStatus": "Active",
+        "PropertyType": "Farm",
+        "City": "X",
+        "ListPrice": number,
+        **more,
+    }
+
+
+def options(request: web.BaseRequest) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(request.raw_path).query).items()}
+
+
+@asynccontextmanager
+async def before(upstream: Hostile, directory: Path, **environment: str) -> AsyncIterator[Harness]:
+    write_configuration(directory, {
+        "roles/idx.yaml": ROLE, "roles/vow.yaml": OTHER_ROLE, "templates/limited.json": LIMITED,
+        "templates/company-idx.json": None, "templates/registered-consumers.json": None,
+        "keys.yaml": key_file(k_idx="Role: idx", k_vow="Role: vow", k_limited="Template: limited"),
+    })  # fmt: skip
+    async with hostile_running(upstream), running(configuration(directory, upstream.url, **environment)) as gateway:
+        yield gateway
+
+
+def serving(rows: Rows, page: int = 1000, **envelope: Any) -> Callable[[web.BaseRequest], web.Response]:
+    """An upstream that ignores every option but paging, and cuts pages as it likes."""
+
+    def answer(request: web.BaseRequest) -> web.Response:
+        asked = options(request)
+        skip, top = int(asked.get("$skip", 0)), int(asked.get("$top", 10**6))
+        batch = rows[skip : skip + min(top, page)]
+        link = (
+            {"@odata.nextLink": "http://127.0.0.1:9/canary"}
+            if len(batch) == page and len(batch) < top and rows[skip + page :]
+            else {}
+        )
+        count = {"@odata.count": len(rows)} if "$count" in asked else {}
+        return collection(batch, **{**count, **link, **envelope})
+
+    return answer
+
+
+# --- one violation latches, for every key, and never shows the row
+
+
+@pytest.mark.channel("C57", "C58", "C315", "C343", "C364")
+@pytest.mark.guarantee("G5")
+@pytest.mark.parametrize(
+    ("row", "target"),
+    [
+        (listing(2, StandardStatus="Closed", City="canary"), "Property?$select=City"),
+        (listing(2, StandardStatus="ACTIVE", City="canary"), "Property?$select=City"),
+        (listing(2, StandardStatus=None, City="canary"), "Property('L2')"),
+        ({"ListingKey": "L2", "City": "canary"}, "Property?$top=5"),
+        (listing(2, PropertyType="Land", City="canary"), "Property?$filter=ListPrice gt 1&$select=City"),
+        (listing(2, PropertyType=None, City="canary"), "Property?$orderby=ListPrice&$select=City"),
+    ],
+)
+async def test_a_row_that_is_not_permitted_is_never_seen_and_latches_for_every_key(
+    directory: Path, row: dict[str, Any], target: str
+) -> None:
+    upstream = Hostile(serving([row]))
+    async with before(upstream, directory) as gateway:
+        met = await gateway.get(target, "k-idx")
+        asked = len(upstream.requests)
+        upstream.answer = serving([listing(1)])  # even an upstream that has become good
+        after = [await gateway.get("Property?$select=City", key) for key in ("k-idx", "k-vow", "k-limited")]
+        other = await gateway.get("Property?$filter=Nope eq 1", "k-idx")
+        office = await gateway.get("Office", "k-idx")
+        ready = await gateway.session.get(f"http://127.0.0.1:{gateway.service.admin.port}/readyz")
+        detail = await ready.json()
+
+    assert b"canary" not in met.body
+    assert {(answer.status, answer.body) for answer in (met, *after)} == {(502, met.body)}
+    assert len(upstream.requests) == asked + 1  # the office alone
+    assert (other.status, office.status) == (400, 502)  # the hostile answer has no OfficeKey, so Office is latched too
+    assert [event.resource for event in gateway.events if isinstance(event, ResourceLatched)] == ["Property", "Office"]
+    assert detail["latched"] == ["Property", "Office"]
+
+
+@pytest.mark.channel("C10", "C315", "C356", "C357")
+@pytest.mark.parametrize(
+    ("media", "count"),
+    [
+        ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L9", "Order": 1}], 1),
+        ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L1", "Order": 1}], 2),
+        ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L1", "Order": 1}], None),
+    ],
+)
+async def test_a_foreign_or_cut_nested_list_latches_its_resource(
+    directory: Path, media: Rows, count: int | None
+) -> None:
+    upstream = Hostile(serving([listing(1, Media=media, **({} if count is None else {"Media@odata.count": count}))]))
+    async with before(upstream, directory) as gateway:
+        met = await gateway.get("Property?$select=City&$expand=Media", "k-limited")
+        again = await gateway.get("Property?$select=City&$expand=Media", "k-idx")
+        plain = await gateway.get("Property?$select=City", "k-idx")
+
+    assert (met.status, again.status, plain.status) == (502, 502, 200)
+    assert met.body == again.body
+
+
+# --- answers that fail as a whole
+
+
+@pytest.mark.channel("C157", "C160", "C184", "C188", "C193", "C306")
+@pytest.mark.guarantee("G5")
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (lambda _: web.Response(status=500, text="canary"), 502), (lambda _: web.Response(status=400, text="canary"), 502),
+        (lambda _: web.Response(status=429, text="canary", headers={"Retry-After": "77"}), 503),
+        (lambda _: web.Response(status=302, headers={"Location": "http://127.0.0.1:9/canary"}), 502),
+        (lambda _: web.Response(text="<canary>", content_type="text/html"), 502),
+        (lambda _: web.Response(text="canary", content_type="application/json"), 502),
+        (lambda _: web.Response(text='{"error":{"message":"canary"}}', content_type="application/json"), 502),
+        (lambda _: web.Response(text='{"value":"canary"}', content_type="application/json"), 502),
+        (lambda _: web.Response(text='{"value":[{"ListingKey":"L1","StandardStatus":"Active","City":{"canary":1}}]}', content_type="application/json"), 502),
+    ],
+)  # fmt: skip
+async def test_what_is_no_answer_is_a_constant(
+    directory: Path, answer: Callable[[web.BaseRequest], web.Response], status: int
+) -> None:
+    upstream = Hostile(answer)
+    async with before(upstream, directory) as gateway:
+        first = await gateway.get("Property?$select=City", "k-idx")
+        upstream.answer = serving([listing(1)])
+        recovered = await gateway.get("Property?$select=City", "k-idx")
+
+    assert first.status == status
+    assert b"canary" not in first.body
+    assert "canary" not in str(first.headers)
+    assert "77" not in str(first.headers)
+    assert recovered.rows == [{"City": "X"}]
+
+
+async def test_a_slow_upstream_is_504_and_a_dead_one_503(directory: Path) -> None:
+    async def slow(_request: web.BaseRequest) -> web.Response:
+        await asyncio.sleep(10)
+        return collection([])
+
+    upstream = Hostile(slow)
+    async with before(upstream, directory, UPSTREAM__READ_TIMEOUT="0.2") as gateway:
+        assert (await gateway.get("Property", "k-idx")).status == 504
+    async with before(upstream, directory, REQUESTS__DEADLINE="0.2") as gateway:
+        assert (await gateway.get("Property", "k-idx")).status == 504
+
+
+async def test_an_upstream_that_is_down_at_start_is_waited_for(directory: Path) -> None:
+    """503 until its metadata is in; then everything, by itself."""
+    upstream = Hostile(serving([listing(1)]))
+    upstream.metadata, document = None, upstream.metadata
+    async with before(upstream, directory, UPSTREAM__METADATA_RETRY="0.05") as gateway:
+        waiting = await gateway.get("Property?$select=City", "k-idx")
+        nobody = await gateway.get("Property", "no-such-key")
+        ready = await gateway.session.get(f"http://127.0.0.1:{gateway.service.admin.port}/readyz")
+        upstream.metadata = document
+        for _ in range(200):
+            answer = await gateway.get("Property?$select=City", "k-idx")
+            if answer.status == 200:
+                break
+            await asyncio.sleep(0.05)
+
+    assert (waiting.status, waiting.header("Retry-After"), nobody.status, ready.status) == (503, "5", 401, 503)
+    assert answer.rows == [{"City": "X"}]
+
+
+# --- more or less than was asked for
+
+
+@pytest.mark.channel("C96", "C290")
+@pytest.mark.guarantee("G4")
+@pytest.mark.parametrize("page", [1, 2, 3, 7, 1000])
+async def test_pages_have_the_promised_size_however_the_upstream_cuts_its_own(directory: Path, page: int) -> None:
+    rows = [listing(number) for number in range(1, 12)]
+    async with before(Hostile(serving(rows, page)), directory, REQUESTS__PAGE_SIZE="5") as gateway:
+        answer = await gateway.get("Property?$select=ListPrice", "k-idx")
+        sizes, prices = [], []
+        while True:
+            sizes.append(len(answer.rows))
+            prices += [row["ListPrice"] for row in answer.rows]
+            if "@odata.nextLink" not in answer.json():
+                break
+            answer = await gateway.follow(answer, "k-idx")
+
+    assert sizes == [5, 5, 1]
+    assert prices == list(range(1, 12))
+
+
+@pytest.mark.channel("C290")
+async def test_an_upstream_that_ignores_top_is_cut(directory: Path) -> None:
+    rows = [listing(number) for number in range(50)]
+    async with before(Hostile(lambda _: collection(rows)), directory) as gateway:
+        answer = await gateway.get("Property?$top=3&$select=ListPrice", "k-idx")
+
+    assert [row["ListPrice"] for row in answer.rows] == [0, 1, 2]
+
+
+@pytest.mark.channel("C291")
+async def test_an_upstream_that_makes_no_progress_is_left(directory: Path) -> None:
+    stuck = {"@odata.nextLink": "http://127.0.0.1:9/canary"}
+    for rows in ([listing(1)], []):
+        upstream = Hostile(lambda _, rows=rows: collection(rows, **stuck))  # type: ignore[misc]  # the default binds the loop's rows
+        async with before(upstream, directory) as gateway:
+            answer = await gateway.get("Property?$select=City", "k-idx")
+
+        assert answer.status == 502
+        assert len(upstream.requests) <= 3
+
+
+@pytest.mark.channel("C88", "C92", "C292")
+async def test_links_of_the_upstream_are_neither_followed_nor_shown(directory: Path) -> None:
+    upstream = Hostile(serving([listing(n) for n in range(4)], 2, **{"@odata.deltaLink": "http://canary/"}))
+    async with before(upstream, directory) as gateway:
+        answer = await gateway.get("Property?$select=ListPrice", "k-idx")
+
+    assert len(answer.rows) == 4
+    assert b"canary" not in answer.body
+    assert all(request.raw_path.startswith("/odata/Property?$filter=") for request in upstream.requests)
+
+
+@pytest.mark.channel("C293")
+async def test_a_row_under_another_spelling_of_the_key_is_not_the_row(directory: Path) -> None:
+    """A folding upstream: only the exact spelling answers, whatever the storage order."""
+    for order in ([0, 1], [1, 0]):
+        rows = [
+            [listing(1, ListingKey="ABC", City="upper"), listing(1, ListingKey="abc", City="lower")][n] for n in order
+        ]
+        async with before(Hostile(serving(rows)), directory) as gateway:
+            cities = [
+                json.loads((await gateway.get(f"Property('{key}')?$select=City", "k-idx")).body)["City"]
+                for key in ("ABC", "abc")
+            ]
+            absent = await gateway.get("Property('Abc')", "k-idx")
+
+        assert (cities, absent.status) == (["upper", "lower"], 404)
+
+
+@pytest.mark.channel("C82", "C289")
+async def test_a_count_that_a_whole_page_contradicts_is_that_of_the_page(directory: Path) -> None:
+    upstream = Hostile(lambda _: collection([listing(1), listing(2)], **{"@odata.count": 4711}))
+    async with before(upstream, directory) as gateway:
+        answer = await gateway.get("Property?$count=true&$select=ListPrice", "k-idx")
+        upstream.answer = lambda _: collection([listing(1)])
+        none = await gateway.get("Property?$count=true", "k-idx")
+
+    assert answer.json()["@odata.count"] == 2
+    assert none.status == 502
+
+
+async def test_another_profile_lifts_the_latch(directory: Path) -> None:
+    upstream = Hostile(serving([listing(1, StandardStatus="Closed")]))
+    async with before(upstream, directory) as gateway:
+        await gateway.get("Property", "k-idx")
+        assert gateway.service.latch.resources == ("Property",)
+        profile = gateway.service.snapshot.configuration.settings.upstream.profile
+        gateway.service.latch.under(profile)
+        assert gateway.service.latch.resources == ("Property",)
+        gateway.service.latch.under(profile.model_copy(update={"confirmed": "2026-01-01 repaired upstream"}))
+        assert gateway.service.latch.resources == ()

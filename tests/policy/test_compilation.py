@@ -1,0 +1,548 @@
+"""Documents become a policy, or every fault is told at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.errors import ConfigurationError
+from gateway.odata.ast import TRUE
+from gateway.odata.csdl import Schema, parse_metadata
+from gateway.odata.printer import print_expression
+from gateway.policy import data_dictionary
+from gateway.policy.compilation import GatewayRules
+from gateway.policy.documents import Role, RoleDocument, Source, validate
+from gateway.policy.model import Policy
+from gateway.policy.profile import Profile
+from gateway.sandbox.rows import metadata_document, sandbox_schema
+from gateway.store.documents import read_document
+from tests.support import CONFIG, policy, role, syndication, template
+
+PROPERTY = {"Fields": {"All": {"Visible": ["City", "ListPrice", "PropertyType", "StandardStatus", "PhotosCount", "VideosCount",
+                                           "PhotosChangeTimestamp", "Media", "ListAgent", "ListAgentKey"]}}}  # fmt: skip
+MEDIA = {"Fields": {"All": {"Visible": ["Order", "MediaURL"]}}}
+MEMBER = {"Fields": {"All": {"Visible": ["MemberFullName"]}}}
+
+
+def visible(compiled: Policy, resource: str = "Property") -> set[str]:
+    found = compiled.resources[resource]
+    return {*found.fields, *found.navigation}
+
+
+def condition(compiled: Policy, name: str) -> str:
+    return print_expression(compiled.resources["Property"].fields[name].condition)
+
+
+def faults(*arguments: Any, **keywords: Any) -> list[str]:
+    with pytest.raises(ConfigurationError) as refused:
+        policy(*arguments, **keywords)
+    return [str(fault) for fault in refused.value.faults]
+
+
+def shipped(name: str) -> Role:
+    document = read_document(CONFIG / "roles" / f"{name}.yaml", f"roles/{name}.yaml")
+    source = Source(f"roles/{name}.yaml")
+    return Role(validate(RoleDocument, document.data, source), source)
+
+
+# --- P1, P2: closed by default, and the order of the layers
+
+
+@pytest.mark.channel("C2", "C234")
+def test_what_no_rule_names_does_not_exist() -> None:
+    compiled = policy(role({"Property": PROPERTY}))
+
+    assert set(compiled.resources) == {"Property"}
+    assert "PrivateRemarks" not in visible(compiled)
+    assert "Media" not in visible(compiled)  # its resource is closed
+
+
+@pytest.mark.parametrize(
+    ("role_all", "role_land", "over_all", "over_land", "elsewhere", "land"),
+    [
+        ("Visible", None, None, None, True, True),
+        (None, None, None, None, False, False),
+        ("Visible", "Hidden", None, None, True, False),
+        ("Hidden", "Visible", None, None, False, True),
+        ("Visible", "Hidden", "Visible", None, True, True),
+        ("Visible", "Visible", "Hidden", None, False, False),
+        ("Visible", None, "Hidden", "Visible", False, True),
+        ("Hidden", "Hidden", "Visible", "Hidden", True, False),
+    ],
+)
+def test_the_most_particular_rule_of_the_upper_layer_wins(
+    role_all: str | None,
+    role_land: str | None,
+    over_all: str | None,
+    over_land: str | None,
+    elsewhere: bool,
+    land: bool,
+) -> None:
+    """P2: template's class, template's All, role's class, role's All, role's default."""
+    groups = {
+        "All": {"Visible": ["PropertyType"], **({role_all: ["City"]} if role_all == "Hidden" else {})},
+        "Land": {},
+    }
+    if role_all == "Visible":
+        groups["All"]["Visible"].append("City")
+    if role_land:
+        groups["Land"] = {role_land: ["City"]}
+    overrides = {
+        "All": {"City": {"Rule": over_all}} if over_all else {},
+        "Land": {"City": {"Rule": over_land}} if over_land else {},
+    }
+
+    compiled = policy(role({"Property": {"Fields": groups}}), template(FieldOverrides={"Property": overrides}))
+
+    field = compiled.resources["Property"].fields.get("City")
+    text = print_expression(field.condition) if field else "false"
+    assert (
+        text
+        == {
+            (True, True): "true",
+            (False, False): "false",
+            (
+                True,
+                False,
+            ): "(PropertyType ne null) and (PropertyType in ('Residential','Residential Lease','Residential Income',"
+            "'Manufactured In Park','Farm','Commercial Sale','Commercial Lease','Business Opportunity'))",
+            (False, True): "(PropertyType ne null) and (PropertyType in ('Land'))",
+        }[elsewhere, land]
+    )
+
+
+@pytest.mark.channel("C246", "C247", "C341")
+def test_class_rules_are_positive_so_a_null_or_unlisted_class_sees_least() -> None:
+    compiled = policy(
+        role({"Property": PROPERTY}), template(FieldOverrides={"Property": {"Land": {"ListPrice": {"Rule": "Hidden"}}}})
+    )
+
+    assert " ne '" not in condition(compiled, "ListPrice")
+    assert "'Land'" not in condition(compiled, "ListPrice")
+
+
+@pytest.mark.channel("C339")
+def test_a_condition_and_a_class_are_one_mechanism() -> None:
+    when = {"Rule": "Visible", "When": "InternetAddressDisplayYN eq true"}
+    over = template(
+        FieldOverrides={"Property": {"All": {"StreetName": when}, "Land": {"StreetName": {"Rule": "Visible"}}}}
+    )
+
+    compiled = policy(role({"Property": PROPERTY}), over)
+
+    flag = "(InternetAddressDisplayYN ne null) and (InternetAddressDisplayYN eq true)"
+    in_land = "(PropertyType ne null) and (PropertyType in ('Land'))"
+    others = condition(compiled, "StreetName")
+    # Of an unlisted class nothing is known, so it is under the stricter of the two: the flag.
+    assert others.startswith(f"({flag}) or (")
+    assert in_land in others
+
+
+def test_a_field_with_one_condition_in_every_class_needs_no_class() -> None:
+    when = {"Rule": "Visible", "When": "InternetAddressDisplayYN eq true"}
+
+    compiled = policy(
+        role({"Property": PROPERTY}), template(FieldOverrides={"Property": {"All": {"StreetName": when}}})
+    )
+
+    assert (
+        condition(compiled, "StreetName") == "(InternetAddressDisplayYN ne null) and (InternetAddressDisplayYN eq true)"
+    )
+
+
+# --- P5: row rules
+
+
+def rule(compiled: Policy, resource: str = "Property") -> list[str]:
+    return [print_expression(part.expression) for part in compiled.resources[resource].parts]
+
+
+BASE = {
+    "Property": {**PROPERTY, "Filter": "City eq 'A'", "Always": ["ListingId ne 'X'"]},
+    "Member": {**MEMBER, "Filter": "MemberStatus eq 'Active'"},
+}
+ROLE_FILTER = "(City ne null) and (City eq 'A')"
+ALWAYS = "(ListingId ne null) and (ListingId ne 'X')"
+
+
+@pytest.mark.channel("C368")
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (None, [ROLE_FILTER, ALWAYS]),
+        ({"Property": None}, [ROLE_FILTER, ALWAYS]),
+        ({"RESODictionaryVersion": 1.0}, [ROLE_FILTER, ALWAYS]),
+        ({"Property": {"Filter": None}}, [ALWAYS]),
+        ({"Properties": {"Filter": "City eq 'B'"}}, ["(City ne null) and (City eq 'B')", ALWAYS]),
+    ],
+)
+def test_a_template_replaces_or_lifts_the_filter_and_never_what_always_holds(filters: Any, expected: list[str]) -> None:
+    compiled = policy(role(BASE), template(RestrictiveFilters=filters))
+
+    assert rule(compiled) == expected
+
+
+@pytest.mark.channel("C368")
+def test_null_under_an_alias_keeps_the_filter_of_members() -> None:
+    """The seed's own example has `"Agent": null`: read as "no restriction" it would open every member."""
+    compiled = policy(role(BASE), template(RestrictiveFilters={"Agent": None}))
+
+    assert rule(compiled, "Member") == ["(MemberStatus ne null) and (MemberStatus eq 'Active')"]
+
+
+@pytest.mark.channel("C368")
+def test_conditions_of_the_gateway_hold_for_every_key() -> None:
+    rules = GatewayRules(Source("gateway.yaml"), always={"Property": ("ListingKey ne 'L1'",)})
+
+    compiled = policy(role(BASE), template(RestrictiveFilters={"Property": {"Filter": None}}), rules=rules)
+
+    assert rule(compiled) == [ALWAYS, "(ListingKey ne null) and (ListingKey ne 'L1')"]
+
+
+@pytest.mark.channel("C338")
+def test_syndications_are_definite() -> None:
+    opt_in = policy(role({"Property": PROPERTY}), template(), syndicated=syndication("opt_in"))
+    opt_out = policy(role({"Property": PROPERTY}), template(), syndicated=syndication("opt_out"))
+    by_flag = policy(role({"Property": PROPERTY}), template(), syndicated=syndication("opt_in", "IDXOptInYN", True))
+
+    assert rule(opt_in) == ["SyndicateTo/any(x__:(x__ ne null) and (x__ eq 'ListHub'))"]
+    assert rule(opt_out) == ["(SyndicateTo ne null) and (SyndicateTo/all(x__:(x__ ne null) and (x__ ne 'ListHub')))"]
+    assert rule(by_flag) == ["(IDXOptInYN ne null) and (IDXOptInYN eq true)"]
+
+
+@pytest.mark.channel("C251")
+def test_a_rule_may_test_what_the_key_cannot_see() -> None:
+    compiled = policy(role({"Property": {**PROPERTY, "Filter": "OwnerName eq 'X'"}}))
+
+    assert "OwnerName" not in visible(compiled)
+    assert "OwnerName" in rule(compiled)[0]
+
+
+# --- P7: media
+
+
+@pytest.mark.channel("C224", "C335")
+def test_a_limit_clamps_the_counter_and_hides_the_time() -> None:
+    compiled = policy(role({"Property": PROPERTY, "Media": MEDIA}), template(ListingPhotoLimit=3))
+    counter = compiled.resources["Property"].fields["PhotosCount"]
+
+    assert (counter.clamp, counter.queryable) == (3, False)
+    assert "PhotosChangeTimestamp" not in visible(compiled)
+    assert compiled.resources["Media"].photo is not None
+
+
+@pytest.mark.channel("C224")
+def test_a_template_that_says_visible_declassifies() -> None:
+    shown = {"All": {"PhotosCount": {"Rule": "Visible"}, "PhotosChangeTimestamp": {"Rule": "Visible"}}}
+
+    compiled = policy(
+        role({"Property": PROPERTY, "Media": MEDIA}), template(ListingPhotoLimit=3, FieldOverrides={"Property": shown})
+    )
+
+    assert compiled.resources["Property"].fields["PhotosCount"].clamp is None
+    assert "PhotosChangeTimestamp" in visible(compiled)
+
+
+@pytest.mark.channel("C335")
+def test_counters_go_when_media_has_a_rule_of_its_own_or_is_not_visible() -> None:
+    closed = policy(role({"Property": PROPERTY}))
+    ruled = policy(role({"Property": PROPERTY, "Media": {**MEDIA, "Filter": "MediaCategory eq 'Photo'"}}))
+    free = policy(role({"Property": PROPERTY, "Media": MEDIA}))
+
+    assert not {"PhotosCount", "VideosCount"} & visible(closed)
+    assert not {"PhotosCount", "VideosCount"} & visible(ruled)
+    assert {"PhotosCount", "VideosCount"} <= visible(free)
+
+
+# --- P10: faults
+
+
+def test_every_fault_is_told_at_once_in_the_authors_words() -> None:
+    over = template(
+        ListingPhotoLimit=2,
+        RestrictiveFilters={
+            "Property": {"Filter": "Statuss eq 'Active'"},
+            "Agent": {"Filter": "MemberStatus eq"},
+            "Nope": None,
+        },
+        FieldOverrides={
+            "Property": {
+                "Residental": {"ListPrice": {"Rule": "Hidden"}},
+                "All": {"TotalBath": {"Rule": "Hidden"}, "City": {"Rule": "Visible", "When": "BedroomsTotal eq 'x'"}},
+            },
+            "Member": {"All": {"MemberPassword": {"Rule": "Visible"}}},
+            "Members": {"All": {}},
+        },
+    )
+
+    told = faults(role({"Property": PROPERTY, "Member": MEMBER}), over)
+
+    expected = {
+        "RestrictiveFilters.Property.Filter: `Statuss` in `Statuss eq 'Active'` is no field of the upstream's `Property`",
+        "RestrictiveFilters.Agent.Filter: `MemberStatus eq` is not understood at character 14",
+        "RestrictiveFilters.Nope: `Nope` is no resource of the upstream",
+        "FieldOverrides.Property.All.TotalBath: `TotalBath` is no field of the upstream's `Property`",
+        "FieldOverrides.Property.All.City.When: `BedroomsTotal` in `BedroomsTotal eq 'x'` is compared with a literal that is no number",
+        "FieldOverrides.Members: `Member` is given twice, once as an alias",
+        "FieldOverrides.Member.All.MemberPassword: `MemberPassword` may not be made visible",
+    }
+    assert {line.removeprefix("templates/t.json: D.") for line in told if "Residental" not in line} == expected
+    assert any("`Residental` is no class of this resource; known are `Residential`" in line for line in told)
+
+
+@pytest.mark.channel("C272", "C246")
+def test_keys_and_the_class_field_cannot_be_hidden() -> None:
+    base = role({"Property": PROPERTY})
+    key = faults(base, template(FieldOverrides={"Property": {"All": {"ListingKey": {"Rule": "Hidden"}}}}))
+    by_class = {"All": {"PropertyType": {"Rule": "Hidden"}}, "Land": {"City": {"Rule": "Hidden"}}}
+    class_field = faults(base, template(FieldOverrides={"Property": by_class}))
+
+    assert any("the key `ListingKey` of `Property` must be visible" in line for line in key)
+    assert any("`PropertyType` must be visible" in line for line in class_field)
+
+
+@pytest.mark.channel("C346")
+@pytest.mark.parametrize("when", ["StreetName ne null", "UnitNumber ne null"])
+def test_a_condition_rests_on_nothing_conditional(when: str) -> None:
+    rules = {
+        "StreetName": {"Rule": "Visible", "When": when},
+        "UnitNumber": {"Rule": "Visible", "When": "WaterfrontYN eq true"},
+    }
+
+    told = faults(role({"Property": PROPERTY}), template(FieldOverrides={"Property": {"All": rules}}))
+
+    assert any("is conditional itself" in line for line in told)
+
+
+@pytest.mark.channel("C340", "C236")
+def test_some_fields_are_revealed_by_nobody() -> None:
+    everything = role(
+        {"Member": {"Default": "Visible"}, "Property": PROPERTY}, NeverVisible={"Member": ["MemberLoginId"]}
+    )
+    rules = GatewayRules(Source("gateway.yaml"), never_visible={"Member": ("MemberEmail",)})
+
+    compiled = policy(everything, rules=rules)
+
+    assert not {"MemberPassword", "MemberLoginId", "MemberEmail"} & visible(compiled, "Member")
+    assert "MemberFullName" in visible(compiled, "Member")
+
+
+def test_hiding_alone_opens_no_resource() -> None:
+    over = template(
+        FieldOverrides={
+            "Office": {"All": {"OfficeName": {"Rule": "Hidden"}}},
+            "Member": {"All": {"MemberFullName": {"Rule": "Visible"}}},
+        }
+    )
+
+    compiled = policy(role({"Property": PROPERTY}), over)
+
+    assert set(compiled.resources) == {"Property", "Member"}
+    assert visible(compiled, "Member") == {"MemberFullName", "MemberKey"}
+
+
+@pytest.mark.channel("C273")
+def test_a_hidden_foreign_key_hides_what_it_leads_to_unless_named() -> None:
+    hidden = {
+        "Default": "Visible",
+        "Fields": {"All": {"Hidden": ["ListAgentKey", "BuyerAgentKey"], "Visible": ["BuyerAgent"]}},
+    }
+
+    compiled = policy(role({"Property": hidden, "Member": MEMBER}))
+
+    assert "ListAgent" not in visible(compiled)
+    assert "BuyerAgent" in visible(compiled)
+
+
+@pytest.mark.channel("C119")
+def test_a_second_set_over_the_same_type_stays_closed_until_named() -> None:
+    text = metadata_document().decode()
+    second = text.replace(
+        '<EntitySet Name="Member"', '<EntitySet Name="Listings" EntityType="Sandbox.Property"/><EntitySet Name="Member"'
+    )
+
+    compiled = policy(role({"Property": PROPERTY}), schema=parse_metadata(second.encode()))
+
+    assert set(compiled.resources) == {"Property"}
+
+
+# --- P10, P13: schemas that change
+
+
+def schema_without(*names: str) -> Schema:
+    lines = metadata_document().decode().split("\n")
+    kept, skipping = [], False
+    for line in lines:
+        if any(f'<Property Name="{name}"' in line for name in names):
+            skipping = not line.rstrip().endswith("/>")
+            continue
+        if skipping:
+            skipping = "</Property>" not in line
+            continue
+        kept.append(line)
+    return parse_metadata("\n".join(kept).encode())
+
+
+@pytest.mark.channel("C260", "C350")
+def test_a_rule_that_cannot_be_decided_any_more_denies_its_resource_and_no_other() -> None:
+    base = role({"Property": {**PROPERTY, "Filter": "WaterfrontYN eq true"}, "Member": MEMBER})
+    over = template(FieldOverrides={"Property": {"Land": {"ListPrice": {"Rule": "Hidden"}}}})
+
+    compiled = policy(base, over, schema=schema_without("WaterfrontYN"), deny_broken=True)
+
+    assert compiled.resources["Property"].broken
+    assert not compiled.resources["Member"].broken
+
+
+@pytest.mark.channel("C350")
+def test_a_vanished_field_that_was_only_shown_or_hidden_is_noted() -> None:
+    over = template(FieldOverrides={"Property": {"All": {"TotalBaths": {"Rule": "Visible"}}}})
+
+    compiled = policy(role({"Property": PROPERTY}), over, schema=schema_without("TotalBaths"), deny_broken=True)
+
+    assert not compiled.resources["Property"].broken
+    assert any("TotalBaths" in note for note in compiled.notes)
+
+
+@pytest.mark.channel("C350", "C367")
+def test_a_new_upstream_field_is_hidden_and_changes_no_fingerprint() -> None:
+    text = metadata_document().decode()
+    grown = text.replace(
+        '<EntityType Name="Property">',
+        '<EntityType Name="Property">\n    <Property Name="Brand" Type="Edm.String"/>',
+        1,
+    )
+    before, after = (
+        policy(role({"Property": PROPERTY})),
+        policy(role({"Property": PROPERTY}), schema=parse_metadata(grown.encode())),
+    )
+
+    assert "Brand" not in visible(after)
+    assert before.fingerprint == after.fingerprint
+
+
+@pytest.mark.channel("C367")
+def test_the_fingerprint_follows_what_can_be_seen_and_nothing_else() -> None:
+    base = role({"Property": PROPERTY, "Media": MEDIA})
+    one = policy(
+        base,
+        template(Description="one", FieldOverrides={"Property": {"Land": {"City": {"Rule": "Hidden"}}, "All": {}}}),
+    )
+    same = policy(
+        base,
+        template(Description="two", FieldOverrides={"Property": {"All": {}, "Land": {"City": {"Rule": "Hidden"}}}}),
+    )
+    others = [
+        policy(base),
+        policy(base, template(ListingPhotoLimit=3)),
+        policy(base, template(RestrictiveFilters={"Property": {"Filter": "City eq 'A'"}})),
+        policy(base, template(FieldOverrides={"Property": {"Farm": {"City": {"Rule": "Hidden"}}}})),
+    ]
+
+    assert one.fingerprint == same.fingerprint
+    assert len({one.fingerprint, *(other.fingerprint for other in others)}) == 5
+
+
+# --- the shipped roles
+
+
+@pytest.mark.channel("C260", "C340")
+@pytest.mark.parametrize("name", ["idx", "public", "vow", "portal", "private"])
+def test_shipped_roles_load_and_show_no_credentials(name: str) -> None:
+    compiled = policy(shipped(name))
+
+    for resource in compiled.resources:
+        assert not {"MemberPassword", "MemberLoginId", "ResourceRecordUrl"} & visible(compiled, resource)
+    assert "ListPrice" in visible(compiled)
+    hidden = {
+        "PrivateRemarks",
+        "LockBoxLocation",
+        "ShowingInstructions",
+        "AccessCode",
+        "OwnerName",
+        "BuyerBrokerageCompensation",
+    }
+    assert bool(hidden & visible(compiled)) is (name == "private")
+
+
+@pytest.mark.channel("C260")
+@pytest.mark.parametrize("name", ["idx", "public", "vow", "portal", "private"])
+def test_shipped_roles_load_on_an_upstream_that_lacks_half_the_dictionary(name: str) -> None:
+    """Every second field is gone but for keys and what the roles' own filters test."""
+    tested = {
+        "InternetEntireListingDisplayYN",
+        "InternetAddressDisplayYN",
+        "StandardStatus",
+        "OpenHouseType",
+        "PropertyType",
+    }
+    schema = sandbox_schema()
+    keys = {key for name_ in schema.entity_sets for key in schema.type_of(name_).key}
+    names = sorted({prop for name_ in schema.entity_sets for prop in schema.type_of(name_).properties} - tested - keys)
+
+    compiled = policy(shipped(name), schema=schema_without(*names[::2]))
+
+    assert compiled.resources["Property"].fields
+    assert name == "private" or any("has no" in note for note in compiled.notes)
+
+
+@pytest.mark.channel("C339")
+@pytest.mark.parametrize("name", ["idx", "public", "vow", "portal"])
+def test_the_address_closure_is_conditional_in_every_participants_role(name: str) -> None:
+    fields = policy(shipped(name)).resources["Property"].fields
+
+    for part in ("StreetName", "StreetNumber", "UnparsedAddress", "ParcelNumber", "Directions", "UnitNumber"):
+        assert (
+            print_expression(fields[part].condition)
+            == "(InternetAddressDisplayYN ne null) and (InternetAddressDisplayYN eq true)"
+        )
+    assert fields["City"].condition == TRUE
+
+
+def test_a_role_with_a_name_of_nobody_is_a_fault() -> None:
+    told = faults(role({"Property": {"Fields": {"All": {"Visible": ["Cty"]}}}, "Propertie": PROPERTY}))
+
+    assert sorted(line.rpartition(": ")[2] for line in told) == [
+        "`Cty` is no field of the upstream's `Property`",
+        "`Propertie` is no resource of the upstream",
+    ]
+
+
+def test_the_seeds_template_is_the_shipped_one() -> None:
+    """What the user gave us loads verbatim: the POST body of Spark's page."""
+    body = json.loads((CONFIG / "templates" / "company-idx.json").read_text())["D"]
+
+    assert body["RestrictiveFilters"] == {
+        "RESODictionaryVersion": 1.0,
+        "Agent": None,
+        "Property": {"Filter": "StandardStatus eq 'Active'"},
+    }
+    assert body["FieldOverrides"]["Property"] == {
+        "Residential": {"TotalBaths": {"Rule": "Visible"}, "ListPrice": {"Rule": "Hidden"}}
+    }
+    assert data_dictionary.CLASSES["Residential"] == "Residential"
+
+
+def test_enumerated_classes_are_named_by_display_text_or_member() -> None:
+    members = "".join(f'<Member Name="{legacy}"/>' for legacy in data_dictionary.CLASSES.values())
+    text = (
+        metadata_document()
+        .decode()
+        .replace(
+            '<EntityType Name="Property">', f'<EnumType Name="PT">{members}</EnumType><EntityType Name="Property">', 1
+        )
+    )
+    start = text.index('<Property Name="PropertyType"')
+    schema = parse_metadata((text[:start] + text[start:].replace('Type="Edm.String"', 'Type="Sandbox.PT"', 1)).encode())
+    over = template(
+        FieldOverrides={
+            "Property": {"Residential Lease": {"City": {"Rule": "Hidden"}}, "Land": {"City": {"Rule": "Hidden"}}}
+        }
+    )
+
+    compiled = policy(role({"Property": PROPERTY}), over, schema=schema, profile=Profile())
+
+    assert "Sandbox.PT'Farm'" in condition(compiled, "City")
+    assert "ResidentialLease'" not in condition(compiled, "City")

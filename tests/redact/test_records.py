@@ -1,0 +1,232 @@
+"""Redaction: verified first, then an allow-list walk; whatever else came does not show."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.odata.json_format import decode_record
+from gateway.odata.parser import Limits
+from gateway.odata.request import parse_request
+from gateway.policy.decision import Settings, decide
+from gateway.policy.model import Policy
+from gateway.policy.plan import Read, RecordPlan
+from gateway.redact.fields import ShapeError
+from gateway.redact.records import IncompleteError, Tally, ViolationError, redact
+from tests.support import TRUSTING, policy, role, template
+
+FIELDS = ["City", "ListPrice", "PropertyType", "PhotosCount", "Appliances", "WaterfrontYN", "Media", "ListOffice"]
+BASE = role(
+    {
+        "Property": {
+            "Filter": "StandardStatus eq 'Active'",
+            "Fields": {"All": {"Visible": FIELDS}, "Land": {"Hidden": ["ListPrice"]}},
+        },
+        "Media": {"Filter": "MediaStatus ne 'Gone'", "Fields": {"All": {"Visible": ["Order", "MediaURL"]}}},
+        "Office": {"Fields": {"All": {"Visible": ["OfficeName"]}}},
+    }
+)
+OPEN_MEDIA = role(
+    {**BASE.document.model_dump()["Resources"], "Media": {"Fields": {"All": {"Visible": ["Order", "MediaURL"]}}}}
+)
+GOOD = {
+    "ListingKey": "L1",
+    "StandardStatus": "Active",
+    "PropertyType": "Farm",
+    "City": "X",
+    "ListPrice": 1,
+    "ListOfficeKey": "O1",
+}
+
+
+def plan(target: str, compiled: Policy | None = None) -> RecordPlan:
+    request = parse_request("GET", "/r/" + target, root="/r", limits=Limits())
+    decided = decide(compiled or policy(BASE), request, TRUSTING, Settings())
+    assert isinstance(decided, Read)
+    return decided.record
+
+
+def emitted(
+    row: dict[str, Any] | bytes, target: str = "Property", compiled: Policy | None = None, tally: Tally | None = None
+) -> bytes:
+    raw = row if isinstance(row, bytes) else json.dumps(row).encode()
+    return redact(decode_record(raw), plan(target, compiled), tally or Tally())
+
+
+@pytest.mark.channel("C4", "C20", "C23", "C93", "C194", "C195", "C196", "C198", "C201")
+def test_only_what_was_asked_and_is_visible_leaves() -> None:
+    row = {**GOOD, "OwnerName": "canary", "Extra": {"a": "canary"}, "@odata.etag": "canary", "City@odata.type": "canary", "#Ns.Act": {},
+           "Media@odata.navigationLink": "canary", "Media": [{"MediaKey": "canary"}]}  # fmt: skip
+
+    assert emitted(row, "Property?$select=City,ListPrice") == b'{"City":"X","ListPrice":1}'
+
+
+@pytest.mark.channel("C202", "C355")
+def test_order_and_spelling_are_those_of_the_model() -> None:
+    text = (b'{ "ListPrice" : 500000.10 , "\\u0043ity":"\\u0041\\/B", "Appliances":[ "a" ,"\\u0062",null], "StandardStatus":"Active",'
+            b'"PropertyType":"Farm","ListingKey":"L1","WaterfrontYN":null}')  # fmt: skip
+
+    assert emitted(text, "Property?$select=ListPrice,City,Appliances,WaterfrontYN") == (
+        b'{"Appliances":["a","b",null],"City":"A/B","ListPrice":500000.10,"WaterfrontYN":null}'
+    )
+
+
+@pytest.mark.channel("C58", "C315", "C320", "C197")
+@pytest.mark.parametrize(
+    "change",
+    [{"StandardStatus": "Closed"}, {"StandardStatus": None}, {"StandardStatus": "ACTIVE"}, {"StandardStatus": "Active "}, {"StandardStatus": 1},
+     {"ListingKey": None}, {"ListingKey": 5}],
+)  # fmt: skip
+def test_a_record_that_is_not_definitely_permitted_is_a_violation(change: dict[str, Any]) -> None:
+    with pytest.raises(ViolationError):
+        emitted({**GOOD, **change})
+
+
+@pytest.mark.channel("C320")
+@pytest.mark.parametrize("name", ["StandardStatus", "ListingKey"])
+def test_a_missing_member_permits_nothing(name: str) -> None:
+    with pytest.raises(ViolationError):
+        emitted({key: value for key, value in GOOD.items() if key != name})
+
+
+@pytest.mark.channel("C197")
+def test_a_tested_member_twice_permits_nothing_and_an_emitted_one_breaks_the_answer() -> None:
+    good = json.dumps(GOOD).encode()
+    with pytest.raises(ViolationError):
+        emitted(good[:-1] + b',"St\\u0061ndardStatus":"Active"}')
+    with pytest.raises(ShapeError):
+        emitted(good[:-1] + b',"City":"Y"}', "Property?$select=City")
+    assert emitted(good[:-1] + b',"Extra":1,"Extra":2}', "Property?$select=City") == b'{"City":"X"}'
+
+
+@pytest.mark.channel("C203", "C240", "C247", "C250")
+@pytest.mark.parametrize("value", [1, None, "x", [1]])
+@pytest.mark.parametrize("property_class", ["Land", "land", "Houseboat", None, 5])
+def test_a_field_is_absent_where_its_condition_is_not_true_whatever_its_value(value: Any, property_class: Any) -> None:
+    row = {**GOOD, "PropertyType": property_class, "ListPrice": value}
+
+    assert emitted(row, "Property?$select=City,ListPrice") == b'{"City":"X"}'
+
+
+@pytest.mark.channel("C198", "C319")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("City", {"a": 1}), ("City", 5), ("City", [1]), ("ListPrice", {"a": 1}), ("ListPrice", True), ("ListPrice", [1]), ("WaterfrontYN", "true"),
+     ("Appliances", "a"), ("Appliances", [{"a": 1}]), ("Appliances", {"a": 1})],
+)  # fmt: skip
+def test_a_wrong_shape_in_an_emitted_place_breaks_the_answer_and_elsewhere_does_nothing(name: str, value: Any) -> None:
+    with pytest.raises(ShapeError):
+        emitted({**GOOD, name: value})
+    assert emitted({**GOOD, name: value}, "Property?$select=PropertyType") == b'{"PropertyType":"Farm"}'
+
+
+@pytest.mark.channel("C318")
+def test_extremes_in_withheld_fields_do_nothing() -> None:
+    text = json.dumps(GOOD).encode()[:-1] + b',"OwnerName":' + b"9" * 5000 + b',"Extra":1e400}'
+
+    assert emitted(text, "Property?$select=City") == b'{"City":"X"}'
+
+
+# --- nested records
+
+
+def media(number: int, **more: Any) -> dict[str, Any]:
+    return {"MediaKey": f"M{number}", "Order": number, "MediaURL": f"u{number}", "ResourceName": "Property", "ResourceRecordKey": "L1",
+            "MediaStatus": "Live", "MediaCategory": "Photo", **more}  # fmt: skip
+
+
+def nested(
+    rows: Any, compiled: Policy, target: str = "Property?$select=City&$expand=Media($select=Order)", **more: Any
+) -> Any:
+    return json.loads(emitted({**GOOD, "Media": rows, **more}, target, compiled))["Media"]
+
+
+@pytest.mark.channel("C10", "C21", "C275")
+def test_nested_records_are_walked_like_the_rest() -> None:
+    assert nested([media(2, OwnerName="canary")], policy(BASE)) == [{"Order": 2}]
+
+
+@pytest.mark.channel("C10", "C315", "C333", "C357")
+@pytest.mark.parametrize(
+    "change",
+    [{"MediaStatus": "Gone"}, {"MediaStatus": None}, {"ResourceRecordKey": "L2"}, {"ResourceRecordKey": None}, {"ResourceName": "Member"},
+     {"ResourceName": None}, {"MediaKey": None}],
+)  # fmt: skip
+def test_a_nested_record_outside_its_rule_or_of_another_parent_is_a_violation(change: dict[str, Any]) -> None:
+    with pytest.raises(ViolationError) as violated:
+        nested([media(1), media(2, **change)], policy(BASE))
+
+    assert violated.value.resource == "Media"
+
+
+@pytest.mark.channel("C11", "C357")
+def test_a_single_nested_record_must_be_the_one_that_the_key_names() -> None:
+    target = "Property?$select=City&$expand=ListOffice($select=OfficeName)"
+    office = {"OfficeKey": "O1", "OfficeName": "Best", "OfficeEmail": "canary"}
+
+    assert emitted({**GOOD, "ListOffice": office}, target) == b'{"City":"X","ListOffice":{"OfficeName":"Best"}}'
+    assert emitted({**GOOD, "ListOffice": None}, target) == b'{"City":"X","ListOffice":null}'
+    with pytest.raises(ViolationError):
+        emitted({**GOOD, "ListOffice": {**office, "OfficeKey": "O2"}}, target)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, "x", [1], None])
+def test_a_nested_list_of_the_wrong_shape_breaks_the_answer(value: Any) -> None:
+    with pytest.raises(ShapeError):
+        nested(value, policy(BASE))
+
+
+# --- the photo limit
+
+
+def limited(limit: int) -> Policy:
+    return policy(OPEN_MEDIA, template(ListingPhotoLimit=limit))
+
+
+@pytest.mark.channel("C10", "C30", "C222", "C331", "C336")
+@pytest.mark.parametrize(("limit", "kept"), [(0, [99]), (1, [1, 99]), (2, [1, 2, 99]), (5, [3, 1, 2, 99])])
+def test_the_first_photos_by_rank_remain_in_the_order_they_came(limit: int, kept: list[int]) -> None:
+    rows = [media(3), media(1), media(2), media(99, MediaCategory="Document")]
+
+    assert [row["Order"] for row in nested(rows, limited(limit), **{"Media@odata.count": 4})] == kept
+
+
+@pytest.mark.channel("C331")
+def test_odd_orders_and_categories_do_not_escape_the_ranking() -> None:
+    odd = [media(1, MediaKey=f"M{n}", Order=order, MediaCategory=category)
+           for n, (order, category) in enumerate([(None, None), (None, "Photo"), (-1, "photo"), (10, "Unheard of"), (2, None)])]  # fmt: skip
+
+    assert [row["Order"] for row in nested(odd, limited(3), **{"Media@odata.count": 5})] == [-1, 10, 2]
+
+
+@pytest.mark.channel("C23", "C356", "C358")
+@pytest.mark.parametrize(
+    "annotations",
+    [{}, {"Media@odata.count": 3}, {"Media@odata.count": 1}, {"Media@odata.count": None}, {"Media@odata.count": 2, "Media@odata.nextLink": "x"},
+     {"Media@count": 2, "Media@nextLink": "x"}],
+)  # fmt: skip
+def test_a_list_that_is_not_proven_complete_is_not_ranked(annotations: dict[str, Any]) -> None:
+    with pytest.raises(IncompleteError):
+        nested([media(1), media(2)], limited(1), **annotations)
+
+
+@pytest.mark.channel("C224")
+@pytest.mark.parametrize(("value", "shown"), [(7, b"3"), (3, b"3"), (2, b"2"), (None, b"null")])
+def test_the_counter_is_clamped(value: int | None, shown: bytes) -> None:
+    assert (
+        emitted({**GOOD, "PhotosCount": value}, "Property?$select=PhotosCount", limited(3))
+        == b'{"PhotosCount":' + shown + b"}"
+    )
+
+
+def test_the_tally_counts_and_holds_no_values() -> None:
+    tally = Tally()
+    rows = [media(1), media(2)]
+
+    row = {**GOOD, "PropertyType": "Land", "Surprise": 1, "Media": rows, "Media@odata.count": 2}
+    emitted(row, "Property?$select=ListPrice&$expand=Media", limited(1), tally)
+
+    # Unasked came: City, ListOfficeKey and Surprise, and MediaStatus of the photo that stays.
+    assert (tally.records, tally.fields_hidden, tally.photos_cut, tally.unknown_members) == (2, 1, 1, 4)

@@ -1,0 +1,158 @@
+"""A configuration directory is whole, or every fault of every file is told with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import ConfigurationError
+from gateway.store.api_keys import digest
+from gateway.store.configuration import Configuration, load_configuration
+from tests.support import CONFIG, TOKEN_KEY, write_configuration
+
+SECRETS = {"GATEWAY__SECURITY__KEY_PEPPER": "p" * 16, "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY}
+
+
+def faults(directory: Path, environment: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigurationError) as refused:
+        load_configuration(directory, SECRETS if environment is None else environment)
+    return [str(fault) for fault in refused.value.faults]
+
+
+def load(directory: Path, **environment: str) -> Configuration:
+    return load_configuration(
+        directory, {**SECRETS, **{f"GATEWAY__{name}": value for name, value in environment.items()}}
+    )
+
+
+def test_the_example_is_whole() -> None:
+    configuration = load(CONFIG)
+
+    assert set(configuration.templates) == {"company-idx", "registered-consumers"}
+    assert set(configuration.roles) == {"idx", "public", "vow", "portal", "private"}
+    assert {key.Id for key in configuration.keys.values()} == {"demo-idx", "demo-vow", "demo-private"}
+    assert configuration.settings.root == "/Reso/OData"
+
+
+def test_every_fault_of_every_file_is_told_at_once_with_its_line(directory: Path) -> None:
+    write_configuration(directory, {
+        "gateway.yaml": "public_url: ftp://x\nlisten:\n  port: 99999\n  prot: 1\nupstream:\n  url: http://u/\n  profile:\n    counts: maybe\n",
+        "keys.yaml": "Keys:\n  - Id: a\n    Digest: xyz\n    Role: idx\n",
+        "roles/idx.yaml": "Role: idx\nResources:\n  Property:\n    Filter: 5\n    Colour: red\n",
+        "templates/t.json": '{"D": {"Name": "x", "Description": "",\n "Role": "nope", "ListingPhotoLimit": -1,\n'
+                            ' "FieldOverrides": {"Property": {"All": {"City": {"Rule": "Maybe"}}}}}}',
+        "templates/u.json": '{"Name": "x"}',
+        "syndications.yaml": "Syndications:\n  - Id: s\n    Name: s\n    Mode: perhaps\n    Field: F\n    Value: v\n",
+    })  # fmt: skip
+
+    told = faults(directory)
+
+    for expected in (
+        "gateway.yaml:1: public_url:", "gateway.yaml:3: listen.port:", "gateway.yaml:4: listen.prot: is not a known setting here",
+        "gateway.yaml:8: upstream.profile.counts:", "keys.yaml:3: Keys.0.Digest:", "roles/idx.yaml:4: Resources.Property.Filter: must be a text",
+        "roles/idx.yaml:5: Resources.Property.Colour: is not a known setting here", "templates/t.json:1: D.Description:",
+        "templates/t.json:2: D.ListingPhotoLimit:", "templates/t.json:3: D.FieldOverrides.Property.All.City.Rule:",
+        "templates/u.json:1: must be one object `D` around the template", "syndications.yaml:4: Syndications.0.Mode:",
+    ):  # fmt: skip
+        assert any(line.startswith(expected) for line in told), (expected, told)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        (
+            "gateway.yaml",
+            "public_url: http://a\npublic_url: http://b\n",
+            "gateway.yaml:2: the key `public_url` is given twice",
+        ),
+        (
+            "templates/t.json",
+            '{"D": {"Name": "a",\n "Name": "b"}}',
+            "templates/t.json:2: the key `Name` is given twice",
+        ),
+        ("roles/idx.yaml", "Role: idx\n  bad: [\n", "roles/idx.yaml:2: is not well-formed"),
+        ("keys.yaml", "", "keys.yaml:1: is empty"),
+        ("keys.yaml", "- a\n", "keys.yaml:1: must be a mapping"),
+        ("keys.yaml", None, "keys.yaml: cannot be read: No such file or directory"),
+        ("gateway.yaml", "upstream: {url: http://u}\n", "gateway.yaml:1: public_url: is missing"),
+    ],
+)
+def test_broken_files(directory: Path, name: str, text: str | None, expected: str) -> None:
+    write_configuration(directory, {name: text})
+
+    assert any(line.startswith(expected) for line in faults(directory)), faults(directory)
+
+
+def test_a_file_that_is_not_utf8_is_told(directory: Path) -> None:
+    write_configuration(directory)
+    (directory / "keys.yaml").write_bytes(b"Keys: \xff\n")
+
+    assert faults(directory) == ["keys.yaml: is not UTF-8"]
+
+
+def test_json_templates_may_be_indented_by_tabs(directory: Path) -> None:
+    text = '{\n\t"D": {\n\t\t"Name": "x", "Description": "y", "Role": "idx"\n\t}\n}'
+
+    assert "t" in load(write_configuration(directory, {"templates/t.json": text})).templates
+
+
+def test_references_must_exist(directory: Path) -> None:
+    write_configuration(directory, {
+        "templates/t.json": {"D": {"Name": "x", "Description": "y", "Role": "broker", "SyndicationId": "none"}},
+        "keys.yaml": "Keys:\n"
+        f"  - {{Id: a, Digest: {'a' * 64}, Template: gone}}\n"
+        f"  - {{Id: b, Digest: {'b' * 64}, Role: gone}}\n"
+        f"  - {{Id: c, Digest: {'c' * 64}}}\n"
+        f"  - {{Id: d, Digest: {'c' * 64}, Role: idx, Template: t}}\n"
+        f"  - {{Id: a, Digest: {'d' * 64}, Role: idx}}\n",
+    })  # fmt: skip
+
+    told = faults(directory)
+
+    for expected in (
+        "templates/t.json:1: D.Role: `broker` is no role; known are `idx`", "D.SyndicationId: there is no syndication `none`",
+        "keys.yaml:2: Keys.0.Template: there is no template `gone`", "keys.yaml:3: Keys.1.Role: `gone` is no role",
+        "the key `c` must have either a Template or a Role", "the key `d` must have either a Template or a Role", "two keys have this secret",
+        "the key `a` is given twice",
+    ):  # fmt: skip
+        assert any(expected in line for line in told), (expected, told)
+
+
+def test_the_environment_beats_the_file() -> None:
+    settings = load(
+        CONFIG, LISTEN__PORT="9999", PUBLIC_URL="https://mls.example", UPSTREAM__PROFILE__COUNTS="untrusted"
+    ).settings
+
+    assert (settings.listen.port, settings.root, settings.upstream.profile.counts) == (9999, "", "untrusted")
+
+
+def test_secrets_come_from_files_too_and_are_never_printed(directory: Path) -> None:
+    write_configuration(directory)
+    (directory / "pepper").write_text("pepper of a file, long\n")
+    (directory / "tokens").write_text(f"{TOKEN_KEY}\n{'cd' * 64}\n")
+    files = {"GATEWAY__SECURITY__KEY_PEPPER_FILE": "pepper", "GATEWAY__SECURITY__TOKEN_KEYS_FILE": "tokens"}
+
+    configuration = load_configuration(directory, files)
+
+    assert configuration.secrets.key_pepper == "pepper of a file, long"
+    assert configuration.secrets.token_keys == (TOKEN_KEY, "cd" * 64)
+    assert "pepper of a file" not in repr(configuration.secrets)
+    assert TOKEN_KEY not in repr(configuration.secrets)
+
+
+def test_bad_secrets_are_told_without_showing_them(directory: Path) -> None:
+    write_configuration(directory)
+    told = faults(directory, {
+        "GATEWAY__SECURITY__KEY_PEPPER": "short", "GATEWAY__SECURITY__TOKEN_KEYS": "zz" * 64, "GATEWAY__UPSTREAM__TOKEN_FILE": "gone",
+    })  # fmt: skip
+
+    assert any("key_pepper: must have at least 16 characters" in line for line in told)
+    assert any("token_keys: each key must be 64 bytes" in line for line in told)
+    assert any("upstream.token_file: the file cannot be read" in line for line in told)
+    assert not any("short" in line or "zz" in line for line in told)
+
+
+def test_a_digest_depends_on_the_pepper() -> None:
+    assert digest("demo-idx", "pepper of the demo, no secret") in load(CONFIG).keys
+    assert digest("demo-idx", "p" * 16) not in load(CONFIG).keys

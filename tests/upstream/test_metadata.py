@@ -1,0 +1,46 @@
+"""Metadata is kept current, and half a document is not taken for the whole."""
+
+from __future__ import annotations
+
+from gateway.odata.csdl import Schema
+from gateway.sandbox.rows import metadata_document
+from gateway.settings import Upstream
+from gateway.upstream.client import UpstreamClient
+from gateway.upstream.metadata import MetadataWatcher
+from tests.hostile import Hostile, hostile_running
+
+
+async def test_a_schema_that_shrinks_replaces_nothing_until_a_second_fetch_agrees() -> None:
+    upstream = Hostile()
+    published: list[Schema] = []
+    complaints: list[str] = []
+    half = metadata_document().decode().replace('<EntitySet Name="Office"', '<EntitySet Name="Bureau"').encode()
+    async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url), None) as client:
+        watcher = MetadataWatcher(client, refresh=1, retry=1, publish=published.append, complain=complaints.append)
+        assert await watcher.fetch()
+        upstream.metadata = half
+        assert not await watcher.fetch()
+        assert len(published) == 1
+        assert "second fetch" in complaints[0]
+
+        upstream.metadata = metadata_document()
+        assert await watcher.fetch()
+        upstream.metadata = half
+        assert not await watcher.fetch()  # the first sight again: the good document came between
+        assert await watcher.fetch()
+
+    assert "Bureau" in published[-1].entity_sets
+
+
+async def test_what_is_no_metadata_is_complained_of_and_changes_nothing() -> None:
+    upstream = Hostile()
+    published: list[Schema] = []
+    complaints: list[str] = []
+    async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url), None) as client:
+        watcher = MetadataWatcher(client, refresh=1, retry=1, publish=published.append, complain=complaints.append)
+        for document in (b"<html/>", None, b"<edmx"):
+            upstream.metadata = document
+            assert not await watcher.fetch()
+
+    assert not published
+    assert len(complaints) == 3
