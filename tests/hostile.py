@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,9 +41,9 @@ class Hostile:
         return response
 
 
-def collection(rows: Rows, headers: Mapping[str, str] | None = None, **envelope: Any) -> web.Response:
+def collection(rows: Rows, **envelope: Any) -> web.Response:
     body = {"@odata.context": "http://canary.example/$metadata#Property", "value": rows, **envelope}
-    return web.Response(body=json.dumps(body).encode(), headers={"Content-Type": "application/json", **(headers or {})})
+    return web.Response(body=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
 
 
 @asynccontextmanager

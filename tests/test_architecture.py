@@ -59,7 +59,7 @@ def test_imports_go_down(path: Path) -> None:
         if not name.startswith("gateway."):
             continue
         other = name.split(".")[1]
-        if other == room or other == "__version__":
+        if other in (room, "__version__"):
             continue
         assert FLOORS[other] < FLOORS[room], f"{room} (floor {FLOORS[room]}) imports {name}"
 

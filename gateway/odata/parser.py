@@ -303,7 +303,8 @@ def _parse(text: str, start: str, longest: int, limits: Limits) -> object:
         result = _LARK.parse(text, start=start)  # with an embedded transformer the result is the tree of ast.py
     except UnexpectedInput as error:
         ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
-        raise ODataSyntaxError(len(text) if ended else error.pos_in_stream or 0) from None
+        position = len(text) if ended or error.pos_in_stream is None else error.pos_in_stream
+        raise ODataSyntaxError(position) from None
     except LarkError:
         raise ODataSyntaxError(0) from None
     return result

@@ -216,14 +216,14 @@ def _compile(expression: Expression, *, negated: bool) -> Expression:
             return _compile(term, negated=not negated)
         case Constant(value):
             return Constant(value is not negated)
-        case Lambda(quantifier, path, _, predicate):
-            inner = replace(
+        case Lambda(quantifier, _, _, predicate):
+            # Not guarded against a null list: OData has none, and some servers refuse to compare a collection with
+            # null. Where one comes all the same, the evaluator says unknown, and the record is not permitted (C338).
+            return replace(
                 expression,
                 quantifier=_OTHER[quantifier] if negated else quantifier,
                 predicate=_compile(predicate, negated=negated),
             )
-            # `any` of a null list is selected by nobody; `all` of one is, by some servers (C338).
-            return inner if inner.quantifier is Quantifier.ANY else _guarded(path, inner)
         case Comparison(operator, left, right):
             chosen = operator.complement if negated else operator
             if right.kind is Kind.NULL:

@@ -432,7 +432,14 @@ class _Decision:
         level = self._level(target, query, depth + 1)
         link = navigation.link
         photo = target.photo if parent.name == "Property" else None
-        linked = {link.target, *((link.discriminator,) if link.discriminator else ()), *target.key}
+        order = target.fields.get("Order") if target.name == "Media" else None
+        order_name = order.property.name if order is not None and order.condition == TRUE else None
+        linked = {
+            link.target,
+            *((order_name,) if order_name else ()),
+            *((link.discriminator,) if link.discriminator else ()),
+            *target.key,
+        }
         if photo is not None:
             linked.update(name for name in (photo.category, photo.order) if name is not None)
         types = {
@@ -441,7 +448,7 @@ class _Decision:
             if name in level.record.types or name in linked
         }
         record = replace(level.record, types=MappingProxyType(types))
-        plan = NestedPlan(item.name, is_collection, link, record, navigation.condition, photo)
+        plan = NestedPlan(item.name, is_collection, link, record, navigation.condition, photo, order_name)
         asked = replace(
             level.query,
             select=tuple(SelectItem(name) for name in types),

@@ -24,7 +24,8 @@ class EmittedField:
 class NestedPlan:
     """An expanded navigation: how its rows belong to the record, and what becomes of them.
 
-    ``complete`` asks for proof that the upstream's list was not cut (P7).
+    ``complete`` asks for proof that the upstream's list was not cut (P7). Rows leave in the order of the visible
+    field ``order``, then of their key: the order in which an upstream stores them never shows (C71).
     """
 
     name: str
@@ -33,6 +34,7 @@ class NestedPlan:
     record: RecordPlan
     condition: Expression
     photo: PhotoRule | None = None
+    order: str | None = None
 
     @property
     def complete(self) -> bool:

@@ -41,7 +41,7 @@ def rank(order: Value | Unknown, key: str) -> tuple[int, Decimal, str]:
 def within_limit(
     rows: Sequence[_Row], rule: PhotoRule, lookup: Callable[[_Row, str], Value | Unknown], key: Callable[[_Row], str]
 ) -> list[_Row]:
-    """The rows that remain, in the order given: all that are no photos, and the first ``limit`` photos by rank."""
+    """The rows that remain: all that are no photos, and the first ``limit`` photos by rank."""
     photos = [row for row in rows if rule.category is None or is_photo(lookup(row, rule.category))]
     photos.sort(key=lambda row: rank(lookup(row, rule.order) if rule.order else None, key(row)))
     kept = {id(row) for row in photos[: rule.limit]}

@@ -14,7 +14,7 @@ from gateway.odata.literals import Value
 from gateway.odata.values import UNKNOWN, Unknown, typed_value
 from gateway.policy.plan import EmittedField, NestedPlan, RecordPlan
 from gateway.redact.fields import ShapeError, emit_clamped, emit_value
-from gateway.redact.media import within_limit
+from gateway.redact.media import rank, within_limit
 
 
 class ViolationError(Exception):
@@ -68,6 +68,10 @@ class _Row:
         if any(value is None or isinstance(value, Unknown) for value in values):
             raise ViolationError(self.plan.resource, "a record has no key")
         return values  # type: ignore[return-value]  # no Unknown among them
+
+    def key_text(self) -> str:
+        """The key as one text, for orders."""
+        return "\x1f".join(str(value) for value in self.key())
 
 
 def verify(record: Record, plan: RecordPlan) -> tuple[Value, ...]:
@@ -152,11 +156,10 @@ def _emit_nested(row: _Row, nested: NestedPlan, tally: Tally) -> bytes:
     if nested.complete:
         _require_complete(row, nested, len(children))
     if nested.photo is not None:
-        kept = within_limit(
-            children, nested.photo, lambda child, name: child.value(name), lambda child: str(child.key())
-        )
+        kept = within_limit(children, nested.photo, _Row.value, _Row.key_text)
         tally.photos_cut += len(children) - len(kept)
         children = kept
+    children.sort(key=lambda child: rank(child.value(nested.order) if nested.order else None, child.key_text()))
     return b"[" + b",".join(_emit(child, tally) for child in children) + b"]"
 
 

@@ -81,7 +81,7 @@ class _Maker:
     def _value(self, declared: Property) -> Any:
         roll = self.random.random()
         if roll < 0.15:
-            return None if not declared.type.is_collection or roll < 0.03 else []
+            return [] if declared.type.is_collection else None
         lookup = declared.annotations.get("RESO.OData.Metadata.LookupName")
         if declared.type.is_collection:
             choices = self.lookups.get(lookup or "") or ["Other"]
@@ -91,8 +91,7 @@ class _Maker:
         return _BY_TYPE[declared.type.name](self.random, declared)
 
     def moment(self) -> str:
-        at = _NOW - timedelta(seconds=self.random.randint(0, 40_000_000), milliseconds=self.random.randint(0, 999))
-        return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+        return _moment(self.random)
 
 
 def _text(rng: random.Random, declared: Property) -> str:
@@ -100,9 +99,10 @@ def _text(rng: random.Random, declared: Property) -> str:
     return text[: declared.max_length] if declared.max_length else text
 
 
-def _moment(rng: random.Random, _declared: Property) -> str:
-    at = _NOW - timedelta(seconds=rng.randint(0, 40_000_000), milliseconds=rng.randint(0, 999))
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+def _moment(rng: random.Random, _declared: Property | None = None) -> str:
+    """Milliseconds never end in zero: servers differ in whether they print trailing ones."""
+    at = _NOW - timedelta(seconds=rng.randint(0, 40_000_000))
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{rng.randint(0, 99):02d}{rng.randint(1, 9)}Z"
 
 
 def _day(rng: random.Random, _declared: Property) -> str:
@@ -206,7 +206,9 @@ def _listing(maker: _Maker, tables: Tables, number: int) -> None:
             InternetEntireListingDisplayYN=(True, True, True, True, False, None)[rng.randrange(6)],
             InternetAddressDisplayYN=(True, True, True, False, None)[rng.randrange(5)],
             IDXOptInYN=(True, True, True, False, None)[rng.randrange(5)],
-            SyndicateTo=((["ListHub", "Zillow/Trulia"], ["Zillow/Trulia"], ["ListHub"], [], None)[rng.randrange(5)]),
+            SyndicateTo=(
+                (["ListHub", "Zillow/Trulia"], ["Zillow/Trulia"], ["ListHub"], [], ["Homes.com"])[rng.randrange(5)]
+            ),
             PhotosCount=photos,
             ModificationTimestamp=maker.moment(),
             PrivateRemarks=f"Agents only: key under the mat {number}",

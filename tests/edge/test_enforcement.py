@@ -286,9 +286,10 @@ async def test_another_profile_lifts_the_latch(directory: Path) -> None:
     upstream = Hostile(serving([listing(1, StandardStatus="Closed")]))
     async with before(upstream, directory) as gateway:
         await gateway.get("Property", "k-idx")
-        assert gateway.service.latch.resources == ("Property",)
-        profile = gateway.service.snapshot.configuration.settings.upstream.profile
-        gateway.service.latch.under(profile)
-        assert gateway.service.latch.resources == ("Property",)
-        gateway.service.latch.under(profile.model_copy(update={"confirmed": "2026-01-01 repaired upstream"}))
-        assert gateway.service.latch.resources == ()
+        latch, profile = gateway.service.latch, gateway.service.snapshot.configuration.settings.upstream.profile
+        seen = [latch.resources]
+        for current in (profile, profile.model_copy(update={"confirmed": "2026-01-01 repaired upstream"})):
+            latch.under(current)
+            seen.append(latch.resources)
+
+    assert seen == [("Property",), ("Property",), ()]

@@ -19,9 +19,11 @@ JSON = {"Content-Type": "application/json"}
 
 
 async def read(answer: Callable[[web.BaseRequest], Any], upstream: Hostile | None = None, **settings: Any) -> bytes:
-    async with hostile_running(upstream or Hostile(answer)) as running:
-        async with UpstreamClient(Upstream(url=running.url, **settings), "secret") as client:
-            return await client.read_collection("Property", "$filter=City%20eq%20%27a%252Cb%27")
+    async with (
+        hostile_running(upstream or Hostile(answer)) as running,
+        UpstreamClient(Upstream(url=running.url, **settings), "secret") as client,
+    ):
+        return await client.read_collection("Property", "$filter=City%20eq%20%27a%252Cb%27")
 
 
 async def failure(answer: Callable[[web.BaseRequest], Any], **settings: Any) -> UpstreamFailure:
@@ -119,7 +121,8 @@ async def test_an_upstream_that_is_down_is_unavailable() -> None:
 
 @pytest.mark.channel("C304")
 async def test_cookies_are_not_kept() -> None:
-    upstream = Hostile(lambda _: collection([], {"Set-Cookie": "session=canary"}))
+    headers = {**JSON, "Set-Cookie": "session=canary"}
+    upstream = Hostile(lambda _: web.Response(body=b'{"value":[]}', headers=headers))
     async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url), None) as client:
         await client.read_collection("Property", "$top=1")
         await client.read_collection("Property", "$top=1")

@@ -1,0 +1,166 @@
+"""The verbs, driven as people drive them: in a process of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from gateway import __version__
+from tests.support import CONFIG, REPOSITORY, TOKEN_KEY, write_configuration
+
+SECRETS = {"GATEWAY__SECURITY__KEY_PEPPER": "p" * 16, "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY}
+METADATA = REPOSITORY / "gateway" / "sandbox" / "metadata.xml"
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, "NO_COLOR": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_version() -> None:
+    done = run("version")
+
+    assert (done.returncode, done.stdout) == (0, f"gateway {__version__}\n")
+
+
+def test_usage_errors_end_with_2() -> None:
+    assert run("serve").returncode == 2
+    assert run("fly").returncode == 2
+
+
+def test_check_against_a_metadata_file() -> None:
+    done = run("check", "--config", CONFIG, "--metadata", METADATA)
+
+    assert done.returncode == 0, done.stderr
+    assert "ok: 2 templates, 5 roles, 3 keys against 7 entity sets" in done.stdout
+    assert "note: idx: the upstream's `Property` has no `OpenHouses`" in done.stdout
+
+
+def test_check_tells_every_fault_with_its_line_and_ends_with_78(directory: Path) -> None:
+    template = '{"D": {"Name": "x", "Description": "y", "Role": "idx",\n "RestrictiveFilters": {\n  "Property": {"Filter": "Statuss eq 1"}},\n'
+    template += ' "FieldOverrides": {"Property": {\n  "All": {"Nope": {"Rule": "Hidden"}}}}}}'
+    write_configuration(directory, {"templates/t.json": template})
+
+    done = run("check", "--config", directory, "--metadata", METADATA)
+
+    assert done.returncode == 78
+    assert done.stderr.splitlines() == [
+        "templates/t.json:3: D.RestrictiveFilters.Property.Filter: `Statuss` in `Statuss eq 1` is no field of the upstream's `Property`",
+        "templates/t.json:5: D.FieldOverrides.Property.All.Nope: `Nope` is no field of the upstream's `Property`",
+        "2 faults in the configuration",
+    ]
+
+
+@pytest.mark.parametrize("content", [None, "<html/>", "<edmx"])
+def test_check_tells_what_is_wrong_with_the_metadata(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "metadata.xml"
+    if content is not None:
+        file.write_text(content)
+
+    done = run("check", "--config", CONFIG, "--metadata", file)
+
+    assert done.returncode == 78
+    assert str(file) in done.stderr
+
+
+def test_check_says_that_the_upstream_cannot_be_reached() -> None:
+    done = run("check", "--config", CONFIG, GATEWAY__UPSTREAM__URL="http://127.0.0.1:9/odata")
+
+    assert done.returncode == 78
+    assert "gateway.yaml: upstream.url: the upstream cannot be reached" in done.stderr
+
+
+def test_serve_does_not_start_without_its_secrets() -> None:
+    done = run("serve", "--config", CONFIG)
+
+    assert done.returncode == 78
+    assert "security.key_pepper" in done.stderr
+    assert "security.token_keys" in done.stderr
+
+
+def test_keys_new_prints_a_secret_once_and_its_digest() -> None:
+    done = run("keys", "new", "--config", CONFIG, "--id", "vendor-7", **SECRETS)
+
+    assert done.returncode == 0
+    assert "secret, shown only now: gwk_" in done.stderr
+    assert "gwk_" not in done.stdout
+    assert done.stdout.startswith("  - Id: vendor-7\n    Digest: ")
+
+
+def fetch(port: int, path: str, key: str) -> str:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return str(response.read().decode())
+
+
+def test_demo_and_serve_run_and_stop_by_signal(tmp_path: Path) -> None:
+    """The demo's sandbox is the upstream of a `serve` beside it; both end on SIGTERM."""
+    ports = [str(port) for port in range(18410, 18416)]
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo", "--port", ports[0], "--admin-port", ports[1], "--upstream-port", ports[2]],
+        cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert demo.stdout is not None
+        while "Every line below" not in demo.stdout.readline():
+            assert demo.poll() is None
+        environment = {
+            **os.environ, **SECRETS, "GATEWAY__SECURITY__KEY_PEPPER": "pepper of the demo, no secret",
+            "GATEWAY__LISTEN__PORT": ports[3], "GATEWAY__ADMIN__PORT": ports[4],
+            "GATEWAY__UPSTREAM__URL": f"http://127.0.0.1:{ports[2]}/Reso/OData",
+        }  # fmt: skip
+        serve = subprocess.Popen([sys.executable, "-m", "gateway", "serve", "--config", str(CONFIG)], cwd=REPOSITORY, env=environment,
+                                 stdout=subprocess.DEVNULL)  # fmt: skip
+        try:
+            path = "/Reso/OData/Property?$count=true&$top=1&$select=ListingKey"
+            by_demo = fetch(int(ports[0]), path, "demo-idx")
+            for _ in range(100):
+                try:
+                    by_serve = fetch(int(ports[3]), path, "demo-idx")
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            assert by_serve.replace("8080", ports[0]) == by_demo
+        finally:
+            serve.send_signal(signal.SIGTERM)
+            assert serve.wait(20) == 0
+    finally:
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(20) == 0
+        assert demo.stdout is not None
+        demo.stdout.close()
+
+
+def test_serve_refuses_documents_that_do_not_fit_an_upstream_that_answers(directory: Path) -> None:
+    write_configuration(directory, {"templates/t.json": {"D": {"Name": "x", "Description": "y", "Role": "idx",
+                                                               "RestrictiveFilters": {"Property": {"Filter": "Nope eq 1"}}}}})  # fmt: skip
+    code = (
+        "import asyncio,sys\nfrom gateway.sandbox.server import Sandbox\nasync def main():\n sandbox=Sandbox()\n await sandbox.start(port=18420)\n"
+        " print('up',flush=True)\n await asyncio.sleep(60)\nasyncio.run(main())"
+    )
+    upstream = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    try:
+        assert upstream.stdout is not None
+        upstream.stdout.readline()
+        done = run("serve", "--config", directory, GATEWAY__UPSTREAM__URL="http://127.0.0.1:18420/Reso/OData", GATEWAY__LISTEN__PORT="18421",
+                   GATEWAY__ADMIN__PORT="18422", **SECRETS)  # fmt: skip
+    finally:
+        upstream.terminate()
+        upstream.communicate(timeout=10)
+
+    assert done.returncode == 78
+    assert "`Nope` in `Nope eq 1` is no field" in done.stderr
