@@ -301,10 +301,10 @@ def _parse(text: str, start: str, longest: int, limits: Limits) -> object:
     _check_brackets(text, limits.depth)
     try:
         result = _LARK.parse(text, start=start)  # with an embedded transformer the result is the tree of ast.py
+    except UnexpectedToken as error:
+        raise ODataSyntaxError(len(text) if error.token.type == "$END" else error.pos_in_stream or 0) from None
     except UnexpectedInput as error:
-        ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
-        position = len(text) if ended or error.pos_in_stream is None else error.pos_in_stream
-        raise ODataSyntaxError(position) from None
+        raise ODataSyntaxError(error.pos_in_stream or 0) from None
     except LarkError:
         raise ODataSyntaxError(0) from None
     return result

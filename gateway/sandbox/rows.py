@@ -179,7 +179,7 @@ def _listing(maker: _Maker, tables: Tables, number: int) -> None:
     property_class: str | None = _CLASSES[number % len(_CLASSES)]
     status: str | None = _STATUSES[(number // len(_CLASSES)) % len(_STATUSES)]
     if number % 57 == 5:
-        property_class = (None, "Houseboat", "land")[number % 3]
+        property_class = (None, "Houseboat", "land")[number // 57 % 3]
     if number % 3 == 0:
         status = "Active"
     if number % 91 == 7:

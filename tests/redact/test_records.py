@@ -137,9 +137,8 @@ def media(number: int, **more: Any) -> dict[str, Any]:
             "MediaStatus": "Live", "MediaCategory": "Photo", **more}  # fmt: skip
 
 
-def nested(
-    rows: Any, compiled: Policy, target: str = "Property?$select=City&$expand=Media($select=Order)", **more: Any
-) -> Any:
+def nested(rows: Any, compiled: Policy, **more: Any) -> Any:
+    target = "Property?$select=City&$expand=Media($select=Order)"
     return json.loads(emitted({**GOOD, "Media": rows, **more}, target, compiled))["Media"]
 
 
