@@ -302,12 +302,17 @@ def _parse(text: str, start: str, longest: int, limits: Limits) -> object:
     try:
         result = _LARK.parse(text, start=start)  # with an embedded transformer the result is the tree of ast.py
     except UnexpectedToken as error:
-        raise ODataSyntaxError(len(text) if error.token.type == "$END" else error.pos_in_stream or 0) from None
+        raise ODataSyntaxError(len(text) if error.token.type == "$END" else _place(error)) from None
     except UnexpectedInput as error:
-        raise ODataSyntaxError(error.pos_in_stream or 0) from None
+        raise ODataSyntaxError(_place(error)) from None
     except LarkError:
         raise ODataSyntaxError(0) from None
     return result
+
+
+def _place(error: UnexpectedInput) -> int:
+    position: int | None = getattr(error, "pos_in_stream", None)  # lark declares it as None and sets it later
+    return position or 0
 
 
 def _check_brackets(text: str, depth: int) -> None:
