@@ -1,0 +1,45 @@
+"""What a photo limit, or a row rule of Media, does to Media itself and to the counters of listings (P7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from gateway.odata.ast import TRUE
+from gateway.policy.model import PhotoRule, ResourcePolicy
+from gateway.policy.visibility import Visibility
+
+#: Counters of media that tell how many photos there are (C224), and those that tell of any media (C335).
+PHOTO_COUNTERS = ("PhotosCount",)
+MEDIA_COUNTERS = ("PhotosCount", "VideosCount", "DocumentsCount")
+PHOTO_TIME = "PhotosChangeTimestamp"
+
+
+def with_photo_rule(media: ResourcePolicy, limit: int | None) -> ResourcePolicy:
+    """Media under a limit: ranked by numeric Order and key, documents and tours apart."""
+    if limit is None:
+        return media
+    types = media.type.properties
+    category, order = ("MediaCategory", "Order")
+    return replace(
+        media, photo=PhotoRule(limit, category if category in types else None, order if order in types else None)
+    )
+
+
+def with_counters(
+    listing: ResourcePolicy, media: ResourcePolicy | None, limit: int | None, visible: Mapping[str, Visibility]
+) -> ResourcePolicy:
+    """Property without what would tell of media that the key does not see; a template's own Visible gives it free."""
+    fields = dict(listing.fields)
+    if media is None or media.rule != TRUE:
+        for name in MEDIA_COUNTERS:
+            if name in fields and not visible[name].by_template:
+                del fields[name]
+    if limit is not None:
+        for name in PHOTO_COUNTERS:
+            if name in fields and not visible[name].by_template:
+                fields[name] = replace(fields[name], clamp=limit, queryable=False)
+        if PHOTO_TIME in fields and not visible[PHOTO_TIME].by_template:
+            del fields[PHOTO_TIME]
+    return replace(listing, fields=MappingProxyType(fields))
