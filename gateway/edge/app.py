@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from aiohttp import web
 from cachetools import LRUCache
@@ -18,6 +19,7 @@ from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Result, Tra
 from gateway.edge.latch import LatchedError
 from gateway.errors import Code, Refusal, upstream_error
 from gateway.observe.events import Complaint, Event, RequestHandled
+from gateway.odata.literals import Timestamp
 from gateway.odata.parser import Limits
 from gateway.odata.request import Request, parse_request
 from gateway.odata.shape import query_shape
@@ -34,7 +36,7 @@ from gateway.upstream.client import UpstreamFailure
 #: Headers by which some servers let a client say another method than it says (C145).
 _OVERRIDES = ("X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override")
 _LIMITS = Limits()
-_LONGEST = Position(10**10, 10**10)
+_LONGEST = 10**10
 
 
 @dataclass(slots=True)
@@ -112,15 +114,16 @@ class Gateway:
         story.policy = policy = _policy(snapshot, story.key)
         story.parsed = parsed = self._parse(request)
         parsed, position = self._continued(parsed, story)
-        plan = decide(policy, parsed, self._profile(snapshot), self._decision, position)
+        now = position.now if position else self._instant()
+        plan = decide(policy, parsed, self._profile(snapshot), self._decision, now, position)
         _check_accept(request)
         match plan:
             case Local():
                 return self._local(plan, story)
             case Read():
-                self._check_link(plan, story)
+                self._check_link(plan, now, story)
                 result = await self._enforcement.read(plan, self._profile(snapshot), story.trace)
-                return self._data(plan, result, story)
+                return self._data(plan, result, now, story)
 
     # --- steps
 
@@ -169,11 +172,16 @@ class Gateway:
         assert snapshot is not None
         return snapshot.configuration.settings.upstream.profile
 
-    def _check_link(self, plan: Read, story: _Story) -> None:
+    def _instant(self) -> Timestamp:
+        """The clock's instant, to the millisecond that every upstream can read."""
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        return Timestamp(now.replace(microsecond=0), now.microsecond // 1000 * 10**9)
+
+    def _check_link(self, plan: Read, now: Timestamp, story: _Story) -> None:
         """Room for a link is a matter of the request alone, decided before the upstream is asked (C362)."""
         if plan.kind != "collection" or (plan.page.top is not None and plan.page.top <= plan.page.size):
             return
-        if len(self._link(plan, _LONGEST, story)) > self._settings.requests.max_link:
+        if len(self._link(plan, Position(_LONGEST, _LONGEST, now), story)) > self._settings.requests.max_link:
             raise Refusal(Code.URI_TOO_LONG, "the request does not fit a link")
 
     def _link(self, plan: Read, position: Position, story: _Story) -> str:
@@ -194,7 +202,7 @@ class Gateway:
         body = collection_body(self._public_url, plan.context, (), count=0 if plan.total else None, next_link=None)
         return responses.answer(body, story.request_id)
 
-    def _data(self, plan: Read, result: Result, story: _Story) -> web.Response:
+    def _data(self, plan: Read, result: Result, now: Timestamp, story: _Story) -> web.Response:
         if plan.kind == "count":
             return responses.answer(str(result.total).encode("ascii"), story.request_id, "text/plain")
         if plan.kind == "entity":
@@ -203,7 +211,7 @@ class Gateway:
         if result.more:
             page = plan.page
             left = None if page.top is None else page.top - result.consumed
-            next_link = self._link(plan, Position(page.skip + result.consumed, left), story)
+            next_link = self._link(plan, Position(page.skip + result.consumed, left, now), story)
         body = collection_body(self._public_url, plan.context, result.records, count=result.total, next_link=next_link)
         return responses.answer(body, story.request_id)
 

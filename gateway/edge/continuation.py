@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from gateway.errors import Code, Refusal, invalid_query
+from gateway.odata.literals import parse_timestamp
 from gateway.policy.decision import Position
 
 #: Plain text is padded to a multiple of this, so that a length tells little (C287).
@@ -29,11 +30,12 @@ class Continuation:
 
 
 class _Sealed(TypedDict):
-    """The plain text of a token: request, skip, top, fingerprint, expiry."""
+    """The plain text of a token: request, skip, top, the instant of now(), fingerprint, expiry."""
 
     r: str
     s: int
     t: int | None
+    n: str
     f: str
     e: int
 
@@ -61,6 +63,7 @@ class TokenSeal:
                     "r": continuation.request,
                     "s": continuation.position.skip,
                     "t": continuation.position.top,
+                    "n": str(continuation.position.now),
                     "f": fingerprint,
                     "e": int(now) + self._lifetime,
                 },
@@ -82,7 +85,9 @@ class TokenSeal:
         data = self._unseal(token, key_id)
         if data["f"] != fingerprint or data["e"] < now:
             raise _stale()
-        return Continuation(data["r"], Position(data["s"], data["t"]))
+        started = parse_timestamp(data["n"])
+        assert started is not None  # we wrote it
+        return Continuation(data["r"], Position(data["s"], data["t"], started))
 
     def _unseal(self, token: str, key_id: str) -> _Sealed:
         try:

@@ -55,10 +55,36 @@ class Function(Enum):
     ENDSWITH = "endswith"
     TOLOWER = "tolower"
     TOUPPER = "toupper"
+    TRIM = "trim"
+    LENGTH = "length"
+    CONCAT = "concat"
+    YEAR = "year"
+    MONTH = "month"
+    DAY = "day"
+    HOUR = "hour"
+    MINUTE = "minute"
+    SECOND = "second"
+    DATE = "date"
+    TIME = "time"
 
 
 #: Functions whose result is a boolean; their second argument is always a string literal (C278).
 STRING_TESTS = frozenset({Function.CONTAINS, Function.STARTSWITH, Function.ENDSWITH})
+#: Functions of one string whose result is a string.
+STRING_FUNCTIONS = frozenset({Function.TOLOWER, Function.TOUPPER, Function.TRIM})
+#: Functions that take a part of a date, an instant or a time of day.
+DATE_PARTS = frozenset(
+    {
+        Function.YEAR,
+        Function.MONTH,
+        Function.DAY,
+        Function.HOUR,
+        Function.MINUTE,
+        Function.SECOND,
+        Function.DATE,
+        Function.TIME,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +96,16 @@ class PropertyPath:
 
 
 @dataclass(frozen=True, slots=True)
-class StringFunction:
-    """``tolower`` or ``toupper`` of an operand."""
+class Call:
+    """A function whose result is compared. All take one operand, but ``concat``, which takes two arguments of which
+    either may be a string literal."""
 
     function: Function
-    operand: Operand
+    arguments: tuple[Operand | Literal, ...]
 
 
 #: What may stand on the left of a comparison.
-Operand = PropertyPath | StringFunction
+Operand = PropertyPath | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +114,14 @@ class Comparison:
 
     operator: Operator
     left: Operand
+    right: Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Has:
+    """``property has literal``: every member of the literal is set (OData URL Conventions, 5.1.1.1.9)."""
+
+    left: PropertyPath
     right: Literal
 
 
@@ -146,7 +181,7 @@ class Or:
     terms: tuple[Expression, ...]
 
 
-Expression = And | Or | Not | Comparison | In | StringTest | Lambda | PropertyPath | Constant
+Expression = And | Or | Not | Comparison | Has | In | StringTest | Lambda | PropertyPath | Constant
 
 TRUE = Constant(True)
 FALSE = Constant(False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from uuid import UUID
 
 
 class Kind(Enum):
@@ -19,6 +20,10 @@ class Kind(Enum):
     DATE = "date"
     DATE_TIME_OFFSET = "date-time"
     ENUM = "enum"
+    TIME_OF_DAY = "time of day"
+    GUID = "guid"
+    NOW = "now"
+    ALIAS = "parameter alias"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,8 +50,37 @@ class EnumValue:
     members: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class TimeOfDay:
+    """An Edm.TimeOfDay, exactly: seconds since midnight, and up to twelve digits of fraction."""
+
+    seconds: int
+    picoseconds: int = 0
+
+    def __str__(self) -> str:
+        text = f"{self.seconds // 3600:02d}:{self.seconds // 60 % 60:02d}:{self.seconds % 60:02d}"
+        return text + (f".{self.picoseconds:012d}".rstrip("0") if self.picoseconds else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """``now()`` and a constant distance from it, in picoseconds. It becomes one instant per request, never a function
+    on the wire (C59); compared with an Edm.Date it is that instant's day in UTC."""
+
+    distance: int = 0
+    as_date: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """``@name``: a client's parameter alias, or in a rule a binding of the key. Replaced before anything is decided."""
+
+    name: str
+    kind: Kind = Kind.STRING
+
+
 #: A tuple is the value of a collection; no literal has one.
-Scalar = None | bool | str | Decimal | date | Timestamp | EnumValue
+Scalar = None | bool | str | Decimal | date | Timestamp | TimeOfDay | UUID | EnumValue | Now | Alias
 Value = Scalar | tuple[Scalar, ...]
 
 
@@ -127,6 +161,63 @@ def parse_timestamp(text: str) -> Timestamp | None:
     return Timestamp(moment, int((fraction or "").ljust(12, "0")))
 
 
+_TIME = re.compile(r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,12}))?)?")
+_GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_DURATION = re.compile(
+    r"(-?)P(?:([0-9]{1,6})D)?(?:T(?:([0-9]{1,7})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,11})(?:\.([0-9]{1,12}))?S)?)?"
+)
+PICOSECONDS = 10**12
+#: Farther from now than this no rule looks, and every sum stays within the calendar.
+MAX_DISTANCE = 1000 * 366 * 86_400 * PICOSECONDS
+
+
+def parse_time_of_day(text: str) -> TimeOfDay | None:
+    match = _TIME.fullmatch(text)
+    if not match:
+        return None
+    hour, minute, second = int(match[1]), int(match[2]), int(match[3] or 0)
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    return TimeOfDay(hour * 3600 + minute * 60 + second, int((match[4] or "").ljust(12, "0")))
+
+
+def parse_guid(text: str) -> UUID | None:
+    return UUID(text) if _GUID.fullmatch(text) else None
+
+
+def parse_duration(text: str) -> int | None:
+    """The picoseconds of an Edm.Duration such as ``P1095D`` or ``-PT1H30M``, or None."""
+    match = _DURATION.fullmatch(text)
+    if not match or text.endswith(("P", "T")):
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups()[1:5])
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    picoseconds = total * PICOSECONDS + int((match[6] or "").ljust(12, "0"))
+    if picoseconds > MAX_DISTANCE:
+        return None
+    return -picoseconds if match[1] else picoseconds
+
+
+def print_duration(picoseconds: int) -> str:
+    """Days and seconds are enough for the one canonical spelling of a distance."""
+    sign, rest = ("-", -picoseconds) if picoseconds < 0 else ("", picoseconds)
+    days, rest = divmod(rest, 86_400 * PICOSECONDS)
+    seconds, fraction = divmod(rest, PICOSECONDS)
+    if not rest:
+        return f"{sign}P{days}D"
+    text = f"{seconds}" + (f".{fraction:012d}".rstrip("0") if fraction else "")
+    return f"{sign}P{days}DT{text}S"
+
+
+def shift(moment: Timestamp, picoseconds: int) -> Timestamp | None:
+    """The instant that far away, exactly; None beyond the calendar."""
+    seconds, fraction = divmod(moment.picoseconds + picoseconds, PICOSECONDS)
+    try:
+        return Timestamp(moment.second + timedelta(seconds=seconds), fraction)
+    except OverflowError:
+        return None
+
+
 def print_literal(literal: Literal) -> str:
     """OData text of a literal; quotes inside strings are doubled. The inverse of the parser."""
     value = literal.value
@@ -141,7 +232,12 @@ def print_literal(literal: Literal) -> str:
             return format(value, "f") if abs(value.adjusted()) <= 40 else format(value, "E")
         case date():
             return value.isoformat()
-        case Timestamp():
+        case Timestamp() | TimeOfDay() | UUID():
             return str(value)
+        case Now(distance):
+            # As its author wrote it; `as_date` is a matter of the field that it is compared with.
+            return "now()" if not distance else f"now() add duration'{print_duration(distance)}'"
+        case Alias(name):
+            return "@" + name
         case EnumValue(type_name, members):
             return type_name + "'" + members.replace("'", "''") + "'"

@@ -7,6 +7,7 @@ bounded before anything else looks at the text (G6).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import NoReturn, TypeVar
 
 from lark import Lark, Token, Transformer, v_args
@@ -15,11 +16,13 @@ from lark.exceptions import LarkError, UnexpectedInput, UnexpectedToken
 from gateway.odata import literals
 from gateway.odata.ast import (
     And,
+    Call,
     Comparison,
     Constant,
     ExpandItem,
     Expression,
     Function,
+    Has,
     In,
     Lambda,
     Not,
@@ -31,11 +34,10 @@ from gateway.odata.ast import (
     Quantifier,
     Query,
     SelectItem,
-    StringFunction,
     StringTest,
 )
 from gateway.odata.grammar import GRAMMAR, GRAMMAR_DIRECTORY
-from gateway.odata.literals import EnumValue, Kind, Literal
+from gateway.odata.literals import Alias, EnumValue, Kind, Literal, Now, Timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class _Builder(Transformer[Token, object]):
     def _whole(self, *parts: object) -> object:
         return next(part for part in parts if not isinstance(part, Token))
 
-    filter = orderby = select = expand = _whole  # the rules are named after the options
+    filter = orderby = select = expand = alias_value = _whole  # the rules are named after the options
 
     def chain_first(self, left: Expression, _operator: Token, right: Expression) -> list[Expression]:
         return [left, right]
@@ -167,8 +169,18 @@ class _Builder(Transformer[Token, object]):
     ) -> Lambda:
         return Lambda(Quantifier(_ascii_lower(quantifier)[1:]), path, str(variable), predicate)
 
-    def method_call_expr(self, name: Token, _open: Token, operand: Operand, _close: Token) -> StringFunction:
-        return StringFunction(_FUNCTIONS[_ascii_lower(name)], operand)
+    def method_call(self, name: Token, _open: Token, operand: Operand, _close: Token) -> Call:
+        return Call(_FUNCTIONS[_ascii_lower(name)], (operand,))
+
+    def concat_call(
+        self, name: Token, _open: Token, left: Operand | Literal, _comma: Token, right: Operand | Literal, _close: Token
+    ) -> Call:
+        if isinstance(left, Literal) and isinstance(right, Literal):
+            raise ODataSyntaxError(_position(name), "joins no property")
+        return Call(Function.CONCAT, (left, right))
+
+    def has_expr(self, path: PropertyPath, _has: Token, literal: Literal) -> Has:
+        return Has(path, literal)
 
     # --- literals
 
@@ -198,6 +210,36 @@ class _Builder(Transformer[Token, object]):
 
     def string(self, token: Token) -> Literal:
         return literals.string(str(token)[1:-1].replace("''", "'"))
+
+    def time_of_day_value(self, token: Token) -> Literal:
+        value = literals.parse_time_of_day(str(token))
+        if value is None:
+            raise ODataSyntaxError(_position(token), "is out of range")
+        return Literal(Kind.TIME_OF_DAY, value)
+
+    def guid_value(self, token: Token) -> Literal:
+        return Literal(Kind.GUID, literals.parse_guid(str(token)))
+
+    def duration(self, token: Token) -> int:
+        value = literals.parse_duration(token.partition("'")[2][:-1])
+        if value is None:
+            raise ODataSyntaxError(_position(token), "is out of range")
+        return value
+
+    def now_expr(self, _token: Token) -> Literal:
+        return Literal(Kind.NOW, Now())
+
+    def constant_instant(self, instant: Literal, operator: Token | None = None, distance: int = 0) -> Literal:
+        """Constant arithmetic is done here and now; only what is relative to ``now()`` waits for the request."""
+        if operator is None:
+            return instant
+        moved = _moved(instant, -distance if operator.type == "SUB" else distance)
+        if moved is None:
+            raise ODataSyntaxError(_position(operator), "is out of range")
+        return moved
+
+    def parameter_alias(self, token: Token) -> Literal:
+        return Literal(Kind.ALIAS, Alias(str(token)[1:]))
 
     def enum(self, token: Token) -> Literal:
         type_name, _, members = str(token).partition("'")
@@ -272,6 +314,24 @@ class _Builder(Transformer[Token, object]):
         return str(name), value
 
 
+def _moved(instant: Literal, distance: int) -> Literal | None:
+    match instant.value:
+        case Now(before):
+            total = before + distance
+            return Literal(Kind.NOW, Now(total)) if abs(total) <= literals.MAX_DISTANCE else None
+        case Timestamp() as moment:
+            moved = literals.shift(moment, distance)
+            return None if moved is None else Literal(Kind.DATE_TIME_OFFSET, moved)
+        case date() as day:
+            # OData adds a duration to a date by whole days.
+            try:
+                return Literal(Kind.DATE, day + timedelta(days=int(distance / (86_400 * literals.PICOSECONDS))))
+            except OverflowError:
+                return None
+        case _:
+            return None
+
+
 def _position(token: Token) -> int:
     return token.start_pos if token.start_pos is not None else -1
 
@@ -286,7 +346,7 @@ _LARK = Lark(
     GRAMMAR,
     parser="lalr",
     lexer="contextual",
-    start=["filter", "orderby", "select", "expand", "segment"],
+    start=["filter", "orderby", "select", "expand", "segment", "alias_value"],
     maybe_placeholders=False,
     import_paths=[str(GRAMMAR_DIRECTORY)],
     source_path=str(GRAMMAR_DIRECTORY / "odata.lark"),
@@ -343,8 +403,12 @@ def _check_expression(expression: Expression, limits: Limits) -> None:
                 pending.extend((term, depth + 1) for term in terms)
             case Not(term):
                 pending.append((term, depth + 1))
-            case StringTest(_, operand, _) | StringFunction(_, operand):
+            case StringTest(_, operand, _):
                 pending.append((operand, depth + 1))
+            case Call(_, arguments):
+                pending.extend((item, depth + 1) for item in arguments if not isinstance(item, Literal))
+            case Has(path, _):
+                pending.append((path, depth + 1))
             case Comparison(_, left, _):
                 pending.append((left, depth + 1))
             case Lambda(_, path, _, predicate):
@@ -366,6 +430,14 @@ def parse_filter(text: str, limits: Limits = DEFAULT_LIMITS) -> Expression:
     expression: Expression = _parse(text, "filter", limits.filter_length, limits)  # type: ignore[assignment]  # the start rule says so
     _check_expression(expression, limits)
     return expression
+
+
+def parse_alias_value(text: str, limits: Limits = DEFAULT_LIMITS) -> Literal:
+    """The value of a parameter alias: a literal, never a name, an expression or another alias (C43)."""
+    literal: Literal = _parse(text, "alias_value", limits.filter_length, limits)  # type: ignore[assignment]  # the start rule says so
+    if literal.kind is Kind.ALIAS:
+        raise ODataSyntaxError(0)
+    return literal
 
 
 def parse_orderby(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[OrderByItem, ...]:

@@ -7,10 +7,12 @@ from urllib.parse import quote
 
 from gateway.odata.ast import (
     And,
+    Call,
     Comparison,
     Constant,
     ExpandItem,
     Expression,
+    Has,
     In,
     Lambda,
     Not,
@@ -19,10 +21,9 @@ from gateway.odata.ast import (
     OrderByItem,
     PropertyPath,
     Query,
-    StringFunction,
     StringTest,
 )
-from gateway.odata.literals import print_literal
+from gateway.odata.literals import Literal, print_literal
 
 
 def print_expression(expression: Expression) -> str:
@@ -37,6 +38,8 @@ def print_expression(expression: Expression) -> str:
         case Comparison(operator, left, right):
             # Property left, literal right: `null eq X` is wrong on some servers.
             return f"{print_operand(left)} {operator.value} {print_literal(right)}"
+        case Has(path, right):
+            return f"{path.name} has {print_literal(right)}"
         case In(left, items):
             return f"{print_operand(left)} in ({','.join(print_literal(item) for item in items)})"
         case StringTest(function, operand, pattern):
@@ -55,10 +58,14 @@ def print_operand(operand: Operand) -> str:
     match operand:
         case PropertyPath(name):
             return name
-        case StringFunction(function, inner):
-            return f"{function.value}({print_operand(inner)})"
+        case Call(function, arguments):
+            return f"{function.value}({','.join(_print_argument(item) for item in arguments)})"
         case _:
             assert_never(operand)
+
+
+def _print_argument(argument: Operand | Literal) -> str:
+    return print_literal(argument) if isinstance(argument, Literal) else print_operand(argument)
 
 
 def print_orderby(items: tuple[OrderByItem, ...]) -> str:

@@ -7,14 +7,15 @@ raised by ``decide`` once path and method are settled.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.errors import Code, Refusal, invalid_query, not_found, not_offered
-from gateway.odata import parser
+from gateway.odata import parser, walk
 from gateway.odata.ast import EMPTY_QUERY, Query
-from gateway.odata.literals import Literal
+from gateway.odata.literals import Alias, Literal
 from gateway.odata.parser import Limits, NotOfferedError, ODataSyntaxError, Segment
 from gateway.odata.url import split_path, split_query, split_target
 
@@ -79,6 +80,7 @@ def canonical_option(name: str) -> str | None:
     return dollar
 
 
+_ALIAS = re.compile(r"@[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
@@ -86,7 +88,7 @@ def read_options(pairs: list[tuple[str, str]]) -> dict[str, str]:
     """Canonical option name to value: unknown and repeated options are 400, known and not offered ones 501."""
     options: dict[str, str] = {}
     for name, value in pairs:
-        canonical = canonical_option(name)
+        canonical = name if _ALIAS.fullmatch(name) else canonical_option(name)
         if canonical is None:
             raise invalid_query(f"`{name}` is not a query option of this service")
         if canonical in options:
@@ -96,6 +98,46 @@ def read_options(pairs: list[tuple[str, str]]) -> dict[str, str]:
         if name in options:
             raise not_offered(name)
     return options
+
+
+def read_aliases(options: dict[str, str], limits: Limits) -> dict[str, Literal]:
+    """The parameter aliases among the options, as the literals that they stand for (C43)."""
+    aliases: dict[str, Literal] = {}
+    for name, text in options.items():
+        if name.startswith("@"):
+            try:
+                aliases[name[1:]] = parser.parse_alias_value(text, limits)
+            except ODataSyntaxError as error:
+                raise invalid_query(f"`{name}` {error.message} at character {error.position + 1}", name) from None
+    return aliases
+
+
+def inline_aliases(query: Query, aliases: dict[str, Literal]) -> Query:
+    """The query with every alias replaced by its literal, before anything else looks at it; none is left to send.
+
+    Raises:
+        Refusal: 400 for an alias that is used and not given, or given and not used.
+    """
+    used: set[str] = set()
+
+    def inline(literal: Literal) -> Literal:
+        if not isinstance(literal.value, Alias):
+            return literal
+        used.add(literal.value.name)
+        if literal.value.name not in aliases:
+            raise invalid_query(f"`@{literal.value.name}` is used and not given")
+        return aliases[literal.value.name]
+
+    def inlined(level: Query) -> Query:
+        condition = None if level.filter is None else walk.replace_literals(level.filter, inline)
+        expand = tuple(replace(item, query=inlined(item.query)) for item in level.expand)
+        return replace(level, filter=condition, expand=expand)
+
+    result = inlined(query)
+    for name in aliases:
+        if name not in used:
+            raise invalid_query(f"`@{name}` is given and not used")
+    return result
 
 
 def _unsigned(name: str, text: str, limits: Limits) -> int:
@@ -136,6 +178,7 @@ def parse_query(options: dict[str, str], limits: Limits) -> Query:
             raise invalid_query(f"`{name}` {error.message} at character {error.position + 1}", name) from None
         except NotOfferedError as error:
             raise not_offered(error.what) from None
+    query = inline_aliases(query, read_aliases(options, limits))
     if "$format" in options and options["$format"].translate(_ASCII_LOWER).replace(" ", "") not in _JSON_FORMATS:
         raise Refusal(Code.NOT_ACCEPTABLE, "only JSON is offered", target="$format")
     return query
@@ -158,4 +201,4 @@ def parse_request(method: str, target: str, *, root: str, limits: Limits, plus_i
         query = parse_query(options, limits)
     except Refusal as refusal:
         return Request(method, path, fault=refusal)
-    return Request(method, path, query, frozenset(options))
+    return Request(method, path, query, frozenset(name for name in options if not name.startswith("@")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.odata import literals, walk
-from gateway.odata.ast import Comparison, Constant, Expression, In, Lambda, PropertyPath, Query, StringTest
+from gateway.odata.ast import Expression, In, Lambda, Query
 from gateway.odata.literals import Literal
 from gateway.odata.printer import query_options
 from gateway.odata.walk import Atom
@@ -28,20 +28,17 @@ def _without_values(query: Query) -> Query:
 
 
 def _expression_shape(expression: Expression) -> Expression:
-    return walk.replace_atoms(expression, _atom)
+    shaped = walk.replace_literals(expression, _literal)
+    return walk.replace_atoms(shaped, _atom)
 
 
 def _atom(atom: Atom) -> Expression:
     match atom:
-        case Comparison(_, _, right):
-            return replace(atom, right=_literal(right))
         case In():
             return replace(atom, items=(_HIDDEN,))
-        case StringTest():
-            return replace(atom, pattern=_HIDDEN)
         case Lambda(_, _, _, predicate):
             return replace(atom, variable="x", predicate=_expression_shape(predicate))
-        case PropertyPath() | Constant():
+        case _:
             return atom
 
 

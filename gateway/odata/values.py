@@ -9,7 +9,15 @@ import msgspec
 
 from gateway.odata import json_format
 from gateway.odata.csdl import TypeReference
-from gateway.odata.literals import Scalar, Value, parse_date, parse_number, parse_timestamp
+from gateway.odata.literals import (
+    Scalar,
+    Value,
+    parse_date,
+    parse_guid,
+    parse_number,
+    parse_time_of_day,
+    parse_timestamp,
+)
 
 
 class Unknown(Enum):
@@ -72,6 +80,12 @@ def _scalar(raw: msgspec.Raw, reference: TypeReference) -> Scalar | Unknown:
     if name == "Edm.DateTimeOffset":
         moment = parse_timestamp(string)
         return UNKNOWN if moment is None else moment
+    if name == "Edm.TimeOfDay":
+        clock = parse_time_of_day(string)
+        return UNKNOWN if clock is None else clock
+    if name == "Edm.Guid":
+        guid = parse_guid(string)
+        return UNKNOWN if guid is None else guid
     if name == "Edm.String" or not reference.is_primitive:
         return string
     return UNKNOWN

@@ -7,20 +7,22 @@ from typing import assert_never
 
 from gateway.odata.ast import (
     And,
+    Call,
     Comparison,
     Constant,
     Expression,
+    Has,
     In,
     Lambda,
     Not,
     Operand,
     Or,
     PropertyPath,
-    StringFunction,
     StringTest,
 )
+from gateway.odata.literals import Literal
 
-Atom = Comparison | In | StringTest | Lambda | PropertyPath | Constant
+Atom = Comparison | Has | In | StringTest | Lambda | PropertyPath | Constant
 
 
 def atoms(expression: Expression) -> Iterator[Atom]:
@@ -31,20 +33,20 @@ def atoms(expression: Expression) -> Iterator[Atom]:
                 yield from atoms(term)
         case Not(term):
             yield from atoms(term)
-        case Comparison() | In() | StringTest() | Lambda() | PropertyPath() | Constant():
+        case Comparison() | Has() | In() | StringTest() | Lambda() | PropertyPath() | Constant():
             yield expression
         case _:
             assert_never(expression)
 
 
-def subject(atom: Atom) -> PropertyPath | None:
-    """The property that an atom is about; ``true`` and ``false`` are about none."""
+def operand_of(atom: Atom) -> Operand | None:
+    """What an atom is about; ``true`` and ``false`` are about nothing, a lambda about its collection."""
     match atom:
         case Comparison(_, left, _) | In(left, _):
-            return innermost(left)
+            return left
         case StringTest(_, operand, _):
-            return innermost(operand)
-        case Lambda(_, path, _, _):
+            return operand
+        case Has(path, _) | Lambda(_, path, _, _):
             return path
         case PropertyPath():
             return atom
@@ -54,18 +56,68 @@ def subject(atom: Atom) -> PropertyPath | None:
             assert_never(atom)
 
 
-def innermost(operand: Operand) -> PropertyPath:
-    while isinstance(operand, StringFunction):
-        operand = operand.operand
-    return operand
+def operand_properties(operand: Operand) -> Iterator[PropertyPath]:
+    """The properties that an operand is made of, from left to right; there is always one."""
+    if isinstance(operand, PropertyPath):
+        yield operand
+        return
+    for argument in operand.arguments:
+        if not isinstance(argument, Literal):
+            yield from operand_properties(argument)
+
+
+def first_property(operand: Operand) -> PropertyPath:
+    return next(operand_properties(operand))
 
 
 def properties(expression: Expression) -> Iterator[PropertyPath]:
     """Every property that an expression names, from left to right, repeats included."""
     for atom in atoms(expression):
-        path = subject(atom)
-        if path is not None:
-            yield path
+        operand = operand_of(atom)
+        if operand is not None:
+            yield from operand_properties(operand)
+
+
+def replace_literals(expression: Expression, change: Callable[[Literal], Literal]) -> Expression:
+    """A copy in which every literal is what ``change`` makes of it, inside lambdas and arguments too."""
+
+    def operand(old: Operand) -> Operand:
+        if isinstance(old, PropertyPath):
+            return old
+        return Call(
+            old.function, tuple(change(item) if isinstance(item, Literal) else operand(item) for item in old.arguments)
+        )
+
+    def atom(old: Atom) -> Expression:
+        match old:
+            case Comparison(operator, left, right):
+                return Comparison(operator, operand(left), change(right))
+            case Has(path, right):
+                return Has(path, change(right))
+            case In(left, items):
+                return In(operand(left), tuple(change(item) for item in items))
+            case StringTest(function, inner, pattern):
+                return StringTest(function, operand(inner), change(pattern))
+            case Lambda(quantifier, path, variable, predicate):
+                return Lambda(quantifier, path, variable, replace_literals(predicate, change))
+            case PropertyPath() | Constant():
+                return old
+            case _:
+                assert_never(old)
+
+    return replace_atoms(expression, atom)
+
+
+def literals_of(expression: Expression) -> list[Literal]:
+    """Every literal of an expression, inside lambdas and arguments too."""
+    found: list[Literal] = []
+
+    def note(literal: Literal) -> Literal:
+        found.append(literal)
+        return literal
+
+    replace_literals(expression, note)
+    return found
 
 
 def conjuncts(expression: Expression) -> Iterator[Expression]:
@@ -86,7 +138,7 @@ def replace_atoms(expression: Expression, change: Callable[[Atom], Expression]) 
             return Or(tuple(replace_atoms(term, change) for term in terms))
         case Not(term):
             return Not(replace_atoms(term, change))
-        case Comparison() | In() | StringTest() | Lambda() | PropertyPath() | Constant():
+        case Comparison() | Has() | In() | StringTest() | Lambda() | PropertyPath() | Constant():
             return change(expression)
         case _:
             assert_never(expression)

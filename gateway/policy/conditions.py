@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import assert_never
 
 from gateway.odata import literals, walk
@@ -15,9 +16,12 @@ from gateway.odata.ast import (
     FALSE,
     TRUE,
     And,
+    Call,
     Comparison,
     Constant,
     Expression,
+    Function,
+    Has,
     In,
     Lambda,
     Not,
@@ -26,13 +30,12 @@ from gateway.odata.ast import (
     Or,
     PropertyPath,
     Quantifier,
-    StringFunction,
     StringTest,
     conjunction,
     disjunction,
 )
 from gateway.odata.csdl import EnumType, Property, Schema, TypeReference
-from gateway.odata.literals import NULL, EnumValue, Kind, Literal
+from gateway.odata.literals import NULL, Alias, EnumValue, Kind, Literal, Now, Timestamp, parse_number, shift
 from gateway.odata.values import INTEGERS, NUMBERS
 from gateway.odata.walk import Atom
 
@@ -61,22 +64,54 @@ LAMBDA_VARIABLE = "x__"
 
 Resolve = Callable[[str], Property | None]
 #: The kind of literal that each primitive type is compared with.
-_ORDERED_KINDS = {
+_KINDS = {
     "Edm.String": Kind.STRING,
     "Edm.Date": Kind.DATE,
     "Edm.DateTimeOffset": Kind.DATE_TIME_OFFSET,
+    "Edm.TimeOfDay": Kind.TIME_OF_DAY,
+    "Edm.Guid": Kind.GUID,
     "Edm.Boolean": Kind.BOOLEAN,
     **dict.fromkeys(NUMBERS, Kind.NUMBER),
 }
+#: Types without an order that every server shares.
+_UNORDERED = frozenset({"Edm.Boolean", "Edm.Guid"})
+_STRING, _INTEGER = TypeReference("Edm.String"), TypeReference("Edm.Int32")
+_DAYS, _INSTANTS, _TIMES = (
+    ("Edm.Date", "Edm.DateTimeOffset"),
+    ("Edm.DateTimeOffset",),
+    ("Edm.DateTimeOffset", "Edm.TimeOfDay"),
+)
+#: Function to the types of its operand and the type of its result; what is not here does not exist (C280).
+_SIGNATURES: Mapping[Function, tuple[tuple[str, ...], TypeReference]] = {
+    Function.TOLOWER: (("Edm.String",), _STRING),
+    Function.TOUPPER: (("Edm.String",), _STRING),
+    Function.TRIM: (("Edm.String",), _STRING),
+    Function.CONCAT: (("Edm.String",), _STRING),
+    Function.LENGTH: (("Edm.String",), _INTEGER),
+    Function.YEAR: (_DAYS, _INTEGER),
+    Function.MONTH: (_DAYS, _INTEGER),
+    Function.DAY: (_DAYS, _INTEGER),
+    Function.HOUR: (_TIMES, _INTEGER),
+    Function.MINUTE: (_TIMES, _INTEGER),
+    Function.SECOND: (_TIMES, _INTEGER),
+    Function.DATE: (_INSTANTS, TypeReference("Edm.Date")),
+    Function.TIME: (_INSTANTS, TypeReference("Edm.TimeOfDay")),
+}
+#: What a key may be bound to, and a rule may name (P11).
+BINDINGS = frozenset({"MemberKey", "OfficeKey"})
 
 
 @dataclass(frozen=True, slots=True)
 class Binder:
-    """Binds expressions to one type. ``resolve`` gives the property of a name, or None where there is none to name."""
+    """Binds expressions to one type. ``resolve`` gives the property of a name, or None where there is none to name.
+
+    ``bindings`` are the aliases that stand for a binding of the key: rules have them, clients do not.
+    """
 
     schema: Schema
     resolve: Resolve
     backslash_is_literal: bool = False
+    bindings: frozenset[str] = frozenset()
 
     def bind(self, expression: Expression) -> Expression:
         """The expression with every literal in the type of its property.
@@ -99,14 +134,15 @@ class Binder:
         match atom:
             case Comparison(operator, left, right):
                 return replace(atom, right=self._literal(left, right, operator))
+            case Has(path, right):
+                enum = self.schema.enum_types.get(self._property(path).type.name)
+                if enum is None or self._property(path).type.is_collection:
+                    raise UnfitError(path.name, path.position, "is no enumeration")
+                return replace(atom, right=self._enum(path, enum, right, None))
             case In(left, items):
                 return replace(atom, items=tuple(self._literal(left, item, None) for item in items))
             case StringTest(_, operand, pattern):
-                self._require_string(operand)
-                if "\\" in str(pattern.value) and not self.backslash_is_literal:
-                    path = walk.innermost(operand)
-                    raise UnfitError(path.name, path.position, "must not be searched for a backslash")
-                return atom
+                return self._string_test(atom, operand, pattern)
             case Lambda():
                 return self._lambda(atom)
             case PropertyPath(name, position):
@@ -117,6 +153,16 @@ class Binder:
                 return atom
             case _:
                 assert_never(atom)
+
+    def _string_test(self, atom: StringTest, operand: Operand, pattern: Literal) -> StringTest:
+        path = walk.first_property(operand)
+        if str(self._type(operand)) != "Edm.String":
+            raise UnfitError(path.name, path.position, "is not a string")
+        if not isinstance(pattern.value, str):
+            raise UnfitError(path.name, path.position, "is searched for what is no string")
+        if "\\" in pattern.value and not self.backslash_is_literal:
+            raise UnfitError(path.name, path.position, "must not be searched for a backslash")
+        return atom
 
     def _lambda(self, atom: Lambda) -> Lambda:
         """Binds the predicate to the element type. Inside, only the variable may start a path (C37), and it is
@@ -137,16 +183,27 @@ class Binder:
             raise UnfitError(error.name, error.position, "stands inside a lambda and is not its variable") from None
         return replace(atom, variable=LAMBDA_VARIABLE, predicate=_rename(predicate, LAMBDA_VARIABLE))
 
-    def _require_string(self, operand: Operand) -> None:
-        path = walk.innermost(operand)
-        if str(self._property(path).type) != "Edm.String":
-            raise UnfitError(path.name, path.position, "is not a string")
+    def _type(self, operand: Operand) -> TypeReference:
+        """The type of an operand; functions are checked against their signatures."""
+        if isinstance(operand, PropertyPath):
+            return self._property(operand).type
+        accepted, result = _SIGNATURES[operand.function]
+        for argument in operand.arguments:
+            if isinstance(argument, Literal):
+                fits = isinstance(argument.value, str)
+            else:
+                fits = str(self._type(argument)) in accepted
+            if not fits:
+                path = walk.first_property(operand)
+                raise UnfitError(
+                    path.name, path.position, f"is of a type that `{operand.function.value}` does not take"
+                )
+        return result
 
     def _literal(self, operand: Operand, literal: Literal, operator: Operator | None) -> Literal:
-        path = walk.innermost(operand)
-        declared = self._property(path).type
-        if isinstance(operand, StringFunction):
-            self._require_string(operand)
+        """The literal as a value of the operand's type; ``operator`` is None for ``in``."""
+        path = walk.first_property(operand)
+        declared = self._type(operand)
         if declared.is_collection:
             raise UnfitError(path.name, path.position, "is a collection and cannot be compared")
         if literal.kind is Kind.NULL:
@@ -156,18 +213,23 @@ class Binder:
         enum = self.schema.enum_types.get(declared.name)
         if enum is not None:
             return self._enum(path, enum, literal, operator)
-        expected = _ORDERED_KINDS.get(declared.name)
+        expected = _KINDS.get(declared.name)
         if expected is None:
             raise UnfitError(path.name, path.position, "is of a type that cannot be compared")
-        if literal.kind is not expected:
-            raise UnfitError(path.name, path.position, f"is compared with a literal that is no {expected.value}")
-        if expected is Kind.BOOLEAN and operator not in (Operator.EQ, Operator.NE, None):
-            raise UnfitError(path.name, path.position, "is a boolean and has no order")
-        if declared.name in INTEGERS:
-            low, high = INTEGERS[declared.name]
-            number = literal.value
-            if number != number.to_integral_value() or not low <= number <= high:  # type: ignore[union-attr, operator]  # Kind.NUMBER holds a Decimal
-                raise UnfitError(path.name, path.position, "is compared with a number that its type cannot hold")
+        if declared.name in _UNORDERED and operator not in (Operator.EQ, Operator.NE, None):
+            raise UnfitError(path.name, path.position, f"is a {expected.value} and has no order")
+        match literal.value:
+            case Now(distance) if expected in (Kind.DATE, Kind.DATE_TIME_OFFSET):
+                return Literal(Kind.NOW, Now(distance, as_date=expected is Kind.DATE))
+            case Alias(name) if name in self.bindings and expected in (Kind.STRING, Kind.NUMBER):
+                return Literal(Kind.ALIAS, Alias(name, expected))
+            case _ if literal.kind is not expected:
+                raise UnfitError(path.name, path.position, f"is compared with a literal that is no {expected.value}")
+            case Decimal() as number if declared.name in INTEGERS:
+                low, high = INTEGERS[declared.name]
+                if number != number.to_integral_value() or not low <= number <= high:
+                    message = "is compared with a number that its type cannot hold"
+                    raise UnfitError(path.name, path.position, message)
         return literal
 
     def _enum(self, path: PropertyPath, enum: EnumType, literal: Literal, operator: Operator | None) -> Literal:
@@ -188,6 +250,42 @@ class Binder:
                 raise UnfitError(path.name, path.position, "is compared with a literal that is none of its members")
             names.append(name)
         return Literal(Kind.ENUM, EnumValue(enum.name, ",".join(names)))
+
+
+def fold_now(expression: Expression, now: Timestamp) -> Expression:
+    """The expression with every ``now()`` as one literal instant, or its day where a date is compared (C59)."""
+
+    def instant(literal: Literal) -> Literal:
+        if not isinstance(literal.value, Now):
+            return literal
+        moved = shift(now, literal.value.distance)
+        assert moved is not None  # distances are bounded when they are read
+        if literal.value.as_date:
+            return Literal(Kind.DATE, moved.second.date())
+        return Literal(Kind.DATE_TIME_OFFSET, moved)
+
+    return walk.replace_literals(expression, instant)
+
+
+def bind_key(expression: Expression, bindings: Mapping[str, str]) -> Expression:
+    """The expression with the bindings of a key as typed literals. One that is missing denies everything (C259)."""
+    for literal in walk.literals_of(expression):
+        if isinstance(literal.value, Alias) and _binding(literal.value, bindings) is None:
+            return FALSE
+
+    def bound(literal: Literal) -> Literal:
+        value = _binding(literal.value, bindings) if isinstance(literal.value, Alias) else None
+        return literal if value is None else value
+
+    return walk.replace_literals(expression, bound)
+
+
+def _binding(alias: Alias, bindings: Mapping[str, str]) -> Literal | None:
+    text = bindings.get(alias.name)
+    if text is None or alias.kind is Kind.STRING:
+        return None if text is None else literals.string(text)
+    number = parse_number(text)
+    return None if number is None else Literal(Kind.NUMBER, number)
 
 
 def enum_member(enum: EnumType, text: str) -> str | None:
@@ -235,6 +333,8 @@ def _compile(expression: Expression, *, negated: bool) -> Expression:
             return _guarded(left, expression)
         case StringTest(_, operand, _):
             return _guarded(operand, Not(expression) if negated else expression)
+        case Has(path, _):
+            return _guarded(path, Not(expression) if negated else expression)
         case PropertyPath():
             return _guarded(expression, Comparison(Operator.EQ, expression, literals.boolean(not negated)))
         case _:
@@ -248,7 +348,9 @@ def _rename(expression: Expression, name: str) -> Expression:
     """The predicate of a lambda with its only variable under another name."""
 
     def operand(old: Operand) -> Operand:
-        return PropertyPath(name) if isinstance(old, PropertyPath) else replace(old, operand=operand(old.operand))
+        if isinstance(old, PropertyPath):
+            return PropertyPath(name)
+        return Call(old.function, tuple(item if isinstance(item, Literal) else operand(item) for item in old.arguments))
 
     def atom(old: Atom) -> Expression:
         match old:
@@ -256,6 +358,8 @@ def _rename(expression: Expression, name: str) -> Expression:
                 return replace(old, left=operand(left))
             case StringTest(_, inner, _):
                 return replace(old, operand=operand(inner))
+            case Has():
+                return replace(old, left=PropertyPath(name))
             case PropertyPath():
                 return PropertyPath(name)
             case Lambda() | Constant():
@@ -274,7 +378,8 @@ def _join(parts: tuple[Expression, ...], *, conjunctive: bool) -> Expression:
 
 
 def _guarded(operand: Operand, *terms: Expression) -> Expression:
-    return And((Comparison(Operator.NE, walk.innermost(operand), NULL), *terms))
+    named = dict.fromkeys(walk.operand_properties(operand))
+    return And((*(Comparison(Operator.NE, path, NULL) for path in named), *terms))
 
 
 def fold(expression: Expression) -> Expression:
@@ -288,7 +393,7 @@ def fold(expression: Expression) -> Expression:
         case Not(term):
             inner = fold(term)
             return Constant(not inner.value) if isinstance(inner, Constant) else Not(inner)
-        case Comparison() | In() | StringTest() | Lambda() | PropertyPath() | Constant():
+        case Comparison() | Has() | In() | StringTest() | Lambda() | PropertyPath() | Constant():
             return expression
         case _:
             assert_never(expression)

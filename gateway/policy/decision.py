@@ -24,15 +24,15 @@ from gateway.odata.ast import (
     conjunction,
 )
 from gateway.odata.csdl import Property
-from gateway.odata.literals import Kind, Literal, parse_number
+from gateway.odata.literals import Kind, Literal, Timestamp, parse_number
 from gateway.odata.parser import ODataSyntaxError, Segment, parse_segment
-from gateway.odata.printer import print_expression, print_query
+from gateway.odata.printer import print_query
 from gateway.odata.request import Request
 from gateway.odata.values import INTEGERS
-from gateway.policy.conditions import Binder, UnfitError, UnknownNameError, fold, is_contradiction
-from gateway.policy.model import NavigationPolicy, Policy, ResourcePolicy
-from gateway.policy.plan import EmittedField, Explanation, Local, NestedPlan, Page, Plan, Read, RecordPlan
-from gateway.policy.profile import Profile
+from gateway.policy.conditions import Binder, UnfitError, UnknownNameError, fold, fold_now, is_contradiction
+from gateway.policy.model import NavigationPolicy, PhotoRule, Policy, ResourcePolicy
+from gateway.policy.plan import EmittedField, Local, NestedOptions, NestedPlan, Page, Plan, Read, RecordPlan
+from gateway.policy.profile import Link, Profile
 
 READ_METHODS = ("GET", "HEAD")
 _ALLOW_READ = {"Allow": "GET, HEAD"}
@@ -56,10 +56,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a continuation goes on: ``skip`` rows that match have been delivered, ``top`` may still come."""
+    """Where a continuation goes on: ``skip`` rows that match have been delivered, ``top`` may still come, and ``now``
+    is the instant of the walk's first request (C366)."""
 
     skip: int
     top: int | None
+    now: Timestamp
 
 
 def decide(
@@ -67,17 +69,19 @@ def decide(
     request: Request,
     profile: Profile,
     settings: Settings,
+    now: Timestamp,
     position: Position | None = None,
 ) -> Plan:
     """What is to be done for a request under a policy.
 
     Args:
+        now: the instant that ``now()`` stands for, in rules and in the client's own filter.
         position: of a continuation; the request is then the one that its token has sealed.
 
     Raises:
         Refusal: the answer, where it is not data.
     """
-    return _Decision(policy, request, profile, settings, position).plan()
+    return _Decision(policy, request, profile, settings, position.now if position else now, position).plan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class _Level:
 
     record: RecordPlan
     query: Query
-    withheld: tuple[str, ...]
+    client: Expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class _Decision:
     request: Request
     profile: Profile
     settings: Settings
+    now: Timestamp
     position: Position | None
 
     # --- path and method
@@ -221,7 +226,7 @@ class _Decision:
         page = Page(self.settings.page_size, top, skip, bool(query.count))
         if self._is_empty(level):
             context = _context(resource.name, self._context_select(query))
-            return Local("collection", self._explanation(resource, level), page.total, context)
+            return Local("collection", page.total, context)
         return self._read("collection", resource, level, replace(level.query, orderby=orderby), page)
 
     def _entity(self, resource: ResourcePolicy, key: tuple[tuple[str, Literal], ...]) -> Plan:
@@ -240,7 +245,7 @@ class _Decision:
         self._check_reachable(resource)
         self._require_counts(level)
         if self._is_empty(level):
-            return Local("count", self._explanation(resource, level), total=True)
+            return Local("count", total=True)
         return self._read("count", resource, level, level.query, Page(1, 1, 0, total=True))
 
     def _check_reachable(self, resource: ResourcePolicy) -> None:
@@ -271,7 +276,6 @@ class _Decision:
             ask,
             level.record,
             page,
-            self._explanation(resource, level),
             _canonical(resource.name, self.request.query),
             _context(resource.name, select),
         )
@@ -279,11 +283,6 @@ class _Decision:
     def _context_select(self, query: Query) -> tuple[str, ...] | None:
         names = tuple(item.name for item in query.select)
         return None if not names or "*" in names else names
-
-    def _explanation(self, resource: ResourcePolicy, level: _Level) -> Explanation:
-        rules = tuple((print_expression(part.expression), part.origin) for part in resource.parts)
-        guards = (print_expression(level.record.guard),) if level.record.guard != TRUE else ()
-        return Explanation(rules, guards, level.withheld)
 
     # --- one level of a read
 
@@ -298,32 +297,36 @@ class _Decision:
         selected = self._selected(resource, query.select, said)
         expands = self._expands(resource, query.expand)
         client = TRUE if query.filter is None else self._bind(resource, query.filter, said)
-        guard = self._guard(resource, query)
+        guard = self._guard(resource, query, said)
         nested = tuple(self._nested(resource, item, navigation, depth) for item, navigation in expands)
         emitted = tuple(
-            EmittedField(field.property, field.condition, field.clamp)
+            EmittedField(field.property, self._fold(field.condition), field.clamp)
             for name, field in resource.fields.items()
             if name in selected
         )
+        rule = self._fold(resource.rule)
         needed = self._needed(resource, emitted, nested, guard)
-        names = [name for name in resource.type.properties if name in needed]
-        filter_parts = [part for part in (resource.rule, guard, pinned, fold(client)) if part != TRUE]
+        types = {name: declared for name, declared in resource.type.properties.items() if name in needed}
         record = RecordPlan(
             resource.name,
             resource.key,
-            resource.rule,
+            rule,
             guard,
             emitted,
             tuple(plan for plan, _ in nested),
-            MappingProxyType({name: resource.type.properties[name] for name in names}),
+            MappingProxyType(types),
+            self.profile.reading,
         )
+        filter_parts = [part for part in (rule, guard, pinned, client) if part != TRUE]
         asked = Query(
             filter=conjunction(*filter_parts) if filter_parts else None,
-            select=tuple(SelectItem(name) for name in names),
+            select=tuple(SelectItem(name) for name in types),
             expand=tuple(item for _, item in nested),
         )
-        emitted_names = {field.property.name for field in emitted}
-        return _Level(record, asked, tuple(name for name in names if name not in emitted_names))
+        return _Level(record, asked, client)
+
+    def _fold(self, condition: Expression) -> Expression:
+        return fold_now(condition, self.now)
 
     @staticmethod
     def _check_filter_names(resource: ResourcePolicy, expression: Expression | None, said: _Said) -> None:
@@ -341,7 +344,8 @@ class _Decision:
             if not resource.fields[path.name].queryable:
                 raise said.unfit("$filter", path.name, path.position, "cannot be searched or sorted by")
         try:
-            return Binder(self.policy.schema, resolve, self.profile.patterns == "literal").bind(expression)
+            bound = Binder(self.policy.schema, resolve, self.profile.patterns == "literal").bind(expression)
+            return fold(self._fold(bound))
         except UnknownNameError as error:
             raise said.unknown("$filter", error.name, error.position) from None
         except UnfitError as error:
@@ -390,7 +394,7 @@ class _Decision:
         self._check_orderby_names(target, query.orderby, said)
         self._selected(target, query.select, said)
 
-    def _guard(self, resource: ResourcePolicy, query: Query) -> Expression:
+    def _guard(self, resource: ResourcePolicy, query: Query, said: _Said) -> Expression:
         """The conjunction of the conditions of every conditional field that filter or order names (D4)."""
         named = [path.name for path in walk.properties(query.filter)] if query.filter is not None else []
         named += [item.path.name for item in query.orderby]
@@ -399,11 +403,11 @@ class _Decision:
             condition = resource.fields[name].condition
             if condition != TRUE:
                 conditions[condition] = None
-        guard = conjunction(*conditions)
+        guard = self._fold(conjunction(*conditions))
         if guard != TRUE and is_contradiction(guard, self.profile.normal):
             path = next(path for path in _named(query) if resource.fields[path.name].condition != TRUE)
             in_filter = query.filter is not None and path in set(walk.properties(query.filter))
-            raise _Said().unknown("$filter" if in_filter else "$orderby", path.name, path.position)
+            raise said.unknown("$filter" if in_filter else "$orderby", path.name, path.position)
         return guard
 
     def _nested(
@@ -411,16 +415,11 @@ class _Decision:
     ) -> tuple[NestedPlan, ExpandItem]:
         target = self.policy.resources[navigation.target]
         query = item.query
-        if (
-            query.filter
-            or query.orderby
-            or query.expand
-            or query.top is not None
-            or query.skip is not None
-            or query.count
-        ):
-            raise not_offered("an option other than $select inside $expand")
         is_collection = navigation.navigation.type.is_collection
+        if query.expand:
+            raise not_offered("$expand inside $expand")
+        if not is_collection and query != Query(select=query.select):
+            raise invalid_query(f"`$expand`: `{item.name}` is a single record and takes $select only", "$expand")
         if target.broken:
             self._check_reachable(target)
         if navigation.link is None:
@@ -430,32 +429,52 @@ class _Decision:
         if not is_collection and target.is_restricted:
             raise not_offered("$expand of a single record of a restricted resource")
         level = self._level(target, query, depth + 1)
-        link = navigation.link
+        options = NestedOptions(
+            level.record.guard, level.client, query.orderby, query.skip or 0, query.top, bool(query.count)
+        )
         photo = target.photo if parent.name == "Property" else None
         order = target.fields.get("Order") if target.name == "Media" else None
         order_name = order.property.name if order is not None and order.condition == TRUE else None
-        linked = {
-            link.target,
-            *((order_name,) if order_name else ()),
-            *((link.discriminator,) if link.discriminator else ()),
-            *target.key,
-        }
-        if photo is not None:
-            linked.update(name for name in (photo.category, photo.order) if name is not None)
+        linked = self._linked(target, navigation.link, photo, order_name, query)
         types = {
             name: declared
             for name, declared in target.type.properties.items()
             if name in level.record.types or name in linked
         }
-        record = replace(level.record, types=MappingProxyType(types))
-        plan = NestedPlan(item.name, is_collection, link, record, navigation.condition, photo, order_name)
-        asked = replace(
-            level.query,
+        # What the client asks of a list is done here; only the row rule goes with the request.
+        record = replace(level.record, guard=TRUE, types=MappingProxyType(types))
+        plan = NestedPlan(
+            item.name,
+            is_collection,
+            navigation.link,
+            record,
+            self._fold(navigation.condition),
+            photo,
+            order_name,
+            options,
+        )
+        rule = None if level.record.rule == TRUE or not is_collection else level.record.rule
+        asked = Query(
+            filter=rule,
             select=tuple(SelectItem(name) for name in types),
+            expand=level.query.expand,
             count=True if plan.complete else None,
-            filter=level.query.filter if is_collection else None,
         )
         return plan, ExpandItem(item.name, asked)
+
+    @staticmethod
+    def _linked(
+        target: ResourcePolicy, link: Link, photo: PhotoRule | None, order: str | None, query: Query
+    ) -> set[str | None]:
+        """What is fetched of nested rows beside what is emitted: proof of belonging, rank, and what options name."""
+        return {
+            link.target,
+            link.discriminator,
+            order,
+            *target.key,
+            *((photo.category, photo.order) if photo else ()),
+            *(path.name for path in _named(query)),
+        }
 
     def _orderby(self, resource: ResourcePolicy, items: tuple[OrderByItem, ...]) -> tuple[OrderByItem, ...]:
         """The client's order, made total by the key: storage order never shows (C71)."""

@@ -10,7 +10,7 @@ from gateway.odata import parser
 from gateway.odata.ast import Expression
 from gateway.odata.csdl import Schema
 from gateway.policy import data_dictionary
-from gateway.policy.conditions import Binder, UnfitError, UnknownNameError, null_safe
+from gateway.policy.conditions import BINDINGS, Binder, UnfitError, UnknownNameError, null_safe
 from gateway.policy.documents import ALIASES, FieldRule, ResourceFilter, Role, Source, Syndication, Template
 from gateway.policy.profile import Profile
 
@@ -84,7 +84,9 @@ class Inputs:
         structured = self.schema.type_of(resource)
         try:
             expression = parser.parse_filter(text)
-            bound = Binder(self.schema, structured.properties.get, self.profile.patterns == "literal").bind(expression)
+            bound = Binder(self.schema, structured.properties.get, self.profile.patterns == "literal", BINDINGS).bind(
+                expression
+            )
         except (parser.ODataSyntaxError, parser.NotOfferedError) as error:
             self.report.add(source, path, f"`{text}` {error}")
         except UnknownNameError as error:

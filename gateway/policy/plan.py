@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.odata.ast import Expression, Query
+from gateway.odata.ast import TRUE, Expression, OrderByItem, Query
 from gateway.odata.csdl import Property
-from gateway.policy.model import Origin, PhotoRule
+from gateway.odata.evaluate import STRICT, Reading
+from gateway.policy.model import PhotoRule
 from gateway.policy.profile import Link
 
 
@@ -21,11 +22,29 @@ class EmittedField:
 
 
 @dataclass(frozen=True, slots=True)
+class NestedOptions:
+    """A client's own options of an expanded list. They are applied here, to verified and ranked rows, and never pushed
+    (C18, C223). ``guard`` takes the rows on which a field that they name is not visible (C348)."""
+
+    guard: Expression = TRUE
+    filter: Expression = TRUE
+    orderby: tuple[OrderByItem, ...] = ()
+    skip: int = 0
+    top: int | None = None
+    count: bool = False
+
+    @property
+    def narrow(self) -> bool:
+        """Whether an answer depends on rows that might not have come."""
+        return self != NestedOptions(orderby=self.orderby)
+
+
+@dataclass(frozen=True, slots=True)
 class NestedPlan:
     """An expanded navigation: how its rows belong to the record, and what becomes of them.
 
-    ``complete`` asks for proof that the upstream's list was not cut (P7). Rows leave in the order of the visible
-    field ``order``, then of their key: the order in which an upstream stores them never shows (C71).
+    ``complete`` asks for proof that the upstream's list was not cut (P7). Rows leave in the client's order, else in that
+    of the visible field ``order``, then of their key: the order in which an upstream stores them never shows (C71).
     """
 
     name: str
@@ -35,10 +54,11 @@ class NestedPlan:
     condition: Expression
     photo: PhotoRule | None = None
     order: str | None = None
+    options: NestedOptions = NestedOptions()
 
     @property
     def complete(self) -> bool:
-        return self.photo is not None
+        return self.photo is not None or self.options.narrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +76,7 @@ class RecordPlan:
     emitted: tuple[EmittedField, ...]
     nested: tuple[NestedPlan, ...]
     types: Mapping[str, Property]
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Which rules fired and where they were written."""
-
-    rules: tuple[tuple[str, Origin], ...] = ()
-    guards: tuple[str, ...] = ()
-    withheld: tuple[str, ...] = ()
+    reading: Reading = STRICT
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,6 @@ class Local:
     """An answer without the upstream: ``service`` (of the sets ``select``), an empty ``collection`` or ``count``."""
 
     kind: str
-    explanation: Explanation = Explanation()
     total: bool = False
     context: str = ""
     select: tuple[str, ...] | None = None
@@ -102,7 +113,6 @@ class Read:
     ask: Query
     record: RecordPlan
     page: Page
-    explanation: Explanation
     canonical: str
     context: str
     entity_key: tuple[tuple[str, object], ...] = ()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
+from typing import Literal as OneOf
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.odata.ast import Comparison, Expression, In, Lambda, StringTest
-from gateway.odata.walk import atoms
+from gateway.odata.ast import DATE_PARTS, Comparison, Expression, In, Lambda, Operand, PropertyPath, StringTest
+from gateway.odata.evaluate import Equality, Reading
+from gateway.odata.literals import Literal
+from gateway.odata.walk import Atom, atoms, operand_of
 
 
 class Link(BaseModel):
@@ -28,13 +31,15 @@ class Profile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     #: Compares strings exactly, folds case, or folds case and ignores trailing blanks.
-    string_equality: Literal["exact", "fold", "fold_pad", "untrusted"] = "untrusted"
+    string_equality: OneOf["exact", "fold", "fold_pad", "untrusted"] = "untrusted"
     #: Reads string patterns literally: no wildcards, no escapes.
-    patterns: Literal["literal", "untrusted"] = "untrusted"
+    patterns: OneOf["literal", "untrusted"] = "untrusted"
     #: Evaluates any/all over primitive collections as OData has it.
-    collections: Literal["exact", "untrusted"] = "untrusted"
+    collections: OneOf["exact", "untrusted"] = "untrusted"
+    #: Takes year, month, day, hour, minute, second, date and time of an instant in UTC.
+    date_parts: OneOf["utc", "untrusted"] = "untrusted"
     #: ``@odata.count`` is the number of rows that match, not an estimate.
-    counts: Literal["exact", "untrusted"] = "untrusted"
+    counts: OneOf["exact", "untrusted"] = "untrusted"
     #: The most records that one request brings; None where the upstream tells by a next link.
     page_max: Annotated[int, Field(ge=1)] | None = None
     #: Resource to the field that holds the class of a record.
@@ -46,11 +51,19 @@ class Profile(BaseModel):
     #: Changed by hand to confirm that a violation has been dealt with: any other text lifts the latch.
     confirmed: str = ""
 
+    @property
+    def reading(self) -> Reading:
+        """How rules, guards and conditions are evaluated here; equality that is not declared is exact (C58)."""
+        return Reading("exact" if self.string_equality == "untrusted" else self.string_equality)
+
     def trusts(self, expression: Expression) -> bool:
         """Whether every atom is of a kind that the upstream is declared to read as we do (CHANNELS D6)."""
         return all(self._trusts_atom(atom) for atom in atoms(expression))
 
-    def _trusts_atom(self, atom: object) -> bool:
+    def _trusts_atom(self, atom: Atom) -> bool:
+        operand = operand_of(atom)
+        if operand is not None and not self._trusts_operand(operand):
+            return False
         match atom:
             case StringTest():
                 return self.patterns == "literal" and self.string_equality == "exact"
@@ -63,12 +76,17 @@ class Profile(BaseModel):
             case _:
                 return True
 
+    def _trusts_operand(self, operand: Operand) -> bool:
+        """Parts of dates depend on the zone in which a server takes them, letter case on its tables."""
+        if isinstance(operand, PropertyPath):
+            return True
+        if operand.function in DATE_PARTS and self.date_parts != "utc":
+            return False
+        if operand.function not in DATE_PARTS and self.string_equality != "exact":
+            return False
+        return all(isinstance(item, Literal) or self._trusts_operand(item) for item in operand.arguments)
+
     def normal(self, text: str) -> str:
-        """One text for all that the upstream's equality may not tell apart."""
-        match self.string_equality:
-            case "exact":
-                return text
-            case "fold":
-                return text.casefold()
-            case _:
-                return text.casefold().rstrip(" ")
+        """One text for all that the upstream's equality may not tell apart: where nothing is declared, much."""
+        equality: Equality = "fold_pad" if self.string_equality == "untrusted" else self.string_equality
+        return Reading(equality).normal(text)

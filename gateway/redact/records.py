@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 
@@ -61,13 +62,23 @@ class _Row:
         return found  # type: ignore[return-value]  # the row itself stands for "not asked yet" only above
 
     def holds(self, expression: Expression) -> bool:
-        return expression == TRUE or evaluate(expression, self.value) is True
+        return expression == TRUE or evaluate(expression, self.value, self.plan.reading) is True
+
+    def matches(self, client: Expression) -> bool:
+        """Whether a client's own condition selects the row, under OData's null semantics."""
+        reading = replace(self.plan.reading, odata_nulls=True)
+        return client == TRUE or evaluate(client, self.value, reading) is True
 
     def key(self) -> tuple[Value, ...]:
         values = tuple(self.value(name) for name in self.plan.key)
         if any(value is None or isinstance(value, Unknown) for value in values):
             raise ViolationError(self.plan.resource, "a record has no key")
         return values  # type: ignore[return-value]  # no Unknown among them
+
+    def sort_key(self, name: str) -> tuple[bool, Any]:
+        value = self.value(name)
+        known = value is not None and not isinstance(value, Unknown)
+        return known, value if known else None
 
     def key_text(self) -> str:
         """The key as one text, for orders."""
@@ -112,7 +123,8 @@ def _emit(row: _Row, tally: Tally) -> bytes:
             parts.append(part)
     for nested in row.plan.nested:
         if row.holds(nested.condition):
-            parts.append(b'"' + nested.name.encode("ascii") + b'":' + _emit_nested(row, nested, tally))
+            name = f"{nested.name}@odata.count" if nested.options.count else nested.name
+            parts.append(b'"' + name.encode("ascii") + b'":' + _emit_nested(row, nested, tally))
         else:
             tally.fields_hidden += 1
     nested_names = {nested.name for nested in row.plan.nested}
@@ -160,7 +172,22 @@ def _emit_nested(row: _Row, nested: NestedPlan, tally: Tally) -> bytes:
         tally.photos_cut += len(children) - len(kept)
         children = kept
     children.sort(key=lambda child: rank(child.value(nested.order) if nested.order else None, child.key_text()))
-    return b"[" + b",".join(_emit(child, tally) for child in children) + b"]"
+    return _listed(children, nested, tally)
+
+
+def _listed(children: list[_Row], nested: NestedPlan, tally: Tally) -> bytes:
+    """The client's own options on the rows that there are for it: filter, count, order, skip and top, in this order."""
+    options = nested.options
+    chosen = [row for row in children if row.holds(options.guard) and row.matches(options.filter)]
+    for item in reversed(options.orderby):
+        # A stable sort for each term, the last one first; nulls come first ascending (OData Protocol, 11.2.6.2).
+        chosen.sort(key=lambda row, name=item.path.name: row.sort_key(name), reverse=item.descending)  # type: ignore[misc]  # mypy infers no type for a default
+    head = b""
+    if options.count:
+        head = f'{len(chosen)},"{nested.name}":'.encode("ascii")
+    end = None if options.top is None else options.skip + options.top
+    rows = chosen[options.skip : end]
+    return head + b"[" + b",".join(_emit(child, tally) for child in rows) + b"]"
 
 
 def _decode(raw: msgspec.Raw, name: str) -> Record:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, assert_never
 
@@ -13,11 +14,13 @@ import msgspec
 
 from gateway.odata.ast import (
     And,
+    Call,
     Comparison,
     Constant,
     ExpandItem,
     Expression,
     Function,
+    Has,
     In,
     Lambda,
     Not,
@@ -28,11 +31,10 @@ from gateway.odata.ast import (
     PropertyPath,
     Quantifier,
     Query,
-    StringFunction,
     StringTest,
 )
 from gateway.odata.csdl import Property, Schema, StructuredType
-from gateway.odata.literals import EnumValue, Literal, Timestamp
+from gateway.odata.literals import Alias, EnumValue, Literal, Now, Timestamp
 from gateway.sandbox.rows import Row, Tables
 
 #: Navigation of the sandbox: (set, name) to (local, target set, field there, discriminator value of ResourceName).
@@ -66,6 +68,10 @@ def _compare_decimals(left: str, right: str) -> int:
     return (a > b) - (a < b)
 
 
+def _null_or(function: Callable[[str], str]) -> Callable[[str | None], str | None]:
+    return lambda text: None if text is None else function(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     rows: list[dict[str, Any]]
@@ -79,6 +85,9 @@ class Database:
         self.schema = schema
         self._connection = sqlite3.connect(":memory:", check_same_thread=False)
         self._connection.create_collation("DECIMALS", _compare_decimals)
+        # SQLite's own lower() and upper() know ASCII only.
+        for name, function in (("LOWERED", str.lower), ("UPPERED", str.upper), ("STRIPPED", str.strip)):
+            self._connection.create_function(name, 1, _null_or(function), deterministic=True)
         for name, rows in tables.items():
             self._create(name, rows)
 
@@ -223,6 +232,8 @@ class _Where:
                 if right.value is None:
                     return f"{self._operand(left)} IS {'NOT ' if operator is Operator.NE else ''}NULL"
                 return f"{self._operand(left)} {_SQL[operator]} {self._value(right)}"
+            case Has(path, right):
+                return self._has(path, right)
             case In(left, items):
                 return f"{self._operand(left)} IN ({','.join(self._value(item) for item in items)})"
             case StringTest(function, operand, pattern):
@@ -241,14 +252,29 @@ class _Where:
             return f"EXISTS (SELECT 1 FROM json_each({column}) AS element WHERE {condition})"
         return f"NOT EXISTS (SELECT 1 FROM json_each({column}) AS element WHERE NOT ({condition}))"
 
+    def _has(self, path: PropertyPath, literal: Literal) -> str:
+        members = literal.value.members if isinstance(literal.value, EnumValue) else str(literal.value)
+        tests = []
+        for member in members.split(","):
+            self.parameters.append(f",{member.strip()},")
+            tests.append(f"instr(',' || replace({self._operand(path)}, ' ', '') || ',', ?) > 0")
+        return " AND ".join(tests)
+
     def _operand(self, operand: Operand) -> str:
         match operand:
             case PropertyPath(name):
                 return "element.value" if name == self._element else _quoted(self._structured, name)
-            case StringFunction(function, inner):
-                return f"{'lower' if function is Function.TOLOWER else 'upper'}({self._operand(inner)})"
+            case Call(Function.CONCAT, arguments):
+                return "(" + " || ".join(self._argument(item) for item in arguments) + ")"
+            case Call(function, (PropertyPath() | Call() as inner,)) if function in _CALLS:
+                return _CALLS[function].format(self._operand(inner))
+            case Call(function):
+                raise UnknownName(function.value)
             case _:
                 assert_never(operand)
+
+    def _argument(self, item: Operand | Literal) -> str:
+        return self._value(item) if isinstance(item, Literal) else self._operand(item)
 
     def _value(self, literal: Literal) -> str:
         value: Any = literal.value
@@ -261,8 +287,12 @@ class _Where:
             value = int(value)
         elif isinstance(value, Decimal):
             value = int(value) if value == value.to_integral_value() and abs(value) < 2**62 else str(value)
-        elif value is not None and not isinstance(value, str):
+        elif isinstance(value, Now | Alias):
+            raise UnknownName(type(value).__name__)
+        elif isinstance(value, date):
             value = value.isoformat()
+        elif value is not None and not isinstance(value, str):
+            value = str(value)
         self.parameters.append(value)
         return "?"
 
@@ -277,4 +307,19 @@ class _Where:
         return f"(length({operand}) >= ? AND substr({operand}, length({operand}) - ? + 1) = ?)"
 
 
+#: Texts of instants have a fixed width here, so their parts are substrings.
+_CALLS = {
+    Function.TOLOWER: "LOWERED({})",
+    Function.TOUPPER: "UPPERED({})",
+    Function.TRIM: "STRIPPED({})",
+    Function.LENGTH: "length({})",
+    Function.YEAR: "CAST(substr({}, 1, 4) AS INTEGER)",
+    Function.MONTH: "CAST(substr({}, 6, 2) AS INTEGER)",
+    Function.DAY: "CAST(substr({}, 9, 2) AS INTEGER)",
+    Function.HOUR: "CAST(substr({}, 12, 2) AS INTEGER)",
+    Function.MINUTE: "CAST(substr({}, 15, 2) AS INTEGER)",
+    Function.SECOND: "CAST(substr({}, 18, 2) AS INTEGER)",
+    Function.DATE: "substr({}, 1, 10)",
+    Function.TIME: "substr({}, 12, 8)",
+}
 _SQL = {Operator.EQ: "=", Operator.NE: "<>", Operator.GT: ">", Operator.GE: ">=", Operator.LT: "<", Operator.LE: "<="}

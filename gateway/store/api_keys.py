@@ -14,6 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field
 SECRET_PREFIX = "gwk_"  # noqa: S105  # a mark, no secret
 
 
+class KeyBindings(BaseModel):
+    """Who the holder of a key is: what ``@MemberKey`` and ``@OfficeKey`` in rules stand for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    MemberKey: str | None = None
+    OfficeKey: str | None = None
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {name: value for name, value in self.model_dump().items() if value is not None}
+
+
 class ApiKey(BaseModel):
     """One entry of keys.yaml. ``Digest`` is what ``gateway keys new`` printed; the secret itself is nowhere.
 
@@ -28,6 +40,7 @@ class ApiKey(BaseModel):
     Role: str | None = None
     Owner: str = ""
     Enabled: bool = True
+    Bindings: KeyBindings = KeyBindings()
 
 
 class KeysDocument(BaseModel):

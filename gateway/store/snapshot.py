@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from gateway.errors import ConfigurationError, Fault
 from gateway.odata.csdl import Schema
+from gateway.policy.binding import bind_policy
 from gateway.policy.compilation import compile_policy
 from gateway.policy.documents import Template
 from gateway.policy.model import Policy
@@ -17,17 +18,19 @@ from gateway.store.configuration import Configuration
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """``policies`` are by template id and, under ``role:<name>``, for keys with a bare role. A name whose documents do
-    not compile against this schema has no policy, and its keys are answered 503."""
+    """``policies`` are by template id and, under ``role:<name>``, for keys with a bare role; ``by_key`` are the same under
+    the bindings of each key. Documents that do not compile against this schema give no policy, and 503 to their keys."""
 
     revision: int
     configuration: Configuration
     schema: Schema | None
     policies: Mapping[str, Policy]
+    by_key: Mapping[str, Policy]
     faults: tuple[Fault, ...] = ()
 
     def policy_of(self, key: ApiKey) -> Policy | None:
-        return self.policies.get(policy_name(key))
+        """The policy of a key under its bindings."""
+        return self.by_key.get(key.Id)
 
 
 def policy_name(key: ApiKey) -> str:
@@ -42,7 +45,7 @@ def build_snapshot(
     Faults do not raise here: ``check`` and a start refuse on them, a running gateway serves what is whole.
     """
     if schema is None:
-        return Snapshot(revision, configuration, None, MappingProxyType({}))
+        return Snapshot(revision, configuration, None, MappingProxyType({}), MappingProxyType({}))
     policies: dict[str, Policy] = {}
     faults: set[Fault] = set()
     wanted: list[tuple[str, Template | None, str, str | None]] = [
@@ -63,4 +66,11 @@ def build_snapshot(
             )
         except ConfigurationError as error:
             faults.update(configuration.place(fault) for fault in error.faults)
-    return Snapshot(revision, configuration, schema, MappingProxyType(policies), tuple(sorted(faults)))
+    by_key = {
+        key.Id: bind_policy(policies[policy_name(key)], key.Bindings.values)
+        for key in configuration.keys.values()
+        if policy_name(key) in policies
+    }
+    return Snapshot(
+        revision, configuration, schema, MappingProxyType(policies), MappingProxyType(by_key), tuple(sorted(faults))
+    )

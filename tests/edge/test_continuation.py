@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from gateway.edge.continuation import Continuation, TokenSeal
 from gateway.errors import Code, Refusal
+from gateway.odata.literals import Timestamp
 from gateway.policy.decision import Position
 
 OLD, NEW = "ab" * 64, "cd" * 64
-HERE = Continuation("Property?$filter=City%20eq%20%27x%27", Position(100, None))
+NOW = Timestamp(datetime(2026, 1, 15, tzinfo=UTC), 5 * 10**9)
+HERE = Continuation("Property?$filter=City%20eq%20%27x%27", Position(100, None, NOW))
 
 
 def seal(keys: tuple[str, ...] = (NEW,), lifetime: int = 100) -> TokenSeal:
@@ -63,7 +67,7 @@ def test_no_changed_token_opens() -> None:
 
 @pytest.mark.channel("C287")
 def test_lengths_fall_into_buckets() -> None:
-    lengths = {len(made(seal(), Continuation("Property?", Position(skip, None)))) for skip in (1, 10, 100, 10**9)}
+    lengths = {len(made(seal(), Continuation("Property?", Position(skip, None, NOW)))) for skip in (1, 10, 100, 10**9)}
 
     assert len(lengths) == 1
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from gateway.odata.json_format import decode_record
+from gateway.odata.literals import Timestamp
 from gateway.odata.parser import Limits
 from gateway.odata.request import parse_request
 from gateway.policy.decision import Settings, decide
@@ -17,6 +19,7 @@ from gateway.redact.fields import ShapeError
 from gateway.redact.records import IncompleteError, Tally, ViolationError, redact
 from tests.support import TRUSTING, policy, role, template
 
+NOW = Timestamp(datetime(2026, 1, 15, tzinfo=UTC))
 FIELDS = ["City", "ListPrice", "PropertyType", "PhotosCount", "Appliances", "WaterfrontYN", "Media", "ListOffice"]
 BASE = role(
     {
@@ -43,7 +46,7 @@ GOOD = {
 
 def plan(target: str, compiled: Policy | None = None) -> RecordPlan:
     request = parse_request("GET", "/r/" + target, root="/r", limits=Limits())
-    decided = decide(compiled or policy(BASE), request, TRUSTING, Settings())
+    decided = decide(compiled or policy(BASE), request, TRUSTING, Settings(), NOW)
     assert isinstance(decided, Read)
     return decided.record
 
@@ -209,6 +212,60 @@ def test_odd_orders_and_categories_do_not_escape_the_ranking() -> None:
 def test_a_list_that_is_not_proven_complete_is_not_ranked(annotations: dict[str, Any]) -> None:
     with pytest.raises(IncompleteError):
         nested([media(1), media(2)], limited(1), **annotations)
+
+
+@pytest.mark.channel("C15", "C18", "C222", "C223")
+@pytest.mark.parametrize(
+    ("options", "shown", "count"),
+    [
+        ("$top=1", [1], None), ("$skip=1", [2], None), ("$skip=2", [], None), ("$orderby=Order desc", [2, 1], None), ("$filter=Order gt 2", [], None),
+        ("$filter=Order gt 1;$count=true", [2], 1), ("$count=true;$top=0", [], 2), ("$count=true", [1, 2], 2), ("$filter=not (Order eq 1);$top=1", [2], None),
+        ("$orderby=MediaURL desc;$skip=1;$top=5", [1], None),
+    ],
+)  # fmt: skip
+def test_the_clients_options_see_the_first_photos_only(options: str, shown: list[int], count: int | None) -> None:
+    """Limit first, client second: no filter, order or window brings the third photo of three."""
+    row = {**GOOD, "Media": [media(3), media(1), media(2)], "Media@odata.count": 3}
+
+    body = json.loads(
+        emitted(row, f"Property?$select=City&$expand=Media($select=Order;{options})".replace(" ", "%20"), limited(2))
+    )
+
+    assert [entry["Order"] for entry in body["Media"]] == shown
+    assert body.get("Media@odata.count") == count
+
+
+def test_nulls_in_a_clients_nested_options_are_odatas() -> None:
+    rows = [media(1, MediaURL=None), media(2, MediaURL="b"), media(3, MediaURL="a")]
+
+    def orders(options: str) -> list[int]:
+        row = {**GOOD, "Media": rows, "Media@odata.count": 3}
+        body = emitted(row, f"Property?$expand=Media($select=Order;{options})".replace(" ", "%20"), policy(OPEN_MEDIA))
+        return [entry["Order"] for entry in json.loads(body)["Media"]]
+
+    assert orders("$filter=MediaURL ne 'a'") == [1, 2]
+    assert orders("$filter=MediaURL eq null") == [1]
+    assert orders("$filter=MediaURL gt 'a'") == [2]
+    assert orders("$orderby=MediaURL") == [1, 3, 2]
+    assert orders("$orderby=MediaURL desc") == [2, 3, 1]
+
+
+@pytest.mark.channel("C58")
+@pytest.mark.parametrize(("equality", "permitted"), [("exact", {"Active"}), ("fold", {"Active", "ACTIVE"}), ("fold_pad", {"Active", "ACTIVE", "Active "}),
+                                                     ("untrusted", {"Active"})])  # fmt: skip
+def test_equality_is_the_one_that_the_profile_declares(equality: str, permitted: set[str]) -> None:
+    request = parse_request("GET", "/r/Property?$select=City", root="/r", limits=Limits())
+    decided = decide(policy(BASE), request, TRUSTING.model_copy(update={"string_equality": equality}), Settings(), NOW)
+    assert isinstance(decided, Read)
+
+    found = set()
+    for status in ("Active", "ACTIVE", "Active ", "Closed"):
+        try:
+            redact(decode_record(json.dumps({**GOOD, "StandardStatus": status}).encode()), decided.record, Tally())
+        except ViolationError:
+            continue
+        found.add(status)
+    assert found == permitted
 
 
 @pytest.mark.channel("C224")
