@@ -51,6 +51,10 @@ class Refusal(Exception):
         self.target = target
         self.headers = dict(headers or {})
 
+    def again(self) -> Refusal:
+        """A new one like this: raising the same instance twice would collect tracebacks, and all that they hold."""
+        return Refusal(self.code, self.message, target=self.target, headers=self.headers)
+
 
 def invalid_query(message: str, target: str | None = None) -> Refusal:
     """400: the request is understood and wrong, or names what does not exist for this key."""

@@ -66,7 +66,7 @@ class PolicySection(_Section):
 
     always: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     never_visible: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    follows: Mapping[str, tuple[str, ...]] | None = None
+    follows: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class Requests(_Section):

@@ -179,7 +179,7 @@ def policy(
     schema: Schema | None = None,
     profile: Profile = TRUSTING,
     rules: GatewayRules | None = None,
-    deny_broken: bool = False,
+    earlier: Schema | None = None,
 ) -> Policy:
     return compile_policy(
         over,
@@ -188,5 +188,5 @@ def policy(
         schema or sandbox_schema(),
         profile,
         rules or GatewayRules(Source("gateway.yaml")),
-        deny_broken=deny_broken,
+        earlier=earlier,
     )

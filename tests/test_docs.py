@@ -6,9 +6,11 @@ import re
 import shlex
 from collections.abc import Iterator
 from typing import get_args
+from urllib.parse import unquote
 
 import click
 import pytest
+from click.testing import CliRunner
 from pydantic import BaseModel
 
 from gateway.cli.main import main
@@ -136,6 +138,32 @@ async def test_the_readmes_requests_are_answered_as_it_says(command: str, expect
         answer = await gateway.get(target, key)
 
     assert answer.body.decode() == expected
+
+
+EXPLAINED = re.findall(
+    r"^```explain\n\$ (.+)\n((?:.*\n)*?)```$", (DOCS / "policy.md").read_text(encoding="utf-8"), re.MULTILINE
+)
+
+
+@pytest.mark.parametrize(("command", "expected"), EXPLAINED)
+def test_the_explanations_in_the_policy_page_are_those_of_the_command(command: str, expected: str) -> None:
+    _, verb, *arguments = shlex.split(command)
+    metadata = REPOSITORY / "gateway" / "sandbox" / "metadata.xml"
+
+    result = CliRunner().invoke(main, [verb, *arguments, "--config", str(CONFIG), "--metadata", str(metadata)])
+
+    assert result.output == expected
+
+
+def test_the_readmes_requests_are_explained() -> None:
+    def plain(target: str) -> str:
+        return unquote(target.rpartition("/")[2])
+
+    asked = {
+        plain(shlex.split(command)[-1].removeprefix("http://127.0.0.1:8080/Reso/OData")) for command, _ in COMMANDS
+    }
+
+    assert {plain(shlex.split(command)[3].removeprefix("GET ")) for command, _ in EXPLAINED} == asked
 
 
 def test_the_readme_shows_requests() -> None:

@@ -13,6 +13,7 @@ import rich_click as click
 from gateway.errors import ConfigurationError, Fault
 
 if TYPE_CHECKING:
+    from gateway.odata.csdl import Schema
     from gateway.store.configuration import Configuration
 
 EXIT_CONFIGURATION = 78
@@ -65,3 +66,39 @@ def packaged(name: str) -> Path:
     """A folder that ships with the project: inside the installed package, or at the top of a checkout."""
     inside = Path(__file__).resolve().parent.parent / name
     return inside if inside.is_dir() else inside.parent.parent / name
+
+
+def schema_of(file: Path) -> Schema:
+    """The schema of an EDMX file."""
+    from gateway.odata.csdl import SchemaError, parse_metadata
+
+    try:
+        return parse_metadata(file.read_bytes())
+    except OSError as error:
+        fail([Fault(str(file), 0, (), f"cannot be read: {error.strerror}")])
+    except SchemaError as error:
+        fail([Fault(str(file), error.line, (), str(error))])
+
+
+async def fetched_schema(configuration: Configuration) -> Schema:
+    """The schema that the configured upstream has now."""
+    from gateway.odata.csdl import SchemaError, parse_metadata
+    from gateway.upstream.client import UpstreamClient, UpstreamFailure
+
+    settings = configuration.settings.upstream
+    try:
+        async with UpstreamClient(settings, configuration.secrets.upstream_token) as client:
+            return parse_metadata(await client.read_metadata())
+    except UpstreamFailure as failure:
+        fail(
+            [
+                Fault(
+                    "gateway.yaml",
+                    0,
+                    ("upstream", "url"),
+                    f"the upstream {failure.reason}; give --metadata FILE to check without it",
+                )
+            ]
+        )
+    except SchemaError as error:
+        fail([Fault(f"{settings.url}/$metadata", error.line, (), str(error))])

@@ -7,6 +7,7 @@ import rich_click as click
 from gateway import __version__
 from gateway.cli.check import check
 from gateway.cli.demo import demo
+from gateway.cli.explain import explain
 from gateway.cli.keys import keys
 from gateway.cli.serve import serve
 
@@ -22,5 +23,5 @@ def version() -> None:
     click.echo(f"gateway {__version__}")
 
 
-for command in (demo, serve, check, keys):
+for command in (demo, serve, check, explain, keys):
     main.add_command(command)

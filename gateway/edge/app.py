@@ -36,6 +36,10 @@ from gateway.upstream.client import UpstreamFailure
 #: Headers by which some servers let a client say another method than it says (C145).
 _OVERRIDES = ("X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override")
 _LIMITS = Limits()
+#: A sealed request was within the limits when it came; printed, it has more brackets than its client wrote.
+_SEALED_LIMITS = Limits(filter_length=10**6, list_length=10**6, depth=200)
+#: Characters of targets in the cache of parsed requests, in all and of one.
+_CACHED_BYTES, _CACHED_REQUEST = 1_000_000, 2_000
 _LONGEST = 10**10
 
 
@@ -71,7 +75,10 @@ class Gateway:
         self._clock = clock
         self._decision = Settings(page_size=configuration.settings.requests.page_size)
         # Parsed requests by method and target: bounded, and free of policy, so shared by all keys.
-        self._parsed: LRUCache[tuple[str, str], Request] = LRUCache(maxsize=2048)
+        # A parsed request weighs up to seventy times its text, so both are bounded.
+        self._parsed: LRUCache[tuple[str, str], Request] = LRUCache(
+            maxsize=_CACHED_BYTES, getsizeof=lambda request: request.weight
+        )
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers a request and publishes its event. Whatever goes wrong inside is a 502 without a word."""
@@ -146,7 +153,8 @@ class Gateway:
                 limits=_LIMITS,
                 plus_is_space=self._settings.requests.plus_is_space,
             )
-            self._parsed[method, request.raw_path] = cached
+            if cached.weight <= _CACHED_REQUEST:
+                self._parsed[method, request.raw_path] = cached
         return cached
 
     def _continued(self, parsed: Request, story: _Story) -> tuple[Request, Position | None]:
@@ -164,7 +172,7 @@ class Gateway:
         if sealed.request.partition("?")[0] != parsed.path.head.name:
             raise Refusal(Code.INVALID_QUERY, "`$skiptoken` is not one of ours", target="$skiptoken")
         target = f"{self._settings.root}/{sealed.request}".rstrip("?")
-        again = parse_request(parsed.method, target, root=self._settings.root, limits=_LIMITS)
+        again = parse_request(parsed.method, target, root=self._settings.root, limits=_SEALED_LIMITS)
         return again, sealed.position
 
     @staticmethod

@@ -127,7 +127,8 @@ class Enforcement:
         if total is not None and page.skip == 0 and not more and len(records) < wanted:
             total = len(records)
         emitted = tuple(redact(record, plan.record, trace.tally) for record in records[:size])
-        return Result(emitted, total, len(records) > size, min(len(records), size))
+        more_wanted = page.top is None or page.top > size
+        return Result(emitted, total, more_wanted and len(records) > size, min(len(records), size))
 
     @staticmethod
     def _verified(plan: Read, batch: tuple[Record, ...], seen: dict[tuple[Value, ...], Record]) -> bool:

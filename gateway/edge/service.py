@@ -57,9 +57,7 @@ class Service:
 
     def publish_schema(self, schema: Schema) -> None:
         """Compiles every policy against a schema and swaps the snapshot: one reference, between two requests."""
-        # Documents that were good once are not refused as a whole because the upstream changed under them (P10).
-        was_good = self.snapshot.schema is not None
-        snapshot = build_snapshot(self.snapshot.revision + 1, self._configuration, schema, deny_broken=was_good)
+        snapshot = build_snapshot(self.snapshot.revision + 1, self._configuration, schema, self.snapshot)
         self.gateway.snapshot = snapshot
         notes = sorted({note for policy in snapshot.policies.values() for note in policy.notes})
         self._publish(

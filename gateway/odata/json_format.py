@@ -16,12 +16,14 @@ import msgspec
 #: Deeper JSON than this is nobody's listing; msgspec itself gives up at about 1,000.
 MAX_DEPTH = 64
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, and only ever run on text that msgspec has found to be JSON: an open string would cost quadratic time.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _STRUCTURE = re.compile(rb"[{}\[\]:]")
 _NOT_BRACKETS = re.compile(rb"[^\[\]{}]+")
 _OPENING = frozenset(b"[{")
 
 _RECORD_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_RAW_DECODER = msgspec.json.Decoder(msgspec.Raw)
 _LIST_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
 _STRING_DECODER = msgspec.json.Decoder(str)
 
@@ -55,6 +57,10 @@ def check_text(body: bytes) -> None:
         body.decode("utf-8", errors="strict")
     except UnicodeDecodeError:
         raise BodyError("the body is not UTF-8") from None
+    try:
+        _RAW_DECODER.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BodyError(f"the body is not JSON: {error}") from None
     depth = 0
     for character in _NOT_BRACKETS.sub(b"", _STRING.sub(b"", body)):
         depth += 1 if character in _OPENING else -1
@@ -103,6 +109,14 @@ def _repeated_names(text: bytes) -> frozenset[str]:
     return frozenset(name for name, _ in outermost if name in seen or seen.add(name))  # type: ignore[func-returns-value]  # set.add is None: the idiom marks the first sight
 
 
+def decode_item(raw: msgspec.Raw) -> Record:
+    """An item of a list as a Record. What is no object has no members, so nothing permits it (C174)."""
+    try:
+        return decode_record(raw)
+    except BodyError:
+        return Record({})
+
+
 def decode_list(raw: bytes | msgspec.Raw) -> list[msgspec.Raw]:
     """An array as raw items; raises BodyError for anything else."""
     try:
@@ -128,7 +142,7 @@ def decode_collection(body: bytes, max_records: int) -> Collection:
     if len(items) > max_records:
         raise BodyError("the body has more records than can be taken")
     return Collection(
-        tuple(decode_record(item) for item in items),
+        tuple(decode_item(item) for item in items),
         decode_count(envelope.members.get("@odata.count", envelope.members.get("@count"))),
         "@odata.nextLink" in envelope.members or "@nextLink" in envelope.members,
     )

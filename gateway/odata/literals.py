@@ -103,7 +103,8 @@ _TIMESTAMP = re.compile(
     r"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
 )
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
-_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+# Six digits of exponent at most: Decimal raises on longer ones, and a raise is an answer that depends on data.
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,6})?")
 
 
 def string(value: str) -> Literal:
@@ -229,7 +230,7 @@ def print_literal(literal: Literal) -> str:
         case str():
             return "'" + value.replace("'", "''") + "'"
         case Decimal():
-            return format(value, "f") if abs(value.adjusted()) <= 40 else format(value, "E")
+            return format(value, "f") if abs(value.adjusted()) <= 24 else format(value, "E")
         case date():
             return value.isoformat()
         case Timestamp() | TimeOfDay() | UUID():

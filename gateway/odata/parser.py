@@ -46,9 +46,10 @@ class Limits:
 
     filter_length: int = 16_384
     list_length: int = 32_768
-    depth: int = 40
+    depth: int = 20
     in_items: int = 2_000
     orderby_items: int = 5
+    select_items: int = 1_000
     expand_items: int = 10
     expand_depth: int = 3
     top: int = 1_000_000_000
@@ -396,7 +397,7 @@ def _check_expression(expression: Expression, limits: Limits) -> None:
     pending: list[tuple[Expression | Operand, int]] = [(expression, 1)]
     while pending:
         node, depth = pending.pop()
-        if depth > 2 * limits.depth:
+        if depth > limits.depth + 4:  # brackets are counted before; this counts chains of `not` and calls too
             raise ODataSyntaxError(0, "is nested too deeply")
         match node:
             case And(terms) | Or(terms):
@@ -458,6 +459,8 @@ def _check_orderby(items: list[OrderByItem] | tuple[OrderByItem, ...], limits: L
 
 def parse_select(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[SelectItem, ...]:
     items: list[SelectItem] = _parse(text, "select", limits.list_length, limits)  # type: ignore[assignment]  # the start rule says so
+    if len(items) > limits.select_items:
+        raise ODataSyntaxError(items[limits.select_items].position, "has too many items")
     return tuple(items)
 
 

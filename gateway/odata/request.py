@@ -46,13 +46,15 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as text can tell it. ``fault`` is the first thing wrong with its options, if anything is."""
+    """A request as text can tell it. ``fault`` is the first thing wrong with its options, if anything is; ``weight``
+    the length of its text."""
 
     method: str
     path: Path
     query: Query = EMPTY_QUERY
     options: frozenset[str] = frozenset()
     fault: Refusal | None = None
+    weight: int = 0
 
 
 def parse_path(segments: tuple[str, ...]) -> Path:
@@ -198,7 +200,10 @@ def parse_request(method: str, target: str, *, root: str, limits: Limits, plus_i
     path = parse_path(split_path(raw_path, root))
     try:
         options = read_options(split_query(raw_query, plus_is_space=plus_is_space)) if raw_query is not None else {}
-        query = parse_query(options, limits)
     except Refusal as refusal:
-        return Request(method, path, fault=refusal)
-    return Request(method, path, query, frozenset(name for name in options if not name.startswith("@")))
+        return Request(method, path, fault=refusal, weight=len(target))
+    given = frozenset(name for name in options if not name.startswith("@"))
+    try:
+        return Request(method, path, parse_query(options, limits), given, weight=len(target))
+    except Refusal as refusal:
+        return Request(method, path, options=given, fault=refusal, weight=len(target))

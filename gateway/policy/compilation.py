@@ -12,6 +12,7 @@ The stages, and why they stand in this order:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -21,7 +22,7 @@ from gateway.odata.ast import FALSE, TRUE, conjunction
 from gateway.odata.csdl import NavigationProperty, Property, Schema
 from gateway.odata.walk import properties
 from gateway.policy import data_dictionary
-from gateway.policy.documents import OverrideMap, Role, Syndication, Template
+from gateway.policy.documents import OverrideMap, Role, Source, Syndication, Template
 from gateway.policy.inputs import GatewayRules, Inputs, Report
 from gateway.policy.media_rules import with_counters, with_photo_rule
 from gateway.policy.model import FieldPolicy, NavigationPolicy, Policy, ResourcePolicy, fingerprint
@@ -30,6 +31,8 @@ from gateway.policy.row_rules import row_rule
 from gateway.policy.visibility import Fields, visible_fields
 
 __all__ = ["GatewayRules", "compile_policy"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
 def compile_policy(
@@ -40,22 +43,25 @@ def compile_policy(
     profile: Profile,
     gateway: GatewayRules,
     *,
-    deny_broken: bool = False,
+    earlier: Schema | None = None,
 ) -> Policy:
     """Compiles what one key is under.
 
     Args:
         template: None for a key with a bare role.
-        deny_broken: for a schema that changed under documents that were once good: instead of failing as a whole,
-            the resources whose rules cannot be decided any more are denied, and the rest is served (P10).
+        earlier: a schema against which these very documents were whole. What it had and this one lacks is no mistake
+            of theirs: a name that was only shown or hidden is noted, a resource whose rules cannot be decided any
+            more is denied, and the rest is served (P10). Any other fault refuses the policy as ever.
 
     Raises:
         ConfigurationError: every fault of template, role and syndication against this schema at once.
     """
-    inputs = Inputs(template, role, syndication, schema, profile, gateway, deny_broken, Report())
+    inputs = Inputs(template, role, syndication, schema, profile, gateway, earlier, Report())
     names = _resources(inputs)
     if syndication and "Property" not in names:
         inputs.report.add(inputs.author, ("SyndicationId",), "a syndication needs the resource `Property`")
+    if inputs.report.faults and earlier is not None:
+        raise ConfigurationError(inputs.report.faults)  # none of these belongs to a resource that could be denied
     fields: dict[str, Fields] = {}
     drafts: dict[str, ResourcePolicy] = {}
     for name in names:
@@ -68,7 +74,7 @@ def compile_policy(
             finished["Property"], finished.get("Media"), inputs.photo_limit, fields["Property"].visible
         )
     report = inputs.report
-    if report.faults and not deny_broken:
+    if report.faults and earlier is None:
         raise ConfigurationError(report.faults)
     return Policy(
         template.id if template else role.name,
@@ -90,7 +96,7 @@ def _resources(inputs: Inputs) -> list[str]:
     for name in inputs.role.document.Resources:
         if name in inputs.schema.entity_sets:
             names[name] = None
-        elif name in data_dictionary.FIELDS:
+        elif name in data_dictionary.FIELDS or inputs.vanished(name):
             inputs.report.notes.append(f"{inputs.role.name}: the upstream has no resource `{name}`")
         else:
             inputs.report.add(inputs.role.source, ("Resources", name), f"`{name}` is no resource of the upstream")
@@ -100,12 +106,43 @@ def _resources(inputs: Inputs) -> list[str]:
         _check_words(inputs, "RestrictiveFilters", filters.resources if filters else {})
         _check_words(inputs, "FieldOverrides", overrides.resources if overrides else {})
         names.update(dict.fromkeys(_opened(inputs, overrides)))
-    for section, mapping in (("always", inputs.gateway.always), ("never_visible", inputs.gateway.never_visible)):
-        for name in mapping:
-            if name not in inputs.schema.entity_sets and name not in data_dictionary.FIELDS:
-                message = f"`{name}` is no resource of the upstream"
-                inputs.report.add(inputs.gateway.source, ("policy", section, name), message)
+    _check_gateway(inputs)
     return list(names)
+
+
+def _check_gateway(inputs: Inputs) -> None:
+    """What holds for every key names resources and fields that exist; a typo here would silently protect nothing."""
+    gateway = inputs.gateway
+    _check_never_visible(inputs, gateway.source, ("policy", "never_visible"), gateway.never_visible)
+    _check_never_visible(inputs, inputs.role.source, ("NeverVisible",), inputs.role.document.NeverVisible)
+    for name in gateway.always:
+        if name not in inputs.schema.entity_sets and name not in data_dictionary.FIELDS:
+            inputs.report.add(gateway.source, ("policy", "always", name), f"`{name}` is no resource of the upstream")
+    for name, parents in gateway.follows.items():
+        for word in (name, *parents):
+            if word not in inputs.schema.entity_sets and word not in data_dictionary.FIELDS:
+                inputs.report.add(
+                    gateway.source, ("policy", "follows", name), f"`{word}` is no resource of the upstream"
+                )
+
+
+def _check_never_visible(
+    inputs: Inputs, source: Source, path: tuple[str, ...], mapping: Mapping[str, tuple[str, ...]]
+) -> None:
+    for word, fields in mapping.items():
+        name = inputs.resource_of(word)
+        known = data_dictionary.FIELDS.get(name, frozenset())
+        if name not in inputs.schema.entity_sets:
+            if not known:
+                inputs.report.add(source, (*path, word), f"`{word}` is no resource of the upstream")
+            continue
+        structured = inputs.schema.type_of(name)
+        for position, field in enumerate(fields):
+            present = field in structured.properties or field in structured.navigation
+            if not present and field not in known and not inputs.vanished(name, field):
+                inputs.report.add(
+                    source, (*path, word, str(position)), f"`{field}` is no field of the upstream's `{name}`"
+                )
 
 
 def _check_words(inputs: Inputs, section: str, mapping: Mapping[str, object]) -> None:
@@ -116,7 +153,9 @@ def _check_words(inputs: Inputs, section: str, mapping: Mapping[str, object]) ->
         name = inputs.resource_of(word)
         if name not in inputs.schema.entity_sets:
             # `"Agent": null` says nothing, so an upstream without members need not refuse the document.
-            if entry is not None or name not in data_dictionary.FIELDS:
+            if inputs.vanished(name):
+                inputs.report.notes.append(f"{inputs.template.source.file}: the upstream has no `{name}` any more")
+            elif entry is not None or name not in data_dictionary.FIELDS:
                 inputs.report.add(inputs.template.source, (section, word), f"`{word}` is no resource of the upstream")
         elif name in seen:
             inputs.report.add(inputs.template.source, (section, word), f"`{name}` is given twice, once as an alias")
@@ -145,6 +184,9 @@ def _draft(inputs: Inputs, name: str) -> tuple[Fields, ResourcePolicy]:
     fields: dict[str, FieldPolicy] = {}
     navigation: dict[str, NavigationPolicy] = {}
     for member, visible in found.visible.items():
+        if not _NAME.fullmatch(member):
+            inputs.report.notes.append(f"`{name}.{member}` has a name that no client could write")
+            continue
         if member in structured.properties:
             declared = structured.properties[member]
             if _can_be_emitted(inputs.schema, declared):
@@ -187,18 +229,21 @@ def _can_be_emitted(schema: Schema, declared: Property) -> bool:
 def link_of(inputs: Inputs, resource: str, navigation: NavigationProperty, target: str) -> Link | None:
     """The fields that tie rows together: profile, else metadata, else Data Dictionary; None where unknown."""
     here, there = inputs.schema.type_of(resource), inputs.schema.type_of(target)
+    relation = data_dictionary.RELATIONS.get((resource, navigation.name))
+    if relation is not None and relation[1] != target:
+        relation = None
     found = inputs.profile.links.get(resource, {}).get(navigation.name)
     if found is None and len(navigation.constraints) == 1:
         local, referenced = navigation.constraints[0]
         found = Link(local=local, target=referenced)
-    if found is None:
-        relation = data_dictionary.RELATIONS.get((resource, navigation.name))
-        if relation is not None and relation[1] == target:
-            local, _, referenced, discriminator, value = relation
-            found = Link(
-                local=local, target=referenced, discriminator=discriminator or None, values=(value,) if value else ()
-            )
+    if found is None and relation is not None:
+        found = Link(local=relation[0], target=relation[2])
     if found is None or found.local not in here.properties or found.target not in there.properties:
+        return None
+    if found.discriminator is None and relation is not None and relation[3] in there.properties:
+        # Keys of listings and members may be equal: a constraint alone would show the photos of one under the other.
+        found = found.model_copy(update={"discriminator": relation[3], "values": (relation[4],)})
+    if found.discriminator is None and len(inputs.gateway.follows.get(target, ())) > 1:
         return None
     if found.discriminator is not None and found.discriminator not in there.properties:
         return None

@@ -392,6 +392,8 @@ def fold(expression: Expression) -> Expression:
             return _join(tuple(fold(term) for term in terms), conjunctive=isinstance(expression, And))
         case Not(term):
             inner = fold(term)
+            if isinstance(inner, Not):
+                return inner.term
             return Constant(not inner.value) if isinstance(inner, Constant) else Not(inner)
         case Comparison() | Has() | In() | StringTest() | Lambda() | PropertyPath() | Constant():
             return expression

@@ -114,8 +114,6 @@ class _Decision:
         kind, key = self._kind(resource, path.head)
         if self.request.method not in READ_METHODS:
             raise Refusal(Code.METHOD_NOT_ALLOWED, "this method is not offered here", headers=_ALLOW_READ)
-        if self.request.fault is not None:
-            raise self.request.fault
         self._check_options(kind)
         if kind == "collection":
             return self._collection(resource)
@@ -128,9 +126,11 @@ class _Decision:
         if not first:
             self._require_read()
             self._check_options("service")
-            return Local("service", select=tuple(self.policy.resources))
+            readable = (name for name, resource in self.policy.resources.items() if not _is_dependent(resource))
+            return Local("service", select=tuple(readable))
         if first == ("$metadata",) and len(self.request.path.segments) == 1:
             self._require_read()
+            self._check_options("service")
             raise not_offered("$metadata")
         if first[0] in _KNOWN_ROOTS or first[0].startswith("$crossjoin"):
             raise not_offered(first[0].partition("(")[0])
@@ -139,8 +139,6 @@ class _Decision:
     def _require_read(self) -> None:
         if self.request.method not in READ_METHODS:
             raise Refusal(Code.METHOD_NOT_ALLOWED, "this method is not offered here", headers=_ALLOW_READ)
-        if self.request.fault is not None:
-            raise self.request.fault
 
     def _kind(self, resource: ResourcePolicy, head: Segment) -> tuple[str, tuple[tuple[str, Literal], ...]]:
         """What the path addresses; 404 for what leads nowhere, 501 for what the standard knows and we do not offer."""
@@ -207,6 +205,8 @@ class _Decision:
         )
         for option in sorted(self.request.options - allowed):
             raise invalid_query(f"`{option}` is not possible here", option)
+        if self.request.fault is not None:
+            raise self.request.fault.again()
         if "$skiptoken" in self.request.options and self.position is None:
             raise invalid_query("`$skiptoken` is not one of ours", "$skiptoken")
 
@@ -252,7 +252,7 @@ class _Decision:
         """Rows that follow a parent, and ranked photos, are served below their parent only, until joins exist."""
         if resource.broken:
             raise Refusal(Code.UNAVAILABLE, "this resource cannot be served at present", headers={"Retry-After": "60"})
-        if resource.parents or resource.photo is not None:
+        if _is_dependent(resource):
             raise not_offered("reading dependent resources other than by $expand of their parent")
 
     def _require_counts(self, level: _Level) -> None:
@@ -499,6 +499,10 @@ class _Decision:
         for expression in (resource.rule, guard):
             needed.update(path.name for path in walk.properties(expression))
         return needed
+
+
+def _is_dependent(resource: ResourcePolicy) -> bool:
+    return bool(resource.parents) or resource.photo is not None
 
 
 def _named(query: Query) -> list[PropertyPath]:

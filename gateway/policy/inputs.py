@@ -39,7 +39,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Documents, schema and profile of one policy. ``deny_broken`` as in ``compile_policy``."""
+    """Documents, schema and profile of one policy. ``earlier`` as in ``compile_policy``."""
 
     template: Template | None
     role: Role
@@ -47,7 +47,7 @@ class Inputs:
     schema: Schema
     profile: Profile
     gateway: GatewayRules
-    deny_broken: bool
+    earlier: Schema | None
     report: Report
 
     @property
@@ -58,6 +58,13 @@ class Inputs:
     @property
     def photo_limit(self) -> int | None:
         return self.template.document.ListingPhotoLimit if self.template else None
+
+    def vanished(self, resource: str, member: str | None = None) -> bool:
+        """Whether the schema under which these documents were good had what is missing now."""
+        if self.earlier is None or resource not in self.earlier.entity_sets:
+            return False
+        structured = self.earlier.type_of(resource)
+        return member is None or member in structured.properties or member in structured.navigation
 
     def resource_of(self, word: str) -> str:
         """The resource that an author's word means: a set of the upstream, else what the word is an alias for (P12)."""

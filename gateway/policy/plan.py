@@ -43,8 +43,9 @@ class NestedOptions:
 class NestedPlan:
     """An expanded navigation: how its rows belong to the record, and what becomes of them.
 
-    ``complete`` asks for proof that the upstream's list was not cut (P7). Rows leave in the client's order, else in that
-    of the visible field ``order``, then of their key: the order in which an upstream stores them never shows (C71).
+    ``complete`` asks for proof that the upstream's list was not cut (P7). Rows leave in the client's order, else in
+    that of the visible field ``order``, then of their key; the order in which an upstream stores them never shows
+    (C71).
     """
 
     name: str

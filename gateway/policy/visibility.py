@@ -81,11 +81,18 @@ def visible_fields(inputs: Inputs, resource: str) -> Fields:
         shown = [rule for rule in rules.values() if rule.condition != FALSE]
         visible[member] = Visibility(
             condition,
-            shown[0].origin,
+            _telling(rules, shown).origin,
             declared=any(rule.declared for rule in shown),
             by_template=all(rule.by_template for rule in shown),
         )
     return Fields(visible, by_class)
+
+
+def _telling(rules: Mapping[str, _Rule], shown: list[_Rule]) -> _Rule:
+    """The rule that says most of a member: one that hides it somewhere, else a condition, else what shows it."""
+    hiding = [rule for rule in rules.values() if rule.condition == FALSE and rule.declared]
+    conditional = [rule for rule in shown if rule.condition != TRUE]
+    return [*hiding, *conditional, *shown][0]
 
 
 def _rule_for(table: _Table, class_name: str, member: str, default: _Rule) -> _Rule:
@@ -186,12 +193,13 @@ def _table(inputs: Inputs, resource: str, classes: Classes) -> _Table:
 
 
 def never_visible(inputs: Inputs, resource: str) -> frozenset[str]:
+    """Fields of a resource that no document reveals, under any word for the resource."""
     return frozenset(
-        (
-            *NEVER_VISIBLE.get(resource, ()),
-            *inputs.role.document.NeverVisible.get(resource, ()),
-            *inputs.gateway.never_visible.get(resource, ()),
-        )
+        field
+        for mapping in (NEVER_VISIBLE, inputs.role.document.NeverVisible, inputs.gateway.never_visible)
+        for word, fields in mapping.items()
+        if inputs.resource_of(word) == resource
+        for field in fields
     )
 
 
@@ -211,9 +219,10 @@ def _read_template(inputs: Inputs, resource: str, classes: Classes, never: froze
                 inputs.report.add(source, (*path, name), f"`{name}` may not be made visible")
                 continue
             place = ("template", _class_name(group), name)
-            # A class may be named in two spellings; Hidden beats Visible on any tie.
-            if place not in table or table[place].condition != FALSE:
-                table[place] = _rule(inputs, resource, rule, source, (*path, name), of_template=True)
+            if place in table:
+                inputs.report.add(source, (*path, name), f"`{name}` has two rules for one class")
+                continue
+            table[place] = _rule(inputs, resource, rule, source, (*path, name), of_template=True)
 
 
 def _read_role(inputs: Inputs, resource: str, classes: Classes, table: _Table) -> None:
@@ -278,7 +287,7 @@ def _check_member(
         return True
     if not of_template and name in data_dictionary.FIELDS.get(resource, frozenset()):
         inputs.report.notes.append(f"{inputs.role.name}: the upstream's `{resource}` has no `{name}`")
-    elif of_template and inputs.deny_broken:
+    elif inputs.vanished(resource, name):
         inputs.report.notes.append(f"{source.file}: the upstream's `{resource}` has no `{name}` any more")
     else:
         inputs.report.add(source, path, f"`{name}` is no field of the upstream's `{resource}`")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from gateway.odata import json_format
@@ -10,6 +12,7 @@ from gateway.odata.literals import parse_number
 from gateway.odata.values import NUMBERS
 
 _NULL = b"null"
+_NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 class ShapeError(Exception):
@@ -56,7 +59,9 @@ def emit_clamped(raw: msgspec.Raw, limit: int) -> bytes:
     text = bytes(raw)
     if text == _NULL:
         return text
-    value = parse_number(text.decode("ascii", errors="replace"))
-    if value is None:
+    # Above the limit one value is as good as another: spelled as a string, or too large to read, it is the limit.
+    digits = text.strip(b'"')
+    if not _NUMBER.fullmatch(digits):
         raise ShapeError("a number was declared")
-    return text if value <= limit else str(limit).encode("ascii")
+    value = parse_number(digits.decode("ascii"))
+    return digits if value is not None and value <= limit else str(limit).encode("ascii")

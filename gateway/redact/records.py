@@ -164,7 +164,7 @@ def _emit_nested(row: _Row, nested: NestedPlan, tally: Tally) -> bytes:
         if bytes(raw) == b"null":
             return b"null"
         return _emit(_belonging(row, _decode(raw, nested.name), nested), tally)
-    children = [_belonging(row, _decode(item, nested.name), nested) for item in _items(raw, nested.name)]
+    children = [_belonging(row, json_format.decode_item(item), nested) for item in _items(raw, nested.name)]
     if nested.complete:
         _require_complete(row, nested, len(children))
     if nested.photo is not None:

@@ -116,7 +116,7 @@ class _Loader:
             Source("gateway.yaml"),
             settings.policy.always,
             settings.policy.never_visible,
-            data_dictionary.FOLLOWS if settings.policy.follows is None else settings.policy.follows,
+            {**data_dictionary.FOLLOWS, **settings.policy.follows},
         )
         return Configuration(
             self.directory,

@@ -64,7 +64,8 @@ def read_document(path: Path, name: str) -> Document:
     JSON is read as the YAML it is, for its line numbers; a raw tab between its tokens is a blank there.
 
     Raises:
-        ConfigurationError: unreadable, too large, not UTF-8, a syntax error, or a key given twice.
+        ConfigurationError: unreadable, too large, not UTF-8, a syntax error, a key given twice, or a YAML file that
+            ends in the middle of a line.
     """
     try:
         raw = path.read_bytes()
@@ -76,6 +77,9 @@ def read_document(path: Path, name: str) -> Document:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigurationError([Fault(name, 0, (), "is not UTF-8")]) from None
+    if path.suffix != ".json" and not text.endswith("\n"):
+        # YAML cannot tell a file that ends early from a shorter one, which may lack the rules that protect.
+        raise ConfigurationError([Fault(name, text.count("\n") + 1, (), "does not end with a line end: half-written?")])
     if path.suffix == ".json":
         text = text.replace("\t", " ")
     yaml = YAML(typ="rt", pure=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from gateway.errors import ConfigurationError, Fault
 from gateway.odata.csdl import Schema
@@ -18,14 +19,19 @@ from gateway.store.configuration import Configuration
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """``policies`` are by template id and, under ``role:<name>``, for keys with a bare role; ``by_key`` are the same under
-    the bindings of each key. Documents that do not compile against this schema give no policy, and 503 to their keys."""
+    """What there is to decide with.
+
+    ``policies`` are by template id and, under ``role:<name>``, for keys with a bare role; ``by_key`` are the same under
+    the bindings of each key; ``whole`` has the schema under which each compiled without a fault. Documents that do
+    not compile against this schema give no policy, and 503 to their keys.
+    """
 
     revision: int
     configuration: Configuration
     schema: Schema | None
     policies: Mapping[str, Policy]
     by_key: Mapping[str, Policy]
+    whole: Mapping[str, Schema]
     faults: tuple[Fault, ...] = ()
 
     def policy_of(self, key: ApiKey) -> Policy | None:
@@ -38,14 +44,20 @@ def policy_name(key: ApiKey) -> str:
 
 
 def build_snapshot(
-    revision: int, configuration: Configuration, schema: Schema | None, *, deny_broken: bool = False
+    revision: int, configuration: Configuration, schema: Schema | None, previous: Snapshot | None = None
 ) -> Snapshot:
     """Compiles everything against a schema; without one nothing can be served yet.
 
     Faults do not raise here: ``check`` and a start refuse on them, a running gateway serves what is whole.
+
+    Args:
+        previous: of the same configuration. Documents that were whole under an earlier schema are not refused for what
+            the upstream has taken away since (P10).
     """
     if schema is None:
-        return Snapshot(revision, configuration, None, MappingProxyType({}), MappingProxyType({}))
+        nothing: Mapping[str, Any] = MappingProxyType({})
+        return Snapshot(revision, configuration, None, nothing, nothing, nothing)
+    whole = dict(previous.whole) if previous and previous.configuration is configuration else {}
     policies: dict[str, Policy] = {}
     faults: set[Fault] = set()
     wanted: list[tuple[str, Template | None, str, str | None]] = [
@@ -62,8 +74,9 @@ def build_snapshot(
                 schema,
                 configuration.settings.upstream.profile,
                 configuration.rules,
-                deny_broken=deny_broken,
+                earlier=whole.get(name),
             )
+            whole.setdefault(name, schema)
         except ConfigurationError as error:
             faults.update(configuration.place(fault) for fault in error.faults)
     by_key = {
@@ -72,5 +85,11 @@ def build_snapshot(
         if policy_name(key) in policies
     }
     return Snapshot(
-        revision, configuration, schema, MappingProxyType(policies), MappingProxyType(by_key), tuple(sorted(faults))
+        revision,
+        configuration,
+        schema,
+        MappingProxyType(policies),
+        MappingProxyType(by_key),
+        MappingProxyType(whole),
+        tuple(sorted(faults)),
     )

@@ -237,6 +237,60 @@ async def test_a_request_that_fits_no_link_is_refused_on_its_first_page(sandbox:
     assert needs_none.status == 200
 
 
+@pytest.mark.channel("C87")
+@pytest.mark.parametrize("top", [0, 1, 3])
+async def test_a_count_beside_a_satisfied_top_leads_nowhere(gateway: Harness, top: int) -> None:
+    answer = await gateway.get(f"Property?$top={top}&$count=true&$select=City")
+
+    assert len(answer.rows) == top
+    assert "@odata.nextLink" not in answer.json()
+
+
+@pytest.mark.channel("C362")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not " * 17 + "(City eq 'nowhere')",
+        " or ".join(["BedroomsTotal ge 0"] * 700),
+        "(" * 20 + "City ne null" + ")" * 20,
+    ],
+)
+async def test_a_link_that_was_given_is_taken_back(sandbox: Sandbox, text: str) -> None:
+    """Printed, a sealed request has more brackets than its client wrote; that is no fault of the client."""
+    async with running(configuration(CONFIG, sandbox.url, REQUESTS__PAGE_SIZE="5")) as gateway:
+        first = await gateway.get(f"Property?$select=City&$filter={text}")
+        second = await gateway.follow(first, "demo-idx")
+
+    assert (first.status, second.status) == (200, 200)
+
+
+@pytest.mark.guarantee("G6")
+async def test_a_filter_at_every_limit_is_answered(gateway: Harness) -> None:
+    """What the limits admit, an upstream must bear: nested as deeply, with numbers as long as may be."""
+    nested = "BedroomsTotal ge 0"
+    for level in range(18):
+        nested = f"({nested}) {'or' if level % 2 else 'and'} City ne 'x{level}'"
+    numbers = f"ListPrice in ({','.join(['1e40'] * 1500)}) or BedroomsTotal ge 0"
+
+    for text in (nested, numbers, "not " * 20 + "WaterfrontYN"):
+        assert (await gateway.get(f"Property?$top=1&$filter={text}", "demo-private")).status == 200
+
+
+@pytest.mark.guarantee("G6")
+async def test_refusals_hold_on_to_nothing(gateway: Harness) -> None:
+    """A cached refusal that is raised again and again would collect every traceback it ever had."""
+    for _ in range(50):
+        assert (await gateway.get("Property?$foo=1")).status == 400
+    depths = []
+    for request in gateway.service.gateway._parsed.values():  # the cache has no public face
+        trace, depth = request.fault.__traceback__ if request.fault else None, 0
+        while trace is not None:
+            trace, depth = trace.tb_next, depth + 1
+        depths.append(depth)
+
+    assert max(depths) < 10
+
+
 # --- what surrounds the data
 
 
@@ -354,7 +408,7 @@ async def test_the_service_document_lists_what_exists_for_the_key(gateway: Harne
     for key in KEYS:
         sets = [entry["name"] for entry in (await gateway.get("", key)).rows]
         for name in ("Property", "Member", "Media", "PropertyRooms", "Nope"):
-            assert ((await gateway.get(f"{name}?$top=1", key)).status != 404) is (name in sets)
+            assert ((await gateway.get(f"{name}?$top=1", key)).status == 200) is (name in sets)
 
 
 async def test_a_count_is_plain_text_and_equals_the_rows(gateway: Harness) -> None:

@@ -46,9 +46,9 @@ def options(request: web.BaseRequest) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def before(upstream: Hostile, directory: Path, **environment: str) -> AsyncIterator[Harness]:
+async def before(upstream: Hostile, directory: Path, role: str = ROLE, **environment: str) -> AsyncIterator[Harness]:
     write_configuration(directory, {
-        "roles/idx.yaml": ROLE, "roles/vow.yaml": OTHER_ROLE, "templates/limited.json": LIMITED,
+        "roles/idx.yaml": role, "roles/vow.yaml": OTHER_ROLE, "templates/limited.json": LIMITED,
         "templates/company-idx.json": None, "templates/registered-consumers.json": None,
         "keys.yaml": key_file(k_idx="Role: idx", k_vow="Role: vow", k_limited="Template: limited"),
     })  # fmt: skip
@@ -280,6 +280,24 @@ async def test_a_count_that_a_whole_page_contradicts_is_that_of_the_page(directo
 
     assert answer.json()["@odata.count"] == 2
     assert none.status == 502
+
+
+@pytest.mark.channel("C174", "C318", "C364")
+@pytest.mark.parametrize(
+    "text",
+    ['{"ListingKey":"L1","StandardStatus":"Active","ListPrice":1e9999999999999999999}', "null", "5", '{"@removed":{}}'],
+)
+async def test_records_that_are_no_records_close_the_latch_like_any_other(directory: Path, text: str) -> None:
+    """Not a 502 of its own that comes and goes with the question."""
+    upstream = Hostile(lambda _: web.Response(text='{"value":[' + text + "]}", content_type="application/json"))
+    rule = ROLE.replace("StandardStatus eq 'Active'", "StandardStatus eq 'Active' and ListPrice gt 5").replace(
+        "ListPrice, ", ""
+    )
+    async with before(upstream, directory, role=rule.replace(", Land: {Hidden: [ListPrice]}", "")) as gateway:
+        met = await gateway.get("Property?$select=City", "k-idx")
+        latched = gateway.service.latch.resources
+
+    assert (met.status, latched) == (502, ("Property",))
 
 
 async def test_another_profile_lifts_the_latch(directory: Path) -> None:

@@ -64,7 +64,7 @@ def test_evaluation_never_raises(tree: object, value: Value | Unknown) -> None:
 @pytest.mark.parametrize(
     ("raw", "declared", "expected"),
     [
-        (b"1.50", "Edm.Decimal", Decimal("1.50")), (b'"7"', "Edm.Int64", Decimal(7)), (b"1e999", "Edm.Double", UNKNOWN),
+        (b"1.50", "Edm.Decimal", Decimal("1.50")), (b'"7"', "Edm.Int64", Decimal(7)), (b"1e999", "Edm.Double", UNKNOWN), (b"1e9999999999999999999", "Edm.Decimal", UNKNOWN),
         (b"9" * 5000, "Edm.Int64", UNKNOWN), (b'"x"', "Edm.Int64", UNKNOWN), (b"true", "Edm.Boolean", True),
         (b"1", "Edm.Boolean", UNKNOWN), (b"1", "Edm.String", UNKNOWN), (b'"\\u0041"', "Edm.String", "A"), (b"null", "Edm.Date", None),
         (b'"2024-02-30"', "Edm.Date", UNKNOWN), (b'"x"', "Edm.DateTimeOffset", UNKNOWN), (b"{}", "Edm.String", UNKNOWN),

@@ -18,7 +18,7 @@ from gateway.odata.json_format import (
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b"[]", b"null", b"{", b'{"value":[]', b'{"value":[]}x', b'{"value":{}}', b'{"value":[1]}', b'{"value":[[]]}', b"{}",
+        b"", b"[]", b"null", b"{", b'{"value":[]', b'{"value":[]}x', b'{"value":{}}', b"{}",
         b'\xef\xbb\xbf{"value":[]}', '{"value":[]}'.encode("utf-16"), b'{"value":[{"a":"\xe9"}]}', b'{"value":[{"a":"\xc0\xa7"}]}',
         b'{"value":[{"a":NaN}]}', b'{"value":[{"a":"\\ud800"}]}', b'{"value":[],"value":[]}', b'{"value":[],"v\\u0061lue":[]}',
         b'{"value":[{"a":' + b"[" * 5000 + b"]" * 5000 + b"}]}",
@@ -79,3 +79,18 @@ def test_count_and_next_link_are_read_in_both_spellings() -> None:
 @pytest.mark.channel("C355")
 def test_strings_are_written_in_one_spelling() -> None:
     assert encode_string('a"b\\ö\n') == '"a\\"b\\\\ö\\n"'.encode()
+
+
+@pytest.mark.channel("C174")
+@pytest.mark.parametrize("item", [b"null", b"1", b"[]", b'"x"'])
+def test_an_item_that_is_no_object_is_a_record_without_members(item: bytes) -> None:
+    (record,) = decode_collection(b'{"value":[' + item + b"]}", 1).records
+
+    assert record.members == {}
+
+
+@pytest.mark.guarantee("G6")
+def test_an_open_string_costs_no_more_than_its_length() -> None:
+    """A regular expression that backtracked took seconds for 40 KB of this; ten times as much must be nothing."""
+    with pytest.raises(BodyError):
+        decode_collection(b'{"value":["' + b'\\"' * 200_000, 10)

@@ -15,7 +15,7 @@ from gateway.policy import data_dictionary
 from gateway.policy.compilation import GatewayRules
 from gateway.policy.documents import Role, RoleDocument, Source, validate
 from gateway.policy.model import Policy
-from gateway.policy.profile import Profile
+from gateway.policy.profile import Link, Profile
 from gateway.sandbox.rows import metadata_document, sandbox_schema
 from gateway.store.documents import read_document
 from tests.support import CONFIG, policy, role, syndication, template
@@ -390,17 +390,106 @@ def test_a_rule_that_cannot_be_decided_any_more_denies_its_resource_and_no_other
     base = role({"Property": {**PROPERTY, "Filter": "WaterfrontYN eq true"}, "Member": MEMBER})
     over = template(FieldOverrides={"Property": {"Land": {"ListPrice": {"Rule": "Hidden"}}}})
 
-    compiled = policy(base, over, schema=schema_without("WaterfrontYN"), deny_broken=True)
+    compiled = policy(base, over, schema=schema_without("WaterfrontYN"), earlier=sandbox_schema())
 
     assert compiled.resources["Property"].broken
     assert not compiled.resources["Member"].broken
+
+
+@pytest.mark.channel("C260", "C350")
+def test_documents_that_were_never_whole_are_not_served_because_a_schema_came_before() -> None:
+    """An attack found this: a second fetch of the metadata turned a misspelt Hidden into a note."""
+    over = template(
+        RestrictiveFilters={"Propertys": {"Filter": "City eq 'A'"}},
+        FieldOverrides={"Property": {"All": {"ListPrise": {"Rule": "Hidden"}}}},
+    )
+
+    told = faults(role({"Property": PROPERTY}), over, earlier=sandbox_schema())
+
+    assert any("Propertys" in line for line in told)
+
+
+@pytest.mark.channel("C260", "C350")
+def test_a_misspelt_field_denies_its_resource_even_after_an_earlier_schema() -> None:
+    over = template(FieldOverrides={"Property": {"All": {"ListPrise": {"Rule": "Hidden"}}}})
+
+    assert policy(role({"Property": PROPERTY}), over, earlier=sandbox_schema()).resources["Property"].broken
+
+
+@pytest.mark.channel("C333", "C357")
+def test_a_constraint_of_the_metadata_does_not_stand_in_for_the_kind_of_parent() -> None:
+    """An attack found this: keys of members and listings may be equal, and the photos of one showed under the other."""
+    constraint = (
+        '<ReferentialConstraint Property="MemberKey" ReferencedProperty="ResourceRecordKey"/></NavigationProperty>'
+    )
+    text = metadata_document().decode()
+    start = text.index('<EntityType Name="Member">')
+    old = '<NavigationProperty Name="Media" Type="Collection(Sandbox.Media)"/>'
+    schema = parse_metadata((text[:start] + text[start:].replace(old, old[:-2] + ">" + constraint, 1)).encode())
+    base = role({"Member": {"Fields": {"All": {"Visible": ["MemberFullName", "Media"]}}}, "Media": MEDIA})
+    links = Profile(links={"Member": {"Media": Link(local="MemberKey", target="ResourceRecordKey")}})
+
+    for compiled in (policy(base, schema=schema), policy(base, profile=links)):
+        link = compiled.resources["Member"].navigation["Media"].link
+        assert link is not None
+        assert (link.discriminator, link.values) == ("ResourceName", ("Member",))
+
+
+@pytest.mark.channel("C340")
+def test_fields_that_nobody_may_reveal_are_spelt_right_or_a_fault() -> None:
+    base = role({"Member": {"Default": "Visible"}}, NeverVisible={"Members": ["MemberEmail"]})
+    wrong = role(
+        {"Member": {"Default": "Visible"}}, NeverVisible={"Membrs": ["MemberEmail"], "Member": ["MemberEmial"]}
+    )
+    rules = GatewayRules(Source("gateway.yaml"), never_visible={"Agent": ("MemberFax", "MemberFaks")})
+
+    assert "MemberEmail" not in visible(policy(base), "Member")
+    told = faults(wrong, rules=rules)
+    assert any("NeverVisible.Membrs: `Membrs` is no resource" in line for line in told)
+    assert any("NeverVisible.Member.0: `MemberEmial` is no field" in line for line in told)
+    assert any("policy.never_visible.Agent.1: `MemberFaks` is no field" in line for line in told)
+
+
+def test_what_follows_what_names_resources_that_exist() -> None:
+    rules = GatewayRules(Source("gateway.yaml"), follows={"Nonsense": ("Property",), "Media": ("Prperty",)})
+
+    told = faults(role({"Property": PROPERTY}), rules=rules)
+
+    assert any("policy.follows.Nonsense: `Nonsense`" in line for line in told)
+    assert any("policy.follows.Media: `Prperty`" in line for line in told)
+
+
+def test_one_class_under_two_spellings_is_a_fault() -> None:
+    rules = {
+        "Residential Lease": {"City": {"Rule": "Visible", "When": "WaterfrontYN eq true"}},
+        "ResidentialLease": {"City": {"Rule": "Visible"}},
+    }
+
+    told = faults(role({"Property": PROPERTY}), template(FieldOverrides={"Property": rules}))
+
+    assert any("ResidentialLease.City: `City` has two rules for one class" in line for line in told)
+
+
+def test_a_name_that_no_client_could_write_is_left_out_and_noted() -> None:
+    text = (
+        metadata_document()
+        .decode()
+        .replace(
+            '<EntityType Name="Property">', '<EntityType Name="Property"><Property Name="Größe" Type="Edm.String"/>', 1
+        )
+    )
+
+    compiled = policy(role({"Property": {"Default": "Visible"}}), schema=parse_metadata(text.encode()))
+
+    assert "Größe" not in visible(compiled)
+    assert any("Größe" in note for note in compiled.notes)
 
 
 @pytest.mark.channel("C350")
 def test_a_vanished_field_that_was_only_shown_or_hidden_is_noted() -> None:
     over = template(FieldOverrides={"Property": {"All": {"TotalBaths": {"Rule": "Visible"}}}})
 
-    compiled = policy(role({"Property": PROPERTY}), over, schema=schema_without("TotalBaths"), deny_broken=True)
+    compiled = policy(role({"Property": PROPERTY}), over, schema=schema_without("TotalBaths"), earlier=sandbox_schema())
 
     assert not compiled.resources["Property"].broken
     assert any("TotalBaths" in note for note in compiled.notes)

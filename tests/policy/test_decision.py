@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
 from datetime import UTC, datetime
 
 import pytest
 
 from gateway.errors import Code, Refusal
+from gateway.odata.ast import TRUE
+from gateway.odata.literals import Timestamp, parse_timestamp
 from gateway.odata.parser import Limits
 from gateway.odata.printer import query_options
 from gateway.odata.request import parse_request
-from gateway.odata.ast import TRUE
-from gateway.odata.literals import Timestamp, parse_timestamp
 from gateway.policy.binding import bind_policy
 from gateway.policy.decision import Position, Settings, decide
 from gateway.policy.model import Policy

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from gateway.errors import ConfigurationError
 from gateway.store.api_keys import digest
 from gateway.store.configuration import Configuration, load_configuration
+from gateway.store.documents import read_document
 from tests.support import CONFIG, TOKEN_KEY, write_configuration
+from tools.schemas import schemas, text_of
 
 SECRETS = {"GATEWAY__SECURITY__KEY_PEPPER": "p" * 16, "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY}
 
@@ -72,7 +75,8 @@ def test_every_fault_of_every_file_is_told_at_once_with_its_line(directory: Path
             "templates/t.json:2: the key `Name` is given twice",
         ),
         ("roles/idx.yaml", "Role: idx\n  bad: [\n", "roles/idx.yaml:2: is not well-formed"),
-        ("keys.yaml", "", "keys.yaml:1: is empty"),
+        ("keys.yaml", "", "keys.yaml:1: does not end with a line end"),
+        ("keys.yaml", "\n", "keys.yaml:1: is empty"),
         ("keys.yaml", "- a\n", "keys.yaml:1: must be a mapping"),
         ("keys.yaml", None, "keys.yaml: cannot be read: No such file or directory"),
         ("gateway.yaml", "upstream: {url: http://u}\n", "gateway.yaml:1: public_url: is missing"),
@@ -156,3 +160,43 @@ def test_bad_secrets_are_told_without_showing_them(directory: Path) -> None:
 def test_a_digest_depends_on_the_pepper() -> None:
     assert digest("demo-idx", "pepper of the demo, no secret") in load(CONFIG).keys
     assert digest("demo-idx", "p" * 16) not in load(CONFIG).keys
+
+
+# --- schemas for editors, and files that are being written
+
+
+def test_the_shipped_schemas_are_those_of_the_models() -> None:
+    for name, schema in schemas().items():
+        assert (CONFIG / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8") == text_of(schema), (
+            f"run tools/schemas.py ({name})"
+        )
+
+
+def test_the_example_files_satisfy_their_schemas() -> None:
+    files = {"gateway": ["gateway.yaml"], "keys": ["keys.yaml"], "syndications": ["syndications.yaml"]}
+    files["role"] = [f"roles/{path.name}" for path in (CONFIG / "roles").iterdir()]
+    files["template"] = [f"templates/{path.name}" for path in (CONFIG / "templates").iterdir()]
+    for name, paths in files.items():
+        validator = Draft202012Validator(schemas()[name])
+        for path in paths:
+            assert not list(validator.iter_errors(read_document(CONFIG / path, path).data)), path
+
+
+@pytest.mark.parametrize("name", ["gateway.yaml", "templates/company-idx.json", "roles/idx.yaml", "keys.yaml"])
+def test_a_file_cut_in_the_middle_of_a_line_is_a_fault(directory: Path, name: str) -> None:
+    """YAML cannot tell a file that ends early from a shorter one; its last line must be whole, and JSON must close."""
+    write_configuration(directory)
+    text = (CONFIG / name).read_text(encoding="utf-8").rstrip()
+    for end in range(1, len(text), max(1, len(text) // 60)):
+        if text[end - 1] != "\n":
+            (directory / name).write_text(text[:end], encoding="utf-8")
+            assert any(line.startswith(name) for line in faults(directory)), end
+
+
+@pytest.mark.parametrize("name", ["gateway.yaml", "templates/company-idx.json", "keys.yaml"])
+def test_a_file_that_is_a_folder_or_unreadable_is_told(directory: Path, name: str) -> None:
+    write_configuration(directory)
+    (directory / name).unlink()
+    (directory / name).mkdir()
+
+    assert any(line.startswith(f"{name}: cannot be read") for line in faults(directory))

@@ -1,0 +1,109 @@
+"""Why a request is answered as it is: what a plan asks, which rules fired, and what the answer will lose.
+
+Derived from the very plan that is carried out, so it cannot tell another story (DESIGN sections 3 and 14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway.odata.ast import TRUE, Query
+from gateway.odata.printer import print_expression, query_options
+from gateway.odata.walk import properties
+from gateway.policy.model import Origin, Policy, ResourcePolicy
+from gateway.policy.plan import NestedPlan, Plan, Read, RecordPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """One thing that a rule does: to which resource, what, and where the rule was written (None: built in)."""
+
+    resource: str
+    text: str
+    origin: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """``kind`` of the plan; ``asked`` are the options of the upstream request, not encoded, without paging.
+
+    ``rules`` are row rules, ``guards`` what the named fields demand, ``withheld`` what is fetched for policy alone,
+    ``lost`` what is taken from records that are permitted.
+    """
+
+    kind: str
+    resource: str
+    canonical: str
+    asked: tuple[tuple[str, str], ...] = ()
+    rules: tuple[Because, ...] = ()
+    guards: tuple[Because, ...] = ()
+    withheld: tuple[Because, ...] = ()
+    lost: tuple[Because, ...] = ()
+
+
+def explain(plan: Plan, policy: Policy, query: Query) -> Explanation:
+    """The explanation of a plan.
+
+    Args:
+        query: of the client, as it was parsed; the guard follows from the names in it.
+    """
+    if not isinstance(plan, Read):
+        return Explanation(plan.kind, plan.context.partition("(")[0], "answered without asking the upstream")
+    resource = policy.resources[plan.resource]
+    levels = list(_levels(plan.record, policy))
+    return Explanation(
+        plan.kind,
+        plan.resource,
+        plan.canonical,
+        tuple(query_options(plan.ask)),
+        tuple(Because(level.name, print_expression(part.expression), part.origin)
+              for _, level in levels for part in level.parts),
+        tuple(_guards(plan.record, resource, query)),
+        tuple(Because(level.name, ", ".join(names)) for record, level in levels if (names := _withheld(record))),
+        tuple(lost for record, level in levels for lost in _lost(record, level)),
+    )  # fmt: skip
+
+
+def _levels(record: RecordPlan, policy: Policy) -> Iterator[tuple[RecordPlan, ResourcePolicy]]:
+    yield record, policy.resources[record.resource]
+    for nested in record.nested:
+        yield from _levels(nested.record, policy)
+
+
+def _guards(record: RecordPlan, resource: ResourcePolicy, query: Query) -> Iterator[Because]:
+    """Each conditional field that filter or order names, with the condition that its name adds."""
+    if record.guard == TRUE:
+        return
+    named = [path.name for path in properties(query.filter)] if query.filter is not None else []
+    for name in dict.fromkeys([*named, *(item.path.name for item in query.orderby)]):
+        field = resource.fields[name]
+        if field.condition != TRUE:
+            yield Because(resource.name, f"{name} demands {print_expression(field.condition)}", field.origin)
+
+
+def _withheld(record: RecordPlan) -> list[str]:
+    emitted = {field.property.name for field in record.emitted}
+    return [name for name in record.types if name not in emitted]
+
+
+def _lost(record: RecordPlan, resource: ResourcePolicy) -> Iterator[Because]:
+    for field in record.emitted:
+        name = field.property.name
+        origin = resource.fields[name].origin
+        if field.condition != TRUE:
+            yield Because(resource.name, f"{name} unless {print_expression(field.condition)}", origin)
+        if field.clamp is not None:
+            yield Because(resource.name, f"{name} above {field.clamp}", Origin("ListingPhotoLimit"))
+    for nested in record.nested:
+        yield from _lost_of_nested(nested, resource)
+
+
+def _lost_of_nested(nested: NestedPlan, resource: ResourcePolicy) -> Iterator[Because]:
+    if nested.condition != TRUE:
+        origin = resource.navigation[nested.name].origin
+        yield Because(resource.name, f"{nested.name} unless {print_expression(nested.condition)}", origin)
+    if nested.photo is not None:
+        yield Because(
+            nested.record.resource, f"photos after the first {nested.photo.limit}", Origin("ListingPhotoLimit")
+        )
