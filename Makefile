@@ -7,7 +7,7 @@ DEV := $(VENV)/dev
 INTEROP := $(VENV)/interop
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check lint types interop pins clean
+.PHONY: demo test check lint types interop pythons pins clean
 .DEFAULT_GOAL := test
 
 $(RUN)/.done: requirements/run.txt
@@ -44,6 +44,9 @@ check: lint types test        ## lint, types and tests
 
 interop: $(INTEROP)/.done     ## against servers that nobody here wrote
 	$(INTEROP)/bin/python -m pytest -m interop
+
+pythons:                      ## the suite under the other Pythons of this machine
+	PYTHON=$(PYTHON) tools/pythons.sh
 
 pins:                         ## renew the pinned requirements
 	rm -rf $(VENV)/pins && $(PYTHON) -m venv $(VENV)/pins

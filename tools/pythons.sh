@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Runs the test suite under each Python that the project supports and this machine has, apart from the one of `make test`.
+# Usage: tools/pythons.sh          A version that cannot be had is said so and skipped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+interpreter() {  # the path of a working interpreter of version $1, from PATH or from pyenv
+  if command -v "python$1" >/dev/null && "python$1" -c '' 2>/dev/null; then command -v "python$1"; return; fi
+  command -v pyenv >/dev/null || return 1
+  local full
+  full=$(pyenv versions --bare 2>/dev/null | grep -E "^$1\.[0-9]+$" | tail -n 1) || return 1
+  [ -n "$full" ] && echo "$(pyenv prefix "$full")/bin/python"
+}
+
+this=$("${PYTHON:-python3}" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+for version in 3.11 3.12 3.13; do
+  [ "$version" = "$this" ] && continue
+  python=$(interpreter "$version") || { echo "Python $version is not on this machine"; continue; }
+  venv=.venv/py$version
+  if [ ! -f "$venv/.done" ] || [ requirements/dev.txt -nt "$venv/.done" ]; then
+    rm -rf "$venv" && "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+    touch "$venv/.done"
+  fi
+  echo "Python $version"
+  "$venv/bin/python" -m pytest -n auto -m "not interop"
+done
