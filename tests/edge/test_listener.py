@@ -38,6 +38,8 @@ async def send(gateway: Harness, data: bytes) -> bytes:
         b"GET " + PATH + b"/Property HTTP/1.1\r\nX: 1\r\n\r\n",
         b"GET " + PATH + b"/Property\xff HTTP/1.1\r\n" + HOST + b"\r\n",
         b"GET " + PATH + b"/Prop\terty HTTP/1.1\r\n" + HOST + b"\r\n",
+        b"GET " + PATH + b"/Property HTTP/1.1\r\n" + HOST + b"Host: canary\r\n\r\n",
+        b"GET " + PATH + b"/Property HTTP/1.1\n" + b"Host: x\n\n",
         b"canary " + PATH + b"/Property HTTP/1.1\r\n" + HOST + b"\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"\x16\x03\x01canary\r\n\r\n",
@@ -70,12 +72,22 @@ async def test_bytes_that_are_no_proper_http_get_our_400(gateway: Harness, data:
         (b"GET " + PATH + b"/Property?$filter=%ff HTTP/1.1\r\n" + HOST + AUTH + b"\r\n", b"400"),
         (b"GET " + PATH + b"/Property?$filter=%00 HTTP/1.1\r\n" + HOST + AUTH + b"\r\n", b"400"),
         (b"GET " + PATH + b"/Property?$top=1&$top=2 HTTP/1.1\r\n" + HOST + AUTH + b"\r\n", b"400"),
+        (b"GET " + PATH + b"/Property?$filter=a&%24FILTER=b HTTP/1.1\r\n" + HOST + AUTH + b"\r\n", b"400"),
+        (b"GET " + PATH + b"/Property HTTP/1.1\r\n" + HOST + AUTH + b"Content-Length: 5\r\n\r\nother", b"400"),
+        (
+            b"GET " + PATH + b"/Property HTTP/1.1\r\n" + HOST + AUTH + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"400",
+        ),
+        (b"GET " + PATH + b"/Property%00 HTTP/1.1\r\n" + HOST + AUTH + b"\r\n", b"404"),
+        (b"GET " + PATH + b"/Property(%27a%27%27) HTTP/1.1\r\n" + HOST + AUTH + b"\r\n", b"404"),
+        (b"GET " + PATH + b"/Property?" + b"x" * 60_000 + b" HTTP/1.1\r\n" + HOST + AUTH + b"\r\n", b"414"),
+        (b"GET " + PATH + b"/Property HTTP/1.1\r\n" + HOST + AUTH + b"X: " + b"x" * 30_000 + b"\r\n\r\n", b"431"),
         (b"GET / HTTP/1.1\r\n" + HOST + AUTH + b"\r\n", b"404"),
         (b"GET " + PATH + b"/Property?$top=1 HTTP/1.0\r\n" + AUTH + b"\r\n", b"200"),
     ],
 )
 async def test_odd_targets_get_an_answer_of_the_table(gateway: Harness, data: bytes, status: bytes) -> None:
-    answer = await send(gateway, data.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    answer = await send(gateway, data.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
 
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.split(b" ")[1] == status
