@@ -122,7 +122,7 @@ class Requests:
             f"ListPrice in ({price},1,2)", f"City eq '{city}'", f"City ne '{city}'", f"startswith(City,'{city[:3]}')".replace("'''", "''"),
             f"ListingKey eq '{key}'", f"ListingKey gt '{key}'", "PropertyType eq 'Residential'", "PropertyType ne 'Residential'",
             f"BedroomsTotal gt {rng.randint(0, 6)}", "StandardStatus eq 'Closed'", "StandardStatus ne 'Active'", "StandardStatus eq 'ACTIVE'",
-            "PhotosCount gt 2", f"{rng.choice(self.HIDDEN)} eq 'x'", "SyndicateTo/any(x:x eq 'ListHub')",
+            "PhotosCount gt 2", "length(trim(City)) gt 6", "year(ModificationTimestamp) eq 2025", "ModificationTimestamp lt now() sub duration'P30D'", f"{rng.choice(self.HIDDEN)} eq 'x'", "SyndicateTo/any(x:x eq 'ListHub')",
         ])  # fmt: skip
 
     def filter(self, depth: int = 0) -> str:
@@ -156,7 +156,16 @@ class Requests:
             options.append(
                 "$expand="
                 + rng.choice(
-                    ["Media", "Media($select=Order,MediaURL)", "OpenHouse", "Media($filter=Order%20gt%202)", "Rooms"]
+                    [
+                        "Media",
+                        "Media($select=Order,MediaURL)",
+                        "OpenHouse",
+                        "Media($filter=Order%20gt%202)",
+                        "Media($orderby=Order%20desc;$top=1;$count=true)",
+                        "Media($skip=1;$select=MediaURL)",
+                        "Media($filter=contains(ShortDescription,%27canary%27);$count=true)",
+                        "Rooms",
+                    ]
                 )
             )
         if rng.random() < 0.3:
