@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
@@ -89,3 +90,12 @@ def _scalar(raw: msgspec.Raw, reference: TypeReference) -> Scalar | Unknown:
     if name == "Edm.String" or not reference.is_primitive:
         return string
     return UNKNOWN
+
+
+def as_members(value: Value | Unknown, displays: Mapping[str, str]) -> Value | Unknown:
+    """An enumeration's value by its members where the upstream sent display texts."""
+    if isinstance(value, tuple):
+        return tuple(displays.get(item, item) if isinstance(item, str) else item for item in value)
+    if not isinstance(value, str):
+        return value
+    return displays.get(value) or ",".join(displays.get(part.strip(), part.strip()) for part in value.split(","))

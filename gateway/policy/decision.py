@@ -6,6 +6,7 @@ None of them depends on data, and none can tell a hidden name from one that neve
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -24,7 +25,7 @@ from gateway.odata.ast import (
     conjunction,
 )
 from gateway.odata.csdl import Property
-from gateway.odata.literals import Kind, Literal, Timestamp, parse_number
+from gateway.odata.literals import EnumValue, Kind, Literal, Timestamp, parse_number, string
 from gateway.odata.parser import ODataSyntaxError, Segment, parse_segment
 from gateway.odata.printer import print_query
 from gateway.odata.request import Request
@@ -316,14 +317,34 @@ class _Decision:
             tuple(plan for plan, _ in nested),
             MappingProxyType(types),
             self.profile.reading,
+            self._displays(types),
         )
         filter_parts = [part for part in (rule, guard, pinned, client) if part != TRUE]
         asked = Query(
-            filter=conjunction(*filter_parts) if filter_parts else None,
+            filter=self._spelled(conjunction(*filter_parts)) if filter_parts else None,
             select=tuple(SelectItem(name) for name in types),
             expand=tuple(item for _, item in nested),
         )
         return _Level(record, asked, client)
+
+    def _spelled(self, condition: Expression) -> Expression:
+        """The condition with enumeration literals as the upstream wants to read them."""
+        if self.profile.enum_literal == "qualified":
+            return condition
+
+        def unqualified(literal: Literal) -> Literal:
+            return string(literal.value.members) if isinstance(literal.value, EnumValue) else literal
+
+        return walk.replace_literals(condition, unqualified)
+
+    def _displays(self, types: Mapping[str, Property]) -> Mapping[str, Mapping[str, str]]:
+        """Display text to member, for the enumerations among the fetched fields that have display texts."""
+        found: dict[str, Mapping[str, str]] = {}
+        for name, declared in types.items():
+            enum = self.policy.schema.enum_types.get(declared.type.name)
+            if enum is not None and enum.display:
+                found[name] = {text: member for member, text in enum.display.items() if text not in enum.members}
+        return MappingProxyType(found)
 
     def _fold(self, condition: Expression) -> Expression:
         return fold_now(condition, self.now)
@@ -455,7 +476,7 @@ class _Decision:
         )
         rule = None if level.record.rule == TRUE or not is_collection else level.record.rule
         asked = Query(
-            filter=rule,
+            filter=None if rule is None else self._spelled(rule),
             select=tuple(SelectItem(name) for name in types),
             expand=level.query.expand,
             count=True if plan.complete else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.odata.ast import TRUE, Expression, OrderByItem, Query
 from gateway.odata.csdl import Property
@@ -67,7 +67,8 @@ class RecordPlan:
     """What a record of one resource becomes, after it is proven to be one that the policy permits.
 
     ``rule`` and ``guard`` must be definitely true of the record as received. ``types`` are the declared properties
-    of everything that is fetched, emitted or withheld; ``emitted`` is in the order of the model.
+    of everything that is fetched, emitted or withheld; ``emitted`` is in the order of the model. ``displays`` has, for
+    enumerations, display text to member: an upstream may send either.
     """
 
     resource: str
@@ -78,6 +79,7 @@ class RecordPlan:
     nested: tuple[NestedPlan, ...]
     types: Mapping[str, Property]
     reading: Reading = STRICT
+    displays: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

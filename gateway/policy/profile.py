@@ -40,6 +40,8 @@ class Profile(BaseModel):
     date_parts: OneOf["utc", "untrusted"] = "untrusted"
     #: ``@odata.count`` is the number of rows that match, not an estimate.
     counts: OneOf["exact", "untrusted"] = "untrusted"
+    #: How literals of enumerations are written: ``Ns.Type'Member'`` or ``'Member'``.
+    enum_literal: OneOf["qualified", "string"] = "qualified"
     #: The most records that one request brings; None where the upstream tells by a next link.
     page_max: Annotated[int, Field(ge=1)] | None = None
     #: Resource to the field that holds the class of a record.

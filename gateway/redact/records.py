@@ -12,7 +12,7 @@ from gateway.odata.ast import TRUE, Expression
 from gateway.odata.evaluate import evaluate
 from gateway.odata.json_format import BodyError, Record
 from gateway.odata.literals import Value
-from gateway.odata.values import UNKNOWN, Unknown, typed_value
+from gateway.odata.values import UNKNOWN, Unknown, as_members, typed_value
 from gateway.policy.plan import EmittedField, NestedPlan, RecordPlan
 from gateway.redact.fields import ShapeError, emit_clamped, emit_value
 from gateway.redact.media import rank, within_limit
@@ -58,6 +58,8 @@ class _Row:
                 found = UNKNOWN
             else:
                 found = typed_value(self.record.members.get(name), declared.type)
+                if name in self.plan.displays:
+                    found = as_members(found, self.plan.displays[name])
             self._values[name] = found
         return found  # type: ignore[return-value]  # the row itself stands for "not asked yet" only above
 

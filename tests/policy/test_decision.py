@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,6 +10,8 @@ import pytest
 
 from gateway.errors import Code, Refusal
 from gateway.odata.ast import TRUE
+from gateway.odata.csdl import parse_metadata
+from gateway.odata.json_format import decode_record
 from gateway.odata.literals import Timestamp, parse_timestamp
 from gateway.odata.parser import Limits
 from gateway.odata.printer import query_options
@@ -18,6 +21,8 @@ from gateway.policy.decision import Position, Settings, decide
 from gateway.policy.model import Policy
 from gateway.policy.plan import Local, Plan, Read
 from gateway.policy.profile import Profile
+from gateway.redact.records import Tally, ViolationError, redact
+from tests.odata.test_csdl import BODY, HEAD, TAIL
 from tests.support import TRUSTING, policy, role, template
 
 FIELDS = [
@@ -457,3 +462,31 @@ def test_a_broken_resource_is_unavailable_and_others_are_not() -> None:
 def test_the_context_shows_the_clients_own_projection_only() -> None:
     assert read("Property?$select=City,ListPrice").context == "Property(City,ListPrice)"
     assert read("Property").context == "Property"
+
+
+# --- enumerations
+
+
+@pytest.mark.channel("C47")
+@pytest.mark.parametrize(("spelling", "literal"), [("qualified", "Ns.Status'Active'"), ("string", "'Active'")])
+def test_enumerations_are_spelt_as_the_profile_says_and_compared_by_member(spelling: str, literal: str) -> None:
+    schema = parse_metadata((HEAD + BODY + TAIL).encode())
+    base = role({"Listings": {"Filter": "Status eq 'Active Now'", "Fields": {"All": {"Visible": ["Price", "Status"]}}}})
+    profile = TRUSTING.model_copy(update={"enum_literal": spelling})
+    compiled = policy(base, schema=schema, profile=profile)
+    request = parse_request("GET", "/r/Listings?$filter=Status%20has%20'Active'", root="/r", limits=Limits())
+
+    decided = decide(compiled, request, profile, Settings(), NOW)
+
+    assert isinstance(decided, Read)
+    assert (
+        dict(query_options(decided.ask))["$filter"]
+        == f"((Status ne null) and (Status eq {literal})) and (Status has {literal})"
+    )
+    for sent, permitted in (("Active", True), ("Active Now", True), ("Sold", False), ("active", False)):
+        record = decode_record(json.dumps({"Id": "1", "Status": sent, "Price": 1}).encode())
+        if permitted:
+            assert json.loads(redact(record, decided.record, Tally()))["Status"] == sent
+        else:
+            with pytest.raises(ViolationError):
+                redact(record, decided.record, Tally())
