@@ -19,15 +19,17 @@ from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Result, Tra
 from gateway.edge.latch import LatchedError
 from gateway.errors import Code, Refusal, upstream_error
 from gateway.observe.events import Complaint, Event, RequestHandled
+from gateway.odata.csdl import Schema
 from gateway.odata.literals import Timestamp
 from gateway.odata.parser import Limits
-from gateway.odata.request import Request, parse_request
+from gateway.odata.request import JSON_FORMATS, Request, parse_request
 from gateway.odata.shape import query_shape
 from gateway.policy.decision import READ_METHODS, Position, Settings, decide
 from gateway.policy.model import Policy
-from gateway.policy.plan import Local, Read
+from gateway.policy.plan import Local, Plan, Read
 from gateway.policy.profile import Profile
 from gateway.redact.links import collection_body, entity_body, service_document
+from gateway.redact.metadata import metadata_json, metadata_xml
 from gateway.store.api_keys import ApiKey
 from gateway.store.configuration import Configuration
 from gateway.store.snapshot import Snapshot
@@ -75,6 +77,7 @@ class Gateway:
         self._clock = clock
         self._decision = Settings(page_size=configuration.settings.requests.page_size)
         # Parsed requests by method and target: bounded, and free of policy, so shared by all keys.
+        self._documents: LRUCache[tuple[str, bool], tuple[Schema, bytes]] = LRUCache(maxsize=64)
         # A parsed request weighs up to seventy times its text, so both are bounded.
         self._parsed: LRUCache[tuple[str, str], Request] = LRUCache(
             maxsize=_CACHED_BYTES, getsizeof=lambda request: request.weight
@@ -123,10 +126,10 @@ class Gateway:
         parsed, position = self._continued(parsed, story)
         now = position.now if position else self._instant()
         plan = decide(policy, parsed, self._profile(snapshot), self._decision, now, position)
-        _check_accept(request)
+        _check_accept(request, plan)
         match plan:
             case Local():
-                return self._local(plan, story)
+                return self._local(plan, policy, parsed, request, story)
             case Read():
                 self._check_link(plan, now, story)
                 result = await self._enforcement.read(plan, self._profile(snapshot), story.trace)
@@ -202,13 +205,27 @@ class Gateway:
         )
         return f"{self._public_url}/{plan.resource}?$skiptoken={token}"
 
-    def _local(self, plan: Local, story: _Story) -> web.Response:
+    def _local(
+        self, plan: Local, policy: Policy, parsed: Request, request: web.BaseRequest, story: _Story
+    ) -> web.Response:
+        if plan.kind == "metadata":
+            as_json = _wants_json(parsed, request)
+            content_type = "application/json" if as_json else "application/xml"
+            return responses.answer(self._metadata(policy, as_json=as_json), story.request_id, content_type)
         if plan.kind == "service":
             return responses.answer(service_document(self._public_url, plan.select or ()), story.request_id)
         if plan.kind == "count":
             return responses.answer(b"0", story.request_id, "text/plain")
         body = collection_body(self._public_url, plan.context, (), count=0 if plan.total else None, next_link=None)
         return responses.answer(body, story.request_id)
+
+    def _metadata(self, policy: Policy, *, as_json: bool) -> bytes:
+        """The policy's own metadata, written once for each effective policy and schema."""
+        schema, document = self._documents.get((policy.fingerprint, as_json), (None, b""))
+        if schema is not policy.schema:  # sizes and names of lookups are no part of a policy, and may change under it
+            document = metadata_json(policy) if as_json else metadata_xml(policy)
+            self._documents[policy.fingerprint, as_json] = policy.schema, document
+        return document
 
     def _data(self, plan: Read, result: Result, now: Timestamp, story: _Story) -> web.Response:
         if plan.kind == "count":
@@ -265,12 +282,30 @@ def _check_framing(request: web.BaseRequest) -> None:
         raise Refusal(Code.BAD_REQUEST, "a read has no body", headers={"Connection": "close"})
 
 
-def _check_accept(request: web.BaseRequest) -> None:
-    """JSON is what there is; a client that takes no JSON is told so (C162)."""
+def _accepted(request: web.BaseRequest) -> list[str]:
+    """The media ranges of the Accept headers, without parameters; empty where anything is welcome."""
     offered = request.headers.getall("Accept", [])
-    ranges = [part.partition(";")[0].strip().lower() for header in offered for part in header.split(",")]
-    if ranges and not {"*/*", "application/*", "application/json", "text/plain", "text/*", ""} & set(ranges):
-        raise Refusal(Code.NOT_ACCEPTABLE, "only JSON is offered")
+    return [part.partition(";")[0].strip().lower() for header in offered for part in header.split(",")]
+
+
+def _check_accept(request: web.BaseRequest, plan: Plan) -> None:
+    """JSON is what there is, XML beside it for metadata; a client that takes neither is told so (C162)."""
+    ranges = _accepted(request)
+    welcome = {"*/*", "application/*", "application/json", "text/plain", "text/*", ""}
+    if isinstance(plan, Local) and plan.kind == "metadata":
+        welcome |= {"application/xml", "text/xml"}
+    if ranges and not welcome & set(ranges):
+        raise Refusal(Code.NOT_ACCEPTABLE, "this format is not offered")
+
+
+def _wants_json(parsed: Request, request: web.BaseRequest) -> bool:
+    """Metadata is XML unless $format or the first range that decides says JSON."""
+    if parsed.query.format is not None:
+        return parsed.query.format in JSON_FORMATS
+    for part in _accepted(request):
+        if part in ("application/json", "application/xml", "text/xml"):
+            return part == "application/json"
+    return False
 
 
 def _policy(snapshot: Snapshot | None, key: ApiKey) -> Policy:

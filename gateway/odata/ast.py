@@ -222,6 +222,7 @@ class Query:
     skip: int | None = None
     count: bool | None = None
     skiptoken: str | None = None
+    format: str | None = None
 
 
 EMPTY_QUERY = Query()

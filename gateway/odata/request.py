@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.errors import Code, Refusal, invalid_query, not_found, not_offered
+from gateway.errors import Refusal, invalid_query, not_found, not_offered
 from gateway.odata import parser, walk
 from gateway.odata.ast import EMPTY_QUERY, Query
 from gateway.odata.literals import Alias, Literal
@@ -25,12 +25,14 @@ OFFERED = ("$filter", "$select", "$expand", "$orderby", "$top", "$skip", "$count
 NOT_OFFERED = ("$apply", "$compute", "$search", "$deltatoken", "$schemaversion", "$index", "$levels", "$id")
 #: 4.01 lets every system option go without ``$`` but these two.
 _DOLLAR_REQUIRED = ("$skiptoken", "$deltatoken")
-_JSON_FORMATS = (
+#: Values of $format, in lower case and without blanks: for data, and beside them for metadata.
+JSON_FORMATS = (
     "json",
     "application/json",
     "application/json;odata.metadata=minimal",
     "application/json;odata.metadata=none",
 )
+XML_FORMATS = ("xml", "application/xml")
 
 KeyPredicate = tuple[tuple[str | None, Literal], ...]
 
@@ -181,8 +183,8 @@ def parse_query(options: dict[str, str], limits: Limits) -> Query:
         except NotOfferedError as error:
             raise not_offered(error.what) from None
     query = inline_aliases(query, read_aliases(options, limits))
-    if "$format" in options and options["$format"].translate(_ASCII_LOWER).replace(" ", "") not in _JSON_FORMATS:
-        raise Refusal(Code.NOT_ACCEPTABLE, "only JSON is offered", target="$format")
+    if "$format" in options:
+        query = replace(query, format=options["$format"].translate(_ASCII_LOWER).replace(" ", ""))
     return query
 
 

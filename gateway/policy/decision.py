@@ -28,7 +28,7 @@ from gateway.odata.csdl import Property
 from gateway.odata.literals import EnumValue, Kind, Literal, Timestamp, parse_number, string
 from gateway.odata.parser import ODataSyntaxError, Segment, parse_segment
 from gateway.odata.printer import print_query
-from gateway.odata.request import Request
+from gateway.odata.request import JSON_FORMATS, XML_FORMATS, Request
 from gateway.odata.values import INTEGERS
 from gateway.policy.conditions import Binder, UnfitError, UnknownNameError, fold, fold_now, is_contradiction
 from gateway.policy.model import NavigationPolicy, PhotoRule, Policy, ResourcePolicy
@@ -127,12 +127,12 @@ class _Decision:
         if not first:
             self._require_read()
             self._check_options("service")
-            readable = (name for name, resource in self.policy.resources.items() if not _is_dependent(resource))
+            readable = (name for name, resource in self.policy.resources.items() if resource.is_addressable)
             return Local("service", select=tuple(readable))
         if first == ("$metadata",) and len(self.request.path.segments) == 1:
             self._require_read()
-            self._check_options("service")
-            raise not_offered("$metadata")
+            self._check_options("metadata")
+            return Local("metadata")
         if first[0] in _KNOWN_ROOTS or first[0].startswith("$crossjoin"):
             raise not_offered(first[0].partition("(")[0])
         raise not_found()
@@ -208,6 +208,9 @@ class _Decision:
             raise invalid_query(f"`{option}` is not possible here", option)
         if self.request.fault is not None:
             raise self.request.fault.again()
+        formats = (*JSON_FORMATS, *XML_FORMATS) if kind == "metadata" else JSON_FORMATS
+        if self.request.query.format is not None and self.request.query.format not in formats:
+            raise Refusal(Code.NOT_ACCEPTABLE, "this format is not offered", target="$format")
         if "$skiptoken" in self.request.options and self.position is None:
             raise invalid_query("`$skiptoken` is not one of ours", "$skiptoken")
 
@@ -253,7 +256,7 @@ class _Decision:
         """Rows that follow a parent, and ranked photos, are served below their parent only, until joins exist."""
         if resource.broken:
             raise Refusal(Code.UNAVAILABLE, "this resource cannot be served at present", headers={"Retry-After": "60"})
-        if _is_dependent(resource):
+        if not resource.is_addressable:
             raise not_offered("reading dependent resources other than by $expand of their parent")
 
     def _require_counts(self, level: _Level) -> None:
@@ -520,10 +523,6 @@ class _Decision:
         for expression in (resource.rule, guard):
             needed.update(path.name for path in walk.properties(expression))
         return needed
-
-
-def _is_dependent(resource: ResourcePolicy) -> bool:
-    return bool(resource.parents) or resource.photo is not None
 
 
 def _named(query: Query) -> list[PropertyPath]:

@@ -93,6 +93,11 @@ class ResourcePolicy:
         """Whether some rows of the upstream do not exist for the key."""
         return self.rule != TRUE or bool(self.parents) or self.photo is not None
 
+    @property
+    def is_addressable(self) -> bool:
+        """Whether its rows can be asked for directly; rows that follow a parent, and ranked photos, only below it."""
+        return not self.parents and self.photo is None
+
     def conditions(self) -> Iterator[tuple[str, Expression]]:
         for name, field in self.fields.items():
             yield name, field.condition

@@ -95,7 +95,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """An answer without the upstream: ``service`` (of the sets ``select``), an empty ``collection`` or ``count``."""
+    """An answer without the upstream: ``service`` (of the sets ``select``), ``metadata``, an empty ``collection`` or
+    ``count``."""
 
     kind: str
     total: bool = False

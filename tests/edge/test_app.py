@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.odata.ast import Query
+from gateway.odata.csdl import parse_metadata
 from gateway.odata.parser import parse_filter
 from gateway.sandbox.server import Sandbox
 from tests.support import CONFIG, ROOT, Harness, configuration, key_file, running, write_configuration
@@ -401,6 +402,23 @@ async def test_forms_of_http_that_nobody_needs_are_refused(gateway: Harness) -> 
 async def test_a_target_that_is_too_long_is_414_and_headers_431(gateway: Harness) -> None:
     assert (await gateway.get("Property?$filter=" + "x" * 33_000)).status == 414
     assert (await gateway.request("GET", f"{ROOT}/Property", "demo-idx", {"X-A": "x" * 17_000})).status == 431
+
+
+@pytest.mark.channel("C162", "C165", "C311")
+@pytest.mark.parametrize("key", KEYS)
+async def test_metadata_is_of_the_key_and_covers_every_answer(gateway: Harness, key: str) -> None:
+    document = await gateway.get("$metadata", key)
+    schema = parse_metadata(document.body)
+    again = await gateway.get("$metadata", key)
+    as_json = await gateway.request("GET", f"{ROOT}/$metadata", key, {"Accept": "application/json"})
+
+    assert document.header("Content-Type") == "application/xml"
+    assert document == again
+    assert as_json.header("Content-Type") == "application/json"
+    assert (await gateway.request("GET", f"{ROOT}/$metadata", key, {"Accept": "text/html"})).status == 406
+    for name in schema.entity_sets:
+        for row in (await gateway.get(f"{name}?$top=20", key)).rows:
+            assert row.keys() <= schema.type_of(name).properties.keys()
 
 
 @pytest.mark.channel("C167")

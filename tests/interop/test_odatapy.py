@@ -164,5 +164,20 @@ async def test_the_seeds_template_is_enforced_on_a_server_nobody_here_wrote() ->
     assert hidden.body == fresh.body.replace(b"Qwertyuio", b"OwnerName")
 
 
+@pytest.mark.parametrize("key", KEYS)
+async def test_the_keys_own_metadata_is_readable_for_others(key: str) -> None:
+    from odatapy.edm.xml_io import XmlEdmProvider  # not there in the suite that skips this file
+
+    async with sandbox_running(Sandbox()) as sandbox, running(configuration(CONFIG, sandbox.url)) as gateway:
+        document = (await gateway.get("$metadata", key)).body
+        sets = {entry["name"] for entry in (await gateway.get("", key)).rows}
+
+    (schema,) = XmlEdmProvider(document).get_schemas()
+
+    assert {entity_set.name for entity_set in schema.entity_container.entity_sets} == sets
+    listing = next(kind for kind in schema.entity_types if kind.name == "Property")
+    assert ("OwnerName" in {declared.name for declared in listing.properties}) is (key == "demo-private")
+
+
 _LISTED = {"Residential", "Residential Lease", "Residential Income", "Land", "Manufactured In Park", "Farm", "Commercial Sale", "Commercial Lease",
            "Business Opportunity"}  # fmt: skip

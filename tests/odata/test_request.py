@@ -73,14 +73,6 @@ def test_empty_and_odd_values_are_refused(query: str) -> None:
     assert fault(query)[1] == 400
 
 
-@pytest.mark.channel("C162")
-def test_only_json_is_a_format() -> None:
-    assert read("$format=json").fault is None
-    assert read("$format=application/json;odata.metadata=none").fault is None
-    for other in ("atom", "xml", "application/json;odata.metadata=full", "text/html"):
-        assert fault(f"$format={other}") == ("NotAcceptable", 406)
-
-
 @pytest.mark.channel("C191")
 def test_syntax_faults_differ_by_position_only() -> None:
     refusals = [read(f"$filter={text}").fault for text in ("a%20eq", "a%20eq%20b", "a%20add%201")]

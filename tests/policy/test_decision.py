@@ -252,8 +252,7 @@ def test_a_clamped_counter_is_shown_and_neither_searched_nor_sorted_by() -> None
         ("Property('k')/Media/$ref", Code.NOT_IMPLEMENTED), ("Property('k')/Media('m')", Code.NOT_IMPLEMENTED),
         ("Property('k')/$value", Code.NOT_IMPLEMENTED), ("Property/$ref", Code.NOT_IMPLEMENTED), ("Property/$query", Code.NOT_IMPLEMENTED),
         ("Property/$filter(@f)", Code.NOT_IMPLEMENTED), ("$batch", Code.NOT_IMPLEMENTED), ("$all", Code.NOT_IMPLEMENTED),
-        ("$entity", Code.NOT_IMPLEMENTED), ("$crossjoin(Property,Member)", Code.NOT_IMPLEMENTED), ("$metadata", Code.NOT_IMPLEMENTED),
-        ("$1", Code.NOT_FOUND), ("$metadata/Property", Code.NOT_FOUND), ("Property/abc", Code.NOT_FOUND),
+        ("$entity", Code.NOT_IMPLEMENTED), ("$crossjoin(Property,Member)", Code.NOT_IMPLEMENTED),         ("$1", Code.NOT_FOUND), ("$metadata/Property", Code.NOT_FOUND), ("Property/abc", Code.NOT_FOUND),
         ("Property('k')/Media/$links", Code.NOT_FOUND), ("Property/Ns.Sub", Code.NOT_FOUND), ("Property(1)", Code.NOT_FOUND),
         ("Property('a','b')", Code.NOT_FOUND), ("Property(ListingKey='a',ListingKey='a')", Code.NOT_FOUND), ("vow/Property", Code.NOT_FOUND),
         ("PropertyRooms", Code.NOT_FOUND), ("Media", Code.NOT_IMPLEMENTED), ("OpenHouse('h')", Code.NOT_IMPLEMENTED),
@@ -407,6 +406,25 @@ def test_a_client_has_no_bindings() -> None:
                                    "$filter=City eq @p&@p='a'&@p='b'", "$filter=City in @p&@p=('a')", "$orderby=@p&@p=City"])  # fmt: skip
 def test_aliases_that_are_no_literal_used_once_given_once_are_refused(query: str) -> None:
     assert code(f"Property?{query}") is Code.INVALID_QUERY
+
+
+@pytest.mark.channel("C162", "C166")
+@pytest.mark.parametrize(
+    ("target", "accepted"),
+    [("Property", False), ("$metadata", True), ("", False)],
+)
+def test_formats(target: str, accepted: bool) -> None:
+    for name in ("json", "application/json", "application/json;odata.metadata=none", "JSON"):
+        plan(f"{target}?$format={name}")
+    for name in ("xml", "application/xml"):
+        if accepted:
+            plan(f"{target}?$format={name}")
+        else:
+            assert code(f"{target}?$format={name}") is Code.NOT_ACCEPTABLE
+    for name in ("atom", "application/json;odata.metadata=full", "text/html"):
+        assert code(f"{target}?$format={name}") is Code.NOT_ACCEPTABLE
+    assert code("$metadata?$schemaversion=1") is Code.NOT_IMPLEMENTED
+    assert code("$metadata?$filter=City eq 'x'") is Code.INVALID_QUERY
 
 
 # --- counts, skips, empty filters

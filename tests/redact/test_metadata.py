@@ -1,0 +1,148 @@
+"""A key's own $metadata: everything that it can name, and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway.odata.csdl import Schema, parse_metadata
+from gateway.policy.model import Policy
+from gateway.redact.metadata import metadata_json, metadata_xml
+from gateway.sandbox.rows import metadata_document
+from tests.odata.test_csdl import BODY, HEAD, TAIL
+from tests.support import policy, role, template
+
+FIELDS = [
+    "City",
+    "ListPrice",
+    "PropertyType",
+    "Appliances",
+    "Media",
+    "ListOffice",
+    "ListOfficeKey",
+    "ListAgent",
+    "OpenHouse",
+    "PhotosCount",
+]
+BASE = role(
+    {
+        "Property": {
+            "Filter": "OwnerName ne 'x'",
+            "Fields": {"All": {"Visible": FIELDS}, "Land": {"Hidden": ["ListPrice"]}},
+        },
+        "Media": {"Fields": {"All": {"Visible": ["Order", "MediaURL"]}}},
+        "Office": {"Fields": {"All": {"Visible": ["OfficeName"]}}},
+    }
+)
+COMPILED = policy(
+    BASE, template(ListingPhotoLimit=3, RestrictiveFilters={"Property": {"Filter": "PrivateRemarks ne 'canary'"}})
+)
+
+
+def read(compiled: Policy) -> Schema:
+    return parse_metadata(metadata_xml(compiled))
+
+
+@pytest.mark.channel("C165", "C310", "C311")
+def test_it_names_what_exists_for_the_key_and_nothing_else() -> None:
+    schema = read(COMPILED)
+
+    assert set(schema.entity_sets) == {"Property", "Office"}  # media are read below their parent
+    assert set(schema.type_of("Property").properties) == set(COMPILED.resources["Property"].fields)
+    assert set(schema.type_of("Property").navigation) == {"Media", "ListOffice"}  # its target is closed, or not there
+    assert set(schema.types["Sandbox.Media"].properties) == {"MediaKey", "Order", "MediaURL"}
+    for document in (metadata_xml(COMPILED), metadata_json(COMPILED)):
+        for hidden in (
+            b"OwnerName",
+            b"PrivateRemarks",
+            b"canary",
+            b"StreetName",
+            b"Member",
+            b"PhotosChangeTimestamp",
+            b"OpenHouse",
+        ):
+            assert hidden not in document
+
+
+@pytest.mark.channel("C165")
+def test_hidden_things_of_the_upstream_change_no_byte() -> None:
+    """Another upstream that lacks what is hidden here, or describes it otherwise, gives the same document."""
+    text = metadata_document().decode()
+    more = text.replace(
+        '<EntityType Name="Property">', '<EntityType Name="Property"><Property Name="Brand" Type="Edm.String"/>', 1
+    )
+
+    assert metadata_xml(policy(BASE, schema=parse_metadata(more.encode()))) == metadata_xml(policy(BASE))
+
+
+@pytest.mark.channel("C309")
+def test_a_conditional_field_is_nullable() -> None:
+    text = metadata_document().decode()
+    start = text.index('<Property Name="ListPrice"')
+    strict = text[:start] + text[start:].replace("/>", ' Nullable="false"/>', 1)
+    schema = parse_metadata(strict.encode())
+
+    everywhere = role({"Property": {"Fields": {"All": {"Visible": ["ListPrice"]}}}})
+
+    assert not read(policy(everywhere, schema=schema)).type_of("Property").properties["ListPrice"].nullable
+    assert read(policy(BASE, schema=schema)).type_of("Property").properties["ListPrice"].nullable
+
+
+def test_keys_facets_lookups_and_links_are_those_of_the_upstream() -> None:
+    listing = read(COMPILED).type_of("Property")
+
+    assert listing.key == ("ListingKey",)
+    assert not listing.properties["ListingKey"].nullable
+    assert (listing.properties["ListPrice"].precision, listing.properties["ListPrice"].scale) == (14, 2)
+    assert listing.properties["PropertyType"].annotations == {"RESO.OData.Metadata.LookupName": "PropertyType"}
+    assert listing.properties["Appliances"].type.is_collection
+    assert listing.navigation["ListOffice"].constraints == (("ListOfficeKey", "OfficeKey"),)
+
+
+@pytest.mark.channel("C310")
+def test_an_enumeration_goes_with_the_last_field_that_uses_it() -> None:
+    schema = parse_metadata((HEAD + BODY + TAIL).encode())
+    shown = policy(role({"Listings": {"Fields": {"All": {"Visible": ["Status"]}}}}), schema=schema)
+    hidden = policy(role({"Listings": {"Fields": {"All": {"Visible": ["Price"]}}}}), schema=schema)
+
+    assert read(shown).enum_types["Ns.Status"].members == {"Active": 1, "Sold": 2}
+    assert b"Sold" not in metadata_xml(hidden)
+    assert b"Status" not in metadata_json(hidden)
+
+
+@pytest.mark.channel("C119")
+def test_two_sets_over_one_type_have_a_type_each() -> None:
+    text = metadata_document().decode()
+    second = text.replace(
+        '<EntitySet Name="Member"', '<EntitySet Name="Staff" EntityType="Sandbox.Member"/><EntitySet Name="Member"'
+    )
+    base = role(
+        {
+            "Member": {"Fields": {"All": {"Visible": ["MemberFullName"]}}},
+            "Staff": {"Fields": {"All": {"Visible": ["MemberEmail"]}}},
+        }
+    )
+
+    schema = read(policy(base, schema=parse_metadata(second.encode())))
+
+    assert set(schema.type_of("Member").properties) == {"MemberKey", "MemberFullName"}
+    assert set(schema.type_of("Staff").properties) == {"MemberKey", "MemberEmail"}
+
+
+def test_json_tells_what_xml_tells() -> None:
+    document = json.loads(metadata_json(COMPILED))
+    schema = read(COMPILED)
+    listing = document["Sandbox"]["Property"]
+
+    assert document["$EntityContainer"] == "Sandbox.Container"
+    assert {name for name in document["Sandbox"]["Container"] if not name.startswith("$")} == set(schema.entity_sets)
+    names = {name for name in listing if not name.startswith("$")}
+    assert names == {*schema.type_of("Property").properties, *schema.type_of("Property").navigation}
+    assert listing["ListOffice"] == {
+        "$Kind": "NavigationProperty",
+        "$Nullable": True,
+        "$Type": "Sandbox.Office",
+        "$ReferentialConstraint": {"ListOfficeKey": "OfficeKey"},
+    }
+    assert listing["ListPrice"] == {"$Type": "Edm.Decimal", "$Nullable": True, "$Precision": 14, "$Scale": 2}
