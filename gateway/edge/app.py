@@ -228,16 +228,24 @@ class Gateway:
         return document
 
     def _data(self, plan: Read, result: Result, now: Timestamp, story: _Story) -> web.Response:
-        if plan.kind == "count":
+        if plan.kind in ("count", "navigation count"):
             return responses.answer(str(result.total).encode("ascii"), story.request_id, "text/plain")
-        if plan.kind == "entity":
+        if plan.kind == "single" and not result.records:
+            return responses.nothing(story.request_id)
+        if plan.kind in ("entity", "single"):
             return responses.answer(entity_body(self._public_url, plan.context, result.records[0]), story.request_id)
         next_link = None
         if result.more:
             page = plan.page
             left = None if page.top is None else page.top - result.consumed
             next_link = self._link(plan, Position(page.skip + result.consumed, left, now), story)
-        body = collection_body(self._public_url, plan.context, result.records, count=result.total, next_link=next_link)
+        body = collection_body(
+            self._public_url,
+            plan.context,
+            result.records,
+            count=result.total if plan.page.total else None,
+            next_link=next_link,
+        )
         return responses.answer(body, story.request_id)
 
     def _event(

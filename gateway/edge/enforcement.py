@@ -19,7 +19,7 @@ from gateway.odata.printer import print_query
 from gateway.policy.plan import NestedPlan, Read, RecordPlan
 from gateway.policy.profile import Profile
 from gateway.redact.fields import ShapeError
-from gateway.redact.records import Tally, ViolationError, redact, verify
+from gateway.redact.records import Tally, ViolationError, redact, redact_navigation, verify
 from gateway.upstream.client import UpstreamClient
 
 #: A page that needs more upstream requests than this makes no progress that anybody could wait for.
@@ -63,6 +63,17 @@ def _nested_resources(nested: NestedPlan) -> Iterator[str]:
     yield from resources_of(nested.record)
 
 
+def _below(plan: Read, record: Record, trace: Trace) -> Result:
+    """The answer to a read by key: the record, or what its navigation path leads to."""
+    if plan.kind == "entity":
+        return Result((redact(record, plan.record, trace.tally),))
+    found = redact_navigation(record, plan.record, trace.tally)
+    if found is None:
+        raise not_found()
+    rows, total = found
+    return Result(tuple(rows), total)
+
+
 class Enforcement:
     def __init__(self, upstream: UpstreamClient, latch: Latch) -> None:
         self._upstream = upstream
@@ -78,7 +89,7 @@ class Enforcement:
         """
         self._latch.check(resources_of(plan.record))
         try:
-            if plan.kind == "entity":
+            if plan.kind in ("entity", "single", "navigation", "navigation count"):
                 return await self._entity(plan, trace)
             if plan.kind == "count":
                 return await self._count(plan, trace)
@@ -145,7 +156,7 @@ class Enforcement:
             answer = await self._ask(plan, trace, top=1, skip=position, count=False)
             for record in answer.records[:1]:
                 if verify(record, plan.record) == key:
-                    return Result((redact(record, plan.record, trace.tally),))
+                    return _below(plan, record, trace)
             if not answer.records:
                 break
         raise not_found()

@@ -45,3 +45,8 @@ def answer(body: bytes, request_id: str, content_type: str = JSON) -> web.Respon
         body=body,
         headers={"Content-Type": content_type, **_COMMON, "X-Request-Id": request_id},
     )
+
+
+def nothing(request_id: str) -> web.Response:
+    """204: a relation to one record that leads to none, or to none that exists for the key; the same bytes (C101)."""
+    return web.Response(status=204, headers={**_COMMON, "X-Request-Id": request_id})

@@ -45,6 +45,15 @@ _COLLECTION_OPTIONS = frozenset(
 )
 _ENTITY_OPTIONS = frozenset({"$select", "$expand", "$format"})
 _COUNT_OPTIONS = frozenset({"$filter"})
+#: Kind of path to the options that mean something there (C63).
+_OPTIONS = {
+    "collection": _COLLECTION_OPTIONS,
+    "entity": _ENTITY_OPTIONS,
+    "count": _COUNT_OPTIONS,
+    "navigation": _COLLECTION_OPTIONS - {"$skiptoken"},
+    "navigation count": _COUNT_OPTIONS,
+    "single": _ENTITY_OPTIONS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,9 @@ class _Decision:
             return self._collection(resource)
         if kind == "entity":
             return self._entity(resource, key)
-        return self._count(resource)
+        if kind == "count":
+            return self._count(resource)
+        return self._navigation(resource, key, kind)
 
     def _root(self) -> Plan:
         first = self.request.path.segments[:1]
@@ -155,8 +166,14 @@ class _Decision:
             raise not_found()
         if len(tail) == 1 and tail[0] in _KNOWN_TAILS:
             raise not_offered(tail[0])
+        if tail[0] in resource.navigation:
+            is_collection = resource.navigation[tail[0]].navigation.type.is_collection
+            if len(tail) == 1:
+                return ("navigation" if is_collection else "single"), key
+            if is_collection and tail[1:] == ("$count",):
+                return "navigation count", key
         self._resolve_tail(resource, tail)
-        raise not_offered("navigation and property paths")
+        raise not_offered("property paths and paths of more than one navigation")
 
     def _resolve_tail(self, resource: ResourcePolicy, tail: tuple[str, ...]) -> None:
         """404 unless each segment names something visible: then the path is one that is not offered."""
@@ -201,9 +218,7 @@ class _Decision:
         raise not_found()
 
     def _check_options(self, kind: str) -> None:
-        allowed = {"collection": _COLLECTION_OPTIONS, "entity": _ENTITY_OPTIONS, "count": _COUNT_OPTIONS}.get(
-            kind, frozenset({"$format"})
-        )
+        allowed = _OPTIONS.get(kind, frozenset({"$format"}))
         for option in sorted(self.request.options - allowed):
             raise invalid_query(f"`{option}` is not possible here", option)
         if self.request.fault is not None:
@@ -243,6 +258,34 @@ class _Decision:
         page = Page(1, 1, 0, total=False)
         read = self._read("entity", resource, level, level.query, page)
         return replace(read, entity_key=tuple((name, value.value) for name, value in key))
+
+    def _navigation(self, resource: ResourcePolicy, key: tuple[tuple[str, Literal], ...], kind: str) -> Plan:
+        """A path below a record: the record is read under the policy, with what the path leads to expanded (C100).
+
+        So the parent decides first, and the list is the very one that ``$expand`` gives: ranked, then the client's
+        own options.
+        """
+        name = self.request.path.tail[0]
+        navigation = resource.navigation[name]
+        self._check_reachable(resource)
+        query = replace(self.request.query, format=None)
+        if kind == "navigation count":
+            query = replace(query, count=True, top=0)
+        target = self.policy.resources[navigation.target]
+        self._check_nested_names(target, query, _Said())
+        plan, item = self._nested(resource, ExpandItem(name, query), navigation, depth=1, said=_Said())
+        pinned = conjunction(*(Comparison(Operator.EQ, PropertyPath(part), value) for part, value in key))
+        level = self._level(resource, Query(select=(SelectItem(resource.key[0]),)), depth=1, pinned=pinned)
+        if self._is_empty(level):
+            raise not_found()
+        needed = {*level.record.types, plan.link.local, *(path.name for path in walk.properties(plan.condition))}
+        types = {part: declared for part, declared in resource.type.properties.items() if part in needed}
+        record = replace(level.record, emitted=(), nested=(plan,), types=MappingProxyType(types))
+        ask = replace(level.query, select=tuple(SelectItem(part) for part in types), expand=(item,))
+        select = self._context_select(self.request.query)
+        page = Page(1, 1, 0, total=bool(self.request.query.count))
+        read = Read(kind, resource.name, ask, record, page, f"{resource.name}/{name}", _context(target.name, select))
+        return replace(read, entity_key=tuple((part, value.value) for part, value in key))
 
     def _count(self, resource: ResourcePolicy) -> Plan:
         level = self._level(resource, replace(self.request.query, select=(SelectItem(resource.key[0]),)), depth=1)
@@ -290,12 +333,19 @@ class _Decision:
 
     # --- one level of a read
 
-    def _level(self, resource: ResourcePolicy, query: Query, depth: int, pinned: Expression = TRUE) -> _Level:
+    def _level(
+        self,
+        resource: ResourcePolicy,
+        query: Query,
+        depth: int,
+        pinned: Expression = TRUE,
+        said: _Said | None = None,
+    ) -> _Level:
         """Resolves the names of one level and gives what is asked, emitted and verified there.
 
         The order is that of CHANNELS section 2: all names of the level, then literals, then guards.
         """
-        said = _Said(nested=depth > 1)
+        said = said or _Said(nested=depth > 1)
         self._check_filter_names(resource, query.filter, said)
         self._check_orderby_names(resource, query.orderby, said)
         selected = self._selected(resource, query.select, said)
@@ -408,12 +458,11 @@ class _Decision:
                 raise _Said().unknown("$expand", item.name, item.position)
             found.append((item, navigation))
         for item, navigation in found:
-            self._check_nested_names(self.policy.resources[navigation.target], item.query)
+            self._check_nested_names(self.policy.resources[navigation.target], item.query, _Said(nested=True))
         return found
 
-    def _check_nested_names(self, target: ResourcePolicy, query: Query) -> None:
+    def _check_nested_names(self, target: ResourcePolicy, query: Query, said: _Said) -> None:
         """Nested names resolve before any nested form is refused for what it is."""
-        said = _Said(nested=True)
         self._check_filter_names(target, query.filter, said)
         self._check_orderby_names(target, query.orderby, said)
         self._selected(target, query.select, said)
@@ -435,7 +484,12 @@ class _Decision:
         return guard
 
     def _nested(
-        self, parent: ResourcePolicy, item: ExpandItem, navigation: NavigationPolicy, depth: int
+        self,
+        parent: ResourcePolicy,
+        item: ExpandItem,
+        navigation: NavigationPolicy,
+        depth: int,
+        said: _Said | None = None,
     ) -> tuple[NestedPlan, ExpandItem]:
         target = self.policy.resources[navigation.target]
         query = item.query
@@ -452,7 +506,7 @@ class _Decision:
             raise not_offered("$expand of dependent resources other than from their parent")
         if not is_collection and target.is_restricted:
             raise not_offered("$expand of a single record of a restricted resource")
-        level = self._level(target, query, depth + 1)
+        level = self._level(target, query, depth + 1, said=said)
         options = NestedOptions(
             level.record.guard, level.client, query.orderby, query.skip or 0, query.top, bool(query.count)
         )

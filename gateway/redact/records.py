@@ -156,40 +156,64 @@ def _emit_field(row: _Row, emitted: EmittedField, tally: Tally) -> bytes | None:
     return b'"' + name.encode("ascii") + b'":' + value
 
 
+def redact_navigation(record: Record, plan: RecordPlan, tally: Tally) -> tuple[list[bytes], int] | None:
+    """What a navigation path below a record leads to: its rows, and their number before skip and top.
+
+    The record is the parent, verified like any other, and ``plan`` has one nested plan. None where the parent does not
+    show the navigation property.
+
+    Raises:
+        ViolationError, ShapeError: as ``redact``.
+    """
+    row = _verified(record, plan)
+    (nested,) = plan.nested
+    if not row.holds(nested.condition):
+        return None
+    chosen = _chosen(_children(row, nested, tally), nested)
+    return [_emit(child, tally) for child in _window(chosen, nested)], len(chosen)
+
+
 def _emit_nested(row: _Row, nested: NestedPlan, tally: Tally) -> bytes:
+    children = _children(row, nested, tally)
+    if not nested.is_collection:
+        return _emit(children[0], tally) if children else b"null"
+    chosen = _chosen(children, nested)
+    rows = b"[" + b",".join(_emit(child, tally) for child in _window(chosen, nested)) + b"]"
+    return f'{len(chosen)},"{nested.name}":'.encode("ascii") + rows if nested.options.count else rows
+
+
+def _children(row: _Row, nested: NestedPlan, tally: Tally) -> list[_Row]:
+    """The nested records that exist for the key: verified, of this parent, within the limit, in our own order."""
     raw = row.record.members.get(nested.name)
     if nested.name in row.record.repeated:
         raise ShapeError(f"`{nested.name}` comes twice in one record")
     if raw is None:
         raise ShapeError(f"`{nested.name}` was asked for and did not come")
     if not nested.is_collection:
-        if bytes(raw) == b"null":
-            return b"null"
-        return _emit(_belonging(row, _decode(raw, nested.name), nested), tally)
+        return [] if bytes(raw) == b"null" else [_belonging(row, _decode(raw, nested.name), nested)]
     children = [_belonging(row, json_format.decode_item(item), nested) for item in _items(raw, nested.name)]
-    if nested.complete:
-        _require_complete(row, nested, len(children))
+    _require_complete(row, nested, len(children))
     if nested.photo is not None:
         kept = within_limit(children, nested.photo, _Row.value, _Row.key_text)
         tally.photos_cut += len(children) - len(kept)
         children = kept
     children.sort(key=lambda child: rank(child.value(nested.order) if nested.order else None, child.key_text()))
-    return _listed(children, nested, tally)
+    return children
 
 
-def _listed(children: list[_Row], nested: NestedPlan, tally: Tally) -> bytes:
-    """The client's own options on the rows that there are for it: filter, count, order, skip and top, in this order."""
+def _chosen(children: list[_Row], nested: NestedPlan) -> list[_Row]:
+    """The rows that the client's own filter selects, in the client's order."""
     options = nested.options
     chosen = [row for row in children if row.holds(options.guard) and row.matches(options.filter)]
     for item in reversed(options.orderby):
         # A stable sort for each term, the last one first; nulls come first ascending (OData Protocol, 11.2.6.2).
         chosen.sort(key=lambda row, name=item.path.name: row.sort_key(name), reverse=item.descending)  # type: ignore[misc]  # mypy infers no type for a default
-    head = b""
-    if options.count:
-        head = f'{len(chosen)},"{nested.name}":'.encode("ascii")
-    end = None if options.top is None else options.skip + options.top
-    rows = chosen[options.skip : end]
-    return head + b"[" + b",".join(_emit(child, tally) for child in rows) + b"]"
+    return chosen
+
+
+def _window(chosen: list[_Row], nested: NestedPlan) -> list[_Row]:
+    options = nested.options
+    return chosen[options.skip : None if options.top is None else options.skip + options.top]
 
 
 def _decode(raw: msgspec.Raw, name: str) -> Record:
@@ -219,9 +243,9 @@ def _belonging(parent: _Row, record: Record, nested: NestedPlan) -> _Row:
 
 
 def _require_complete(row: _Row, nested: NestedPlan, arrived: int) -> None:
-    """Complete means: the nested count equals what arrived, and no nested link says that more would come."""
+    """No nested link says that more would come; where an answer depends on it, the nested count says so too."""
     members = row.record.members
-    count = json_format.decode_count(members.get(f"{nested.name}@odata.count", members.get(f"{nested.name}@count")))
     link = f"{nested.name}@odata.nextLink" in members or f"{nested.name}@nextLink" in members
-    if link or count != arrived:
+    count = json_format.decode_count(members.get(f"{nested.name}@odata.count", members.get(f"{nested.name}@count")))
+    if link or (nested.complete and count != arrived):
         raise IncompleteError(nested.record.resource, "a nested list is not proven to be complete")

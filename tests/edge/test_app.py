@@ -161,6 +161,61 @@ async def test_a_withheld_an_absent_and_a_malformed_key_are_the_same_404(gateway
     assert sandbox.requests[-1].startswith(f"{ROOT}/Property?$filter=")  # never the upstream's own key URL
 
 
+# --- navigation paths
+
+
+@pytest.mark.channel("C100", "C102", "C222", "C297")
+async def test_a_path_below_a_listing_gives_what_expand_gives(gateway: Harness) -> None:
+    (listing,) = (
+        await gateway.get("Property?$filter=ListingKey eq 'L00002'&$select=City&$expand=Media", "demo-vow")
+    ).rows
+    path = await gateway.get("Property('L00002')/Media", "demo-vow")
+    count = await gateway.get("Property('L00002')/Media/$count", "demo-vow")
+    some = await gateway.get(
+        "Property('L00002')/Media?$filter=Order gt 1&$orderby=Order desc&$top=2&$skip=1&$count=true&$select=Order",
+        "demo-vow",
+    )
+
+    assert path.rows == listing["Media"]
+    assert int(count.body) == len(path.rows) == 5
+    assert some.json() == {
+        "@odata.context": f"http://gateway.example{ROOT}/$metadata#Media(Order)",
+        "value": [{"Order": 4}, {"Order": 3}],
+        "@odata.count": 4,
+    }
+
+
+@pytest.mark.channel("C100", "C297")
+@pytest.mark.parametrize("path", ["Media", "Media/$count", "ListOffice", "OpenHouse"])
+async def test_below_a_withheld_listing_is_what_is_below_an_absent_one(
+    gateway: Harness, sandbox: Sandbox, path: str
+) -> None:
+    withheld = next(key for key in sandbox_rows(sandbox, "StandardStatus eq 'Withdrawn'") if "'" not in key)
+
+    first, second = await gateway.get(f"Property('{withheld}')/{path}"), await gateway.get(f"Property('L9999')/{path}")
+
+    assert first == second
+    assert first.status == 404
+
+
+@pytest.mark.channel("C101")
+async def test_a_relation_to_one_record(gateway: Harness, sandbox: Sandbox) -> None:
+    rows = sandbox.database.read("Property", Query(filter=parse_filter("StandardStatus ne null"))).rows
+    with_, without = [
+        next(row for row in rows if (row["CoListAgentKey"] is None) is absent and "'" not in row["ListingKey"])
+        for absent in (False, True)
+    ]
+
+    found = await gateway.get(f"Property('{with_['ListingKey']}')/CoListAgent?$select=MemberKey", "demo-private")
+    nothing = await gateway.get(f"Property('{without['ListingKey']}')/CoListAgent", "demo-private")
+
+    assert found.json() == {
+        "@odata.context": f"http://gateway.example{ROOT}/$metadata#Member(MemberKey)/$entity",
+        "MemberKey": with_["CoListAgentKey"],
+    }
+    assert (nothing.status, nothing.body) == (204, b"")
+
+
 # --- paging
 
 

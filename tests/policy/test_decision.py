@@ -151,6 +151,22 @@ def test_an_unrestricted_single_record_is_pushed_and_a_restricted_one_refused() 
     assert code("Property?$expand=ListAgent") is Code.NOT_IMPLEMENTED
 
 
+@pytest.mark.channel("C100", "C102", "C222", "C297")
+def test_a_path_below_a_record_is_the_record_with_that_expanded() -> None:
+    limited = policy(BASE, template(ListingPhotoLimit=2))
+    decided = read("Property('k')/Media?$filter=Order gt 1&$orderby=Order desc&$top=3&$select=MediaURL", limited)
+
+    assert decided.kind == "navigation"
+    assert decided.context == "Media(MediaURL)"
+    assert dict(query_options(decided.ask)) == {
+        "$filter": f"({RULE}) and (ListingKey eq 'k')",
+        "$select": "ListingKey,StandardStatus",
+        "$expand": "Media($select=MediaCategory,MediaKey,MediaURL,Order,ResourceName,ResourceRecordKey;$count=true)",
+    }
+    assert read("Property('k')/Media/$count", limited).kind == "navigation count"
+    assert read("Property('k')/ListOffice?$select=OfficeName").kind == "single"
+
+
 # --- guards
 
 
@@ -248,7 +264,8 @@ def test_a_clamped_counter_is_shown_and_neither_searched_nor_sorted_by() -> None
     ("target", "expected"),
     [
         ("Property('k')/City", Code.NOT_IMPLEMENTED), ("Property('k')/City/$value", Code.NOT_IMPLEMENTED),
-        ("Property('k')/Media", Code.NOT_IMPLEMENTED), ("Property('k')/Media/$count", Code.NOT_IMPLEMENTED),
+        ("Property('k')/ListAgent", Code.NOT_IMPLEMENTED), ("Property('k')/Media/$count/$value", Code.NOT_FOUND), ("Property('k')/ListOffice/$count", Code.NOT_IMPLEMENTED),
+        ("Property('k')/ListOffice/OfficeName", Code.NOT_IMPLEMENTED),
         ("Property('k')/Media/$ref", Code.NOT_IMPLEMENTED), ("Property('k')/Media('m')", Code.NOT_IMPLEMENTED),
         ("Property('k')/$value", Code.NOT_IMPLEMENTED), ("Property/$ref", Code.NOT_IMPLEMENTED), ("Property/$query", Code.NOT_IMPLEMENTED),
         ("Property/$filter(@f)", Code.NOT_IMPLEMENTED), ("$batch", Code.NOT_IMPLEMENTED), ("$all", Code.NOT_IMPLEMENTED),
@@ -299,13 +316,21 @@ def test_checks_come_in_the_fixed_order(target: str, expected: Code) -> None:
         ("Property", {"$filter", "$select", "$expand", "$orderby", "$top", "$skip", "$count", "$format"}),
         ("Property('k')", {"$select", "$expand", "$format"}),
         ("Property/$count", {"$filter"}),
+        ("Property('k')/Media", {"$filter", "$select", "$expand", "$orderby", "$top", "$skip", "$count", "$format"}),
+        ("Property('k')/Media/$count", {"$filter"}),
+        ("Property('k')/ListOffice", {"$select", "$expand", "$format"}),
         ("", {"$format"}),
     ],
 )
 def test_options_are_taken_only_where_they_mean_something(path: str, allowed: set[str]) -> None:
-    values = {"$filter": "City eq 'x'", "$select": "City", "$expand": "Media", "$orderby": "City", "$top": "1", "$skip": "1", "$count": "true",
+    field, navigation = {"Media": ("Order", ""), "Media/$count": ("Order", ""), "ListOffice": ("OfficeName", "")}.get(
+        path.partition(")/")[2], ("City", "Media")
+    )
+    values = {"$filter": f"{field} ne null", "$select": field, "$expand": navigation, "$orderby": field, "$top": "1", "$skip": "1", "$count": "true",
               "$format": "json", "$skiptoken": "x"}  # fmt: skip
     for option, value in values.items():
+        if option == "$expand" and not navigation:
+            continue  # nothing leads on from here, so a name would be unknown
         if option in allowed:
             plan(f"{path}?{option}={value}")
         else:
