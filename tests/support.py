@@ -40,7 +40,10 @@ CONFIG = REPOSITORY / "config"
 ROOT = "/Reso/OData"
 TOKEN_KEY = "ab" * 64
 #: A profile that trusts the upstream with everything: what the sandbox deserves.
-TRUSTING = Profile(string_equality="exact", patterns="literal", collections="exact", counts="exact")
+TRUSTING = Profile(
+    string_equality="exact", patterns="literal", collections="exact", date_parts="utc", string_functions="exact",
+    string_order="code_point", nested_counts="exact", counts="exact",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -56,21 +56,23 @@ class TokenSeal:
         self._lifetime = lifetime
 
     def seal(self, continuation: Continuation, *, key_id: str, fingerprint: str, now: float) -> str:
-        """A token for one key and one effective policy, good for the lifetime from ``now`` (seconds since 1970)."""
-        plain = zlib.compress(
-            json.dumps(
-                {
-                    "r": continuation.request,
-                    "s": continuation.position.skip,
-                    "t": continuation.position.top,
-                    "n": str(continuation.position.now),
-                    "f": fingerprint,
-                    "e": int(now) + self._lifetime,
-                },
-                separators=(",", ":"),
-            ).encode("utf-8"),
-            9,
-        )
+        """A token for one key and one effective policy, good for the lifetime from ``now`` (seconds since 1970).
+
+        Raises:
+            Refusal: 414 for a request so long that it could not be opened again, however well it compresses.
+        """
+        sealed_request: _Sealed = {
+            "r": continuation.request,
+            "s": continuation.position.skip,
+            "t": continuation.position.top,
+            "n": str(continuation.position.now),
+            "f": fingerprint,
+            "e": int(now) + self._lifetime,
+        }
+        text = json.dumps(sealed_request, separators=(",", ":")).encode("utf-8")
+        if len(text) > _MAX_PLAIN:
+            raise Refusal(Code.URI_TOO_LONG, "the request does not fit a link")
+        plain = zlib.compress(text, 9)
         framed = len(plain).to_bytes(4, "big") + plain
         padded = framed.ljust(-(-len(framed) // _BUCKET) * _BUCKET, b"\0")
         sealed = self._ciphers[0].encrypt(padded, [key_id.encode("utf-8")])

@@ -80,7 +80,7 @@ def evaluate(expression: Expression, lookup: Lookup, reading: Reading = STRICT) 
             value = operand_value(left, lookup)
             return _negate(_all(_negate(_compare(Operator.EQ, value, item, reading)) for item in items))
         case StringTest(function, operand, pattern):
-            return _string_test(function, operand_value(operand, lookup), pattern)
+            return _string_test(function, operand_value(operand, lookup), pattern, reading)
         case Lambda(quantifier, path, variable, predicate):
             return _quantify(quantifier, lookup(path.name), variable, predicate, reading)
         case PropertyPath(name):
@@ -158,7 +158,7 @@ def _of_string(function: Function, text: str) -> Value | Unknown:
         case Function.TOUPPER:
             return text.upper()
         case Function.TRIM:
-            return text.strip()
+            return text.strip(" ")
         case Function.LENGTH:
             return Decimal(len(text))
         case _:
@@ -207,7 +207,7 @@ def _compare(operator: Operator, value: Value | Unknown, literal: Literal, readi
         if not (isinstance(value, bool) and isinstance(right, bool)):
             return None
         return {Operator.EQ: value == right, Operator.NE: value != right}.get(operator)
-    if isinstance(value, str) and isinstance(right, str) and operator in (Operator.EQ, Operator.NE):
+    if isinstance(value, str) and isinstance(right, str):
         return _ordered(operator, reading.normal(value), reading.normal(right))
     for kind in _COMPARABLE:
         if isinstance(value, kind) and isinstance(right, kind):
@@ -255,10 +255,10 @@ def _ordered(operator: Operator, left: Any, right: Any) -> bool:
             assert_never(operator)
 
 
-def _string_test(function: Function, value: Value | Unknown, pattern: Literal) -> bool | None:
-    text = pattern.value
-    if not isinstance(value, str) or not isinstance(text, str):
+def _string_test(function: Function, value: Value | Unknown, pattern: Literal, reading: Reading) -> bool | None:
+    if not isinstance(value, str) or not isinstance(pattern.value, str):
         return None
+    value, text = reading.normal(value), reading.normal(pattern.value)
     match function:
         case Function.CONTAINS:
             return text in value

@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import LarkError, UnexpectedInput, UnexpectedToken
 
-from gateway.odata import literals
+from gateway.odata import literals, walk
 from gateway.odata.ast import (
     And,
     Call,
@@ -50,6 +50,7 @@ class Limits:
     in_items: int = 2_000
     orderby_items: int = 5
     select_items: int = 1_000
+    nested_atoms: int = 50
     expand_items: int = 10
     expand_depth: int = 3
     top: int = 1_000_000_000
@@ -482,6 +483,9 @@ def parse_expand(text: str, limits: Limits = DEFAULT_LIMITS) -> tuple[ExpandItem
             _check_orderby(item.query.orderby, limits)
             if item.query.filter is not None:
                 _check_expression(item.query.filter, limits)
+                # It is evaluated here, once for each nested row.
+                if sum(1 for _ in walk.atoms(item.query.filter)) > limits.nested_atoms:
+                    raise ODataSyntaxError(item.position, "has too many terms")
             if item.query.expand:
                 pending.append((item.query.expand, depth + 1))
     return tuple(items)

@@ -15,7 +15,7 @@ from typing import Any
 from gateway.errors import Refusal, invalid_query, not_found, not_offered
 from gateway.odata import parser, walk
 from gateway.odata.ast import EMPTY_QUERY, Query
-from gateway.odata.literals import Alias, Literal
+from gateway.odata.literals import Alias, Literal, print_literal
 from gateway.odata.parser import Limits, NotOfferedError, ODataSyntaxError, Segment
 from gateway.odata.url import split_path, split_query, split_target
 
@@ -84,6 +84,8 @@ def canonical_option(name: str) -> str | None:
     return dollar
 
 
+#: What a request weighs beside its text.
+_OVERHEAD = 500
 _ALIAS = re.compile(r"@[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
@@ -116,13 +118,16 @@ def read_aliases(options: dict[str, str], limits: Limits) -> dict[str, Literal]:
     return aliases
 
 
-def inline_aliases(query: Query, aliases: dict[str, Literal]) -> Query:
+def inline_aliases(query: Query, aliases: dict[str, Literal], limits: Limits) -> Query:
     """The query with every alias replaced by its literal, before anything else looks at it; none is left to send.
 
     Raises:
         Refusal: 400 for an alias that is used and not given, or given and not used.
     """
     used: set[str] = set()
+    # A long literal that is used a thousand times would pass every limit of what the client wrote.
+    lengths = {name: len(print_literal(literal)) for name, literal in aliases.items()}
+    spent = [0]
 
     def inline(literal: Literal) -> Literal:
         if not isinstance(literal.value, Alias):
@@ -130,6 +135,9 @@ def inline_aliases(query: Query, aliases: dict[str, Literal]) -> Query:
         used.add(literal.value.name)
         if literal.value.name not in aliases:
             raise invalid_query(f"`@{literal.value.name}` is used and not given")
+        spent[0] += lengths[literal.value.name]
+        if spent[0] > limits.filter_length:
+            raise invalid_query("the parameter aliases make a filter that is too long")
         return aliases[literal.value.name]
 
     def inlined(level: Query) -> Query:
@@ -182,7 +190,7 @@ def parse_query(options: dict[str, str], limits: Limits) -> Query:
             raise invalid_query(f"`{name}` {error.message} at character {error.position + 1}", name) from None
         except NotOfferedError as error:
             raise not_offered(error.what) from None
-    query = inline_aliases(query, read_aliases(options, limits))
+    query = inline_aliases(query, read_aliases(options, limits), limits)
     if "$format" in options:
         query = replace(query, format=options["$format"].translate(_ASCII_LOWER).replace(" ", ""))
     return query
@@ -203,9 +211,9 @@ def parse_request(method: str, target: str, *, root: str, limits: Limits, plus_i
     try:
         options = read_options(split_query(raw_query, plus_is_space=plus_is_space)) if raw_query is not None else {}
     except Refusal as refusal:
-        return Request(method, path, fault=refusal, weight=len(target))
+        return Request(method, path, fault=refusal.again(), weight=_OVERHEAD + len(target))
     given = frozenset(name for name in options if not name.startswith("@"))
     try:
-        return Request(method, path, parse_query(options, limits), given, weight=len(target))
+        return Request(method, path, parse_query(options, limits), given, weight=_OVERHEAD + len(target))
     except Refusal as refusal:
-        return Request(method, path, options=given, fault=refusal, weight=len(target))
+        return Request(method, path, options=given, fault=refusal.again(), weight=_OVERHEAD + len(target))

@@ -22,7 +22,7 @@ from gateway.odata.ast import FALSE, TRUE, conjunction
 from gateway.odata.csdl import NavigationProperty, Property, Schema
 from gateway.odata.walk import properties
 from gateway.policy import data_dictionary
-from gateway.policy.documents import OverrideMap, Role, Source, Syndication, Template
+from gateway.policy.documents import OverrideMap, Role, Source, Syndication, Template, canonical
 from gateway.policy.inputs import GatewayRules, Inputs, Report
 from gateway.policy.media_rules import with_counters, with_photo_rule
 from gateway.policy.model import FieldPolicy, NavigationPolicy, Policy, ResourcePolicy, fingerprint
@@ -58,7 +58,8 @@ def compile_policy(
     """
     inputs = Inputs(template, role, syndication, schema, profile, gateway, earlier, Report())
     names = _resources(inputs)
-    if syndication and "Property" not in names:
+    kinds = {inputs.kind(name): name for name in names}
+    if syndication and "Property" not in kinds:
         inputs.report.add(inputs.author, ("SyndicationId",), "a syndication needs the resource `Property`")
     if inputs.report.faults and earlier is not None:
         raise ConfigurationError(inputs.report.faults)  # none of these belongs to a resource that could be denied
@@ -67,12 +68,13 @@ def compile_policy(
     for name in names:
         fields[name], drafts[name] = _draft(inputs, name)
     finished = {name: _reachable(draft, drafts, fields[name]) for name, draft in drafts.items()}
-    if "Media" in finished:
-        finished["Media"] = with_photo_rule(finished["Media"], inputs.photo_limit)
-    if "Property" in finished:
-        finished["Property"] = with_counters(
-            finished["Property"], finished.get("Media"), inputs.photo_limit, fields["Property"].visible
-        )
+    media = [name for name in names if inputs.kind(name) == "Media"]
+    for name in media:
+        finished[name] = with_photo_rule(finished[name], inputs.photo_limit)
+    for name in names:
+        if inputs.kind(name) == "Property":
+            sources = [finished[source] for source in media]
+            finished[name] = with_counters(finished[name], sources, inputs.photo_limit, fields[name].visible)
     report = inputs.report
     if report.faults and earlier is None:
         raise ConfigurationError(report.faults)
@@ -93,8 +95,11 @@ def compile_policy(
 def _resources(inputs: Inputs) -> list[str]:
     """The resources that exist for the key: those of the role, and those that a template opens."""
     names: dict[str, None] = {}
-    for name in inputs.role.document.Resources:
-        if name in inputs.schema.entity_sets:
+    for word in inputs.role.document.Resources:
+        name = inputs.resource_of(word)
+        if name in names:
+            inputs.report.add(inputs.role.source, ("Resources", word), f"`{name}` is given twice, once as an alias")
+        elif name in inputs.schema.entity_sets:
             names[name] = None
         elif name in data_dictionary.FIELDS or inputs.vanished(name):
             inputs.report.notes.append(f"{inputs.role.name}: the upstream has no resource `{name}`")
@@ -115,9 +120,13 @@ def _check_gateway(inputs: Inputs) -> None:
     gateway = inputs.gateway
     _check_never_visible(inputs, gateway.source, ("policy", "never_visible"), gateway.never_visible)
     _check_never_visible(inputs, inputs.role.source, ("NeverVisible",), inputs.role.document.NeverVisible)
-    for name in gateway.always:
-        if name not in inputs.schema.entity_sets and name not in data_dictionary.FIELDS:
-            inputs.report.add(gateway.source, ("policy", "always", name), f"`{name}` is no resource of the upstream")
+    for word in gateway.always:
+        if any(inputs.protects(word, name) for name in inputs.schema.entity_sets):
+            continue
+        if canonical(word) in data_dictionary.FIELDS:
+            inputs.report.notes.append(f"policy.always: the upstream has no resource `{word}`")
+        else:
+            inputs.report.add(gateway.source, ("policy", "always", word), f"`{word}` is no resource of the upstream")
     for name, parents in gateway.follows.items():
         for word in (name, *parents):
             if word not in inputs.schema.entity_sets and word not in data_dictionary.FIELDS:
@@ -130,19 +139,20 @@ def _check_never_visible(
     inputs: Inputs, source: Source, path: tuple[str, ...], mapping: Mapping[str, tuple[str, ...]]
 ) -> None:
     for word, fields in mapping.items():
-        name = inputs.resource_of(word)
-        known = data_dictionary.FIELDS.get(name, frozenset())
-        if name not in inputs.schema.entity_sets:
-            if not known:
-                inputs.report.add(source, (*path, word), f"`{word}` is no resource of the upstream")
-            continue
-        structured = inputs.schema.type_of(name)
-        for position, field in enumerate(fields):
-            present = field in structured.properties or field in structured.navigation
-            if not present and field not in known and not inputs.vanished(name, field):
-                inputs.report.add(
-                    source, (*path, word, str(position)), f"`{field}` is no field of the upstream's `{name}`"
-                )
+        known = data_dictionary.FIELDS.get(canonical(word), frozenset())
+        sets = [name for name in inputs.schema.entity_sets if inputs.protects(word, name)]
+        if not sets and not known:
+            inputs.report.add(source, (*path, word), f"`{word}` is no resource of the upstream")
+        for position, field in enumerate(fields if sets else ()):
+            present = any(_has(inputs.schema, name, field) or inputs.vanished(name, field) for name in sets)
+            if not present and field not in known:
+                message = f"`{field}` is no field of the upstream's `{sets[0]}`"
+                inputs.report.add(source, (*path, word, str(position)), message)
+
+
+def _has(schema: Schema, resource: str, member: str) -> bool:
+    structured = schema.type_of(resource)
+    return member in structured.properties or member in structured.navigation
 
 
 def _check_words(inputs: Inputs, section: str, mapping: Mapping[str, object]) -> None:
@@ -209,7 +219,8 @@ def _draft(inputs: Inputs, name: str) -> tuple[Fields, ResourcePolicy]:
         FALSE if parts is None else conjunction(*(part.expression for part in parts)),
         MappingProxyType(fields),
         MappingProxyType(navigation),
-        inputs.gateway.follows.get(name, ()),
+        inputs.parents(name),
+        inputs.kind(name),
         # Whatever cannot be decided denies the resource; a rule that cannot be applied never opens it.
         broken=len(inputs.report.faults) > before,
     )
@@ -229,8 +240,8 @@ def _can_be_emitted(schema: Schema, declared: Property) -> bool:
 def link_of(inputs: Inputs, resource: str, navigation: NavigationProperty, target: str) -> Link | None:
     """The fields that tie rows together: profile, else metadata, else Data Dictionary; None where unknown."""
     here, there = inputs.schema.type_of(resource), inputs.schema.type_of(target)
-    relation = data_dictionary.RELATIONS.get((resource, navigation.name))
-    if relation is not None and relation[1] != target:
+    relation = data_dictionary.RELATIONS.get((inputs.kind(resource), navigation.name))
+    if relation is not None and relation[1] != inputs.kind(target):
         relation = None
     found = inputs.profile.links.get(resource, {}).get(navigation.name)
     if found is None and len(navigation.constraints) == 1:
@@ -243,7 +254,7 @@ def link_of(inputs: Inputs, resource: str, navigation: NavigationProperty, targe
     if found.discriminator is None and relation is not None and relation[3] in there.properties:
         # Keys of listings and members may be equal: a constraint alone would show the photos of one under the other.
         found = found.model_copy(update={"discriminator": relation[3], "values": (relation[4],)})
-    if found.discriminator is None and len(inputs.gateway.follows.get(target, ())) > 1:
+    if found.discriminator is None and len(inputs.parents(target)) > 1:
         return None
     if found.discriminator is not None and found.discriminator not in there.properties:
         return None
@@ -274,7 +285,7 @@ def _check_closure(inputs: Inputs, name: str, found: Fields, fields: Mapping[str
         if part not in fields or fields[part].condition != TRUE:
             message = f"the key `{part}` of `{name}` must be visible on every record"
             inputs.report.add(inputs.author, place, message)
-    class_field = inputs.profile.class_field.get(name, "")
+    class_field = inputs.class_field(name)
     if found.by_class and (class_field not in fields or fields[class_field].condition != TRUE):
         message = f"`{class_field}` must be visible in every class while rules differ by class"
         inputs.report.add(inputs.author, place, message)

@@ -221,7 +221,7 @@ class Binder:
         match literal.value:
             case Now(distance) if expected in (Kind.DATE, Kind.DATE_TIME_OFFSET):
                 return Literal(Kind.NOW, Now(distance, as_date=expected is Kind.DATE))
-            case Alias(name) if name in self.bindings and expected in (Kind.STRING, Kind.NUMBER):
+            case Alias(name) if name in self.bindings and (expected is Kind.STRING or declared.name in INTEGERS):
                 return Literal(Kind.ALIAS, Alias(name, expected))
             case _ if literal.kind is not expected:
                 raise UnfitError(path.name, path.position, f"is compared with a literal that is no {expected.value}")
@@ -285,7 +285,9 @@ def _binding(alias: Alias, bindings: Mapping[str, str]) -> Literal | None:
     if text is None or alias.kind is Kind.STRING:
         return None if text is None else literals.string(text)
     number = parse_number(text)
-    return None if number is None else Literal(Kind.NUMBER, number)
+    if number is None or number != number.to_integral_value() or abs(number) >= 2**63:
+        return None
+    return Literal(Kind.NUMBER, number)
 
 
 def enum_member(enum: EnumType, text: str) -> str | None:
@@ -443,4 +445,6 @@ def _facts(
 def _normal_value(literal: Literal, normal: Callable[[str], str]) -> object:
     if isinstance(literal.value, str):
         return normal(literal.value)
+    if isinstance(literal.value, EnumValue):
+        return frozenset(literal.value.members.split(","))  # a set: flags are equal in any order
     return literal.value

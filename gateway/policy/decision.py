@@ -61,7 +61,6 @@ class Settings:
     """What the operator sets about answers. ``page_size`` is the most records of one page."""
 
     page_size: int = 100
-    nested_max: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +280,10 @@ class _Decision:
         needed = {*level.record.types, plan.link.local, *(path.name for path in walk.properties(plan.condition))}
         types = {part: declared for part, declared in resource.type.properties.items() if part in needed}
         record = replace(level.record, emitted=(), nested=(plan,), types=MappingProxyType(types))
-        ask = replace(level.query, select=tuple(SelectItem(part) for part in types), expand=(item,))
+        ask = replace(
+            level.query, select=tuple(SelectItem(part) for part in types), expand=() if item is None else (item,)
+        )
+        self._check_length(ask)
         select = self._context_select(self.request.query)
         page = Page(1, 1, 0, total=bool(self.request.query.count))
         read = Read(kind, resource.name, ask, record, page, f"{resource.name}/{name}", _context(target.name, select))
@@ -317,6 +319,7 @@ class _Decision:
 
     def _read(self, kind: str, resource: ResourcePolicy, level: _Level, ask: Query, page: Page) -> Read:
         select = self._context_select(self.request.query)
+        self._check_length(ask)
         return Read(
             kind,
             resource.name,
@@ -326,6 +329,11 @@ class _Decision:
             _canonical(resource.name, self.request.query),
             _context(resource.name, select),
         )
+
+    def _check_length(self, ask: Query) -> None:
+        """What does not fit the upstream is refused before it is asked, whatever the data."""
+        if len(print_query(ask)) > self.profile.url_max:
+            raise Refusal(Code.URI_TOO_LONG, "the request is too long for the service behind this gateway")
 
     def _context_select(self, query: Query) -> tuple[str, ...] | None:
         names = tuple(item.name for item in query.select)
@@ -376,7 +384,7 @@ class _Decision:
         asked = Query(
             filter=self._spelled(conjunction(*filter_parts)) if filter_parts else None,
             select=tuple(SelectItem(name) for name in types),
-            expand=tuple(item for _, item in nested),
+            expand=tuple(item for _, item in nested if item is not None),
         )
         return _Level(record, asked, client)
 
@@ -490,7 +498,7 @@ class _Decision:
         navigation: NavigationPolicy,
         depth: int,
         said: _Said | None = None,
-    ) -> tuple[NestedPlan, ExpandItem]:
+    ) -> tuple[NestedPlan, ExpandItem | None]:
         target = self.policy.resources[navigation.target]
         query = item.query
         is_collection = navigation.navigation.type.is_collection
@@ -502,7 +510,7 @@ class _Decision:
             self._check_reachable(target)
         if navigation.link is None:
             raise not_offered("$expand of this navigation property")
-        if target.parents and parent.name not in target.parents:
+        if target.parents and parent.kind not in target.parents:
             raise not_offered("$expand of dependent resources other than from their parent")
         if not is_collection and target.is_restricted:
             raise not_offered("$expand of a single record of a restricted resource")
@@ -510,8 +518,8 @@ class _Decision:
         options = NestedOptions(
             level.record.guard, level.client, query.orderby, query.skip or 0, query.top, bool(query.count)
         )
-        photo = target.photo if parent.name == "Property" else None
-        order = target.fields.get("Order") if target.name == "Media" else None
+        photo = target.photo if parent.kind == "Property" else None
+        order = target.fields.get("Order") if target.kind == "Media" else None
         order_name = order.property.name if order is not None and order.condition == TRUE else None
         linked = self._linked(target, navigation.link, photo, order_name, query)
         types = {
@@ -531,6 +539,10 @@ class _Decision:
             order_name,
             options,
         )
+        if plan.complete and self.profile.nested_counts != "exact":
+            raise not_offered("$expand of a list that must be complete")
+        if is_contradiction(level.record.rule, self.profile.normal):
+            return replace(plan, empty=True), None
         rule = None if level.record.rule == TRUE or not is_collection else level.record.rule
         asked = Query(
             filter=None if rule is None else self._spelled(rule),
@@ -563,7 +575,7 @@ class _Decision:
     def _needed(
         resource: ResourcePolicy,
         emitted: tuple[EmittedField, ...],
-        nested: tuple[tuple[NestedPlan, ExpandItem], ...],
+        nested: tuple[tuple[NestedPlan, ExpandItem | None], ...],
         guard: Expression,
     ) -> set[str]:
         """Everything to fetch: what is emitted, and what policy needs to decide on it (withheld)."""

@@ -13,6 +13,13 @@ from gateway.errors import ConfigurationError, Fault
 
 #: Spark's page says Agent and Members where RESO says Member (P12).
 ALIASES: Mapping[str, str] = {"Agent": "Member", "Agents": "Member", "Members": "Member", "Properties": "Property"}
+
+
+def canonical(word: str) -> str:
+    """The Data Dictionary's word for a resource, whichever of its words was used."""
+    return ALIASES.get(word, word)
+
+
 #: Sits beside the resources in a template and is none of them.
 VERSION_KEY = "RESODictionaryVersion"
 #: The class group that stands for every class.

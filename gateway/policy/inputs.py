@@ -11,7 +11,16 @@ from gateway.odata.ast import Expression
 from gateway.odata.csdl import Schema
 from gateway.policy import data_dictionary
 from gateway.policy.conditions import BINDINGS, Binder, UnfitError, UnknownNameError, null_safe
-from gateway.policy.documents import ALIASES, FieldRule, ResourceFilter, Role, Source, Syndication, Template
+from gateway.policy.documents import (
+    FieldRule,
+    ResourceFilter,
+    Role,
+    RoleResource,
+    Source,
+    Syndication,
+    Template,
+    canonical,
+)
 from gateway.policy.profile import Profile
 
 
@@ -67,8 +76,47 @@ class Inputs:
         return member is None or member in structured.properties or member in structured.navigation
 
     def resource_of(self, word: str) -> str:
-        """The resource that an author's word means: a set of the upstream, else what the word is an alias for (P12)."""
-        return word if word in self.schema.entity_sets else ALIASES.get(word, word)
+        """The set that an author's word for a resource means, whichever of its words either side uses (P12).
+
+        Where the upstream has sets under several of them, the Data Dictionary's word wins: a set that appears one day
+        and is called Agent must not take a template's rules away from members.
+        """
+        candidates = [name for name in self.schema.entity_sets if canonical(name) == canonical(word)]
+        if canonical(word) in candidates or not candidates:
+            return canonical(word) if candidates else word
+        return word if word in candidates else candidates[0]
+
+    def kinds(self, resource: str) -> frozenset[str]:
+        """The resources of the Data Dictionary that a set may be, by its own name and by that of its type.
+
+        What protects always, whatever a set is called, goes by these.
+        """
+        local = self.schema.entity_sets[resource].type_name.rpartition(".")[2]
+        return frozenset({canonical(resource), canonical(local)})
+
+    def protects(self, word: str, resource: str) -> bool:
+        """Whether a protection that names ``word`` holds for a set."""
+        return word == resource or canonical(word) in self.kinds(resource)
+
+    def kind(self, resource: str) -> str:
+        """The one resource of the Data Dictionary that a set is taken for; its own name where it is none."""
+        known = [kind for kind in sorted(self.kinds(resource)) if kind in data_dictionary.FIELDS]
+        return canonical(resource) if canonical(resource) in known or not known else known[0]
+
+    def parents(self, resource: str) -> tuple[str, ...]:
+        """The kinds of resources that the rows of a set follow (P6); every table entry that fits the set counts."""
+        found = [parents for word, parents in self.gateway.follows.items() if self.protects(word, resource)]
+        return tuple(dict.fromkeys(canonical(parent) for parents in found for parent in parents))
+
+    def role_entry(self, resource: str) -> RoleResource | None:
+        for word, entry in self.role.document.Resources.items():
+            if self.resource_of(word) == resource:
+                return entry
+        return None
+
+    def class_field(self, resource: str) -> str:
+        fields = self.profile.class_field
+        return fields.get(resource) or fields.get(self.kind(resource), "")
 
     def overrides(self, resource: str) -> tuple[str, Mapping[str, Mapping[str, FieldRule]]]:
         """What the template says of the fields of a resource, and the author's word for it."""

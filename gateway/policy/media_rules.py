@@ -28,11 +28,11 @@ def with_photo_rule(media: ResourcePolicy, limit: int | None) -> ResourcePolicy:
 
 
 def with_counters(
-    listing: ResourcePolicy, media: ResourcePolicy | None, limit: int | None, visible: Mapping[str, Visibility]
+    listing: ResourcePolicy, media: list[ResourcePolicy], limit: int | None, visible: Mapping[str, Visibility]
 ) -> ResourcePolicy:
     """Property without what would tell of media that the key does not see; a template's own Visible gives it free."""
     fields = dict(listing.fields)
-    if media is None or media.rule != TRUE:
+    if not media or any(source.rule != TRUE for source in media):
         for name in MEDIA_COUNTERS:
             if name in fields and not visible[name].by_template:
                 del fields[name]

@@ -70,8 +70,8 @@ class PhotoRule:
 class ResourcePolicy:
     """What a key may see of one resource. ``rule`` is the conjunction of ``parts``; ``true`` means every row.
 
-    ``parents`` names the resources that rows follow (P6); ``broken`` says that the rule cannot be decided on this
-    upstream, so that the resource is denied.
+    ``kind`` is the resource of the Data Dictionary that it is, ``parents`` the kinds that its rows follow (P6);
+    ``broken`` says that the rule cannot be decided on this upstream, so that the resource is denied.
     """
 
     name: str
@@ -81,6 +81,7 @@ class ResourcePolicy:
     fields: Mapping[str, FieldPolicy]
     navigation: Mapping[str, NavigationPolicy]
     parents: tuple[str, ...] = ()
+    kind: str = ""
     photo: PhotoRule | None = None
     broken: bool = False
 

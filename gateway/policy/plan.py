@@ -56,6 +56,8 @@ class NestedPlan:
     photo: PhotoRule | None = None
     order: str | None = None
     options: NestedOptions = NestedOptions()
+    #: No row can exist for the key, so none is asked for.
+    empty: bool = False
 
     @property
     def complete(self) -> bool:

@@ -8,7 +8,17 @@ from typing import Literal as OneOf
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.odata.ast import DATE_PARTS, Comparison, Expression, In, Lambda, Operand, PropertyPath, StringTest
+from gateway.odata.ast import (
+    DATE_PARTS,
+    Comparison,
+    Expression,
+    In,
+    Lambda,
+    Operand,
+    Operator,
+    PropertyPath,
+    StringTest,
+)
 from gateway.odata.evaluate import Equality, Reading
 from gateway.odata.literals import Literal
 from gateway.odata.walk import Atom, atoms, operand_of
@@ -38,12 +48,20 @@ class Profile(BaseModel):
     collections: OneOf["exact", "untrusted"] = "untrusted"
     #: Takes year, month, day, hour, minute, second, date and time of an instant in UTC.
     date_parts: OneOf["utc", "untrusted"] = "untrusted"
+    #: tolower, toupper, trim (of blanks), length and concat are those of Unicode code points.
+    string_functions: OneOf["exact", "untrusted"] = "untrusted"
+    #: Strings are ordered by code point.
+    string_order: OneOf["code_point", "untrusted"] = "untrusted"
+    #: ``Nav@odata.count`` of an expanded list is the number of its rows, so that a cut list is told from a whole one.
+    nested_counts: OneOf["exact", "untrusted"] = "untrusted"
     #: ``@odata.count`` is the number of rows that match, not an estimate.
     counts: OneOf["exact", "untrusted"] = "untrusted"
     #: How literals of enumerations are written: ``Ns.Type'Member'`` or ``'Member'``.
     enum_literal: OneOf["qualified", "string"] = "qualified"
     #: The most records that one request brings; None where the upstream tells by a next link.
     page_max: Annotated[int, Field(ge=1)] | None = None
+    #: The longest query string that the upstream takes.
+    url_max: Annotated[int, Field(ge=1024)] = 65_536
     #: Resource to the field that holds the class of a record.
     class_field: Mapping[str, str] = Field(default_factory=lambda: {"Property": "PropertyType"})
     #: Class of the Data Dictionary to the values that stand for it here, where they differ.
@@ -71,20 +89,21 @@ class Profile(BaseModel):
                 return self.patterns == "literal" and self.string_equality == "exact"
             case Lambda(_, _, _, predicate):
                 return self.collections == "exact" and self.trusts(predicate)
-            case Comparison(_, _, right) if isinstance(right.value, str):
-                return self.string_equality == "exact"
+            case Comparison(operator, _, right) if isinstance(right.value, str):
+                ordered = operator not in (Operator.EQ, Operator.NE)
+                return self.string_equality == "exact" and (not ordered or self.string_order == "code_point")
             case In(_, items) if any(isinstance(item.value, str) for item in items):
                 return self.string_equality == "exact"
             case _:
                 return True
 
     def _trusts_operand(self, operand: Operand) -> bool:
-        """Parts of dates depend on the zone in which a server takes them, letter case on its tables."""
+        """Parts of dates depend on the zone in which a server takes them, functions of strings on its tables."""
         if isinstance(operand, PropertyPath):
             return True
         if operand.function in DATE_PARTS and self.date_parts != "utc":
             return False
-        if operand.function not in DATE_PARTS and self.string_equality != "exact":
+        if operand.function not in DATE_PARTS and self.string_functions != "exact":
             return False
         return all(isinstance(item, Literal) or self._trusts_operand(item) for item in operand.arguments)
 

@@ -19,7 +19,11 @@ def row_rule(inputs: Inputs, resource: str) -> tuple[RulePart, ...] | None:
     parts = [
         *_replaceable(inputs, resource),
         *_always(inputs, resource),
-        *([_syndicated(inputs, inputs.syndication)] if inputs.syndication and resource == "Property" else []),
+        *(
+            [_syndicated(inputs, resource, inputs.syndication)]
+            if inputs.syndication and inputs.kind(resource) == "Property"
+            else []
+        ),
     ]
     if None in parts:
         return None
@@ -33,20 +37,22 @@ def _replaceable(inputs: Inputs, resource: str) -> list[RulePart | None]:
         if entry.Filter is None:
             return []
         return [_part(inputs, resource, entry.Filter, inputs.template.source, ("RestrictiveFilters", word, "Filter"))]
-    role = inputs.role.document.Resources.get(resource)
+    role = inputs.role_entry(resource)
     if role is None or role.Filter is None:
         return []
     return [_part(inputs, resource, role.Filter, inputs.role.source, ("Resources", resource, "Filter"))]
 
 
 def _always(inputs: Inputs, resource: str) -> list[RulePart | None]:
-    role = inputs.role.document.Resources.get(resource)
+    role = inputs.role_entry(resource)
     return [
         _part(inputs, resource, text, inputs.role.source, ("Resources", resource, "Always", str(position)))
         for position, text in enumerate(role.Always if role else ())
     ] + [
-        _part(inputs, resource, text, inputs.gateway.source, ("policy", "always", resource, str(position)))
-        for position, text in enumerate(inputs.gateway.always.get(resource, ()))
+        _part(inputs, resource, text, inputs.gateway.source, ("policy", "always", word, str(position)))
+        for word, texts in inputs.gateway.always.items()
+        if inputs.protects(word, resource)
+        for position, text in enumerate(texts)
     ]
 
 
@@ -55,13 +61,13 @@ def _part(inputs: Inputs, resource: str, text: str, source: Source, path: tuple[
     return None if expression is None else RulePart(expression, Origin(source.file, (*source.prefix, *path)))
 
 
-def _syndicated(inputs: Inputs, syndication: Syndication) -> RulePart | None:
+def _syndicated(inputs: Inputs, resource: str, syndication: Syndication) -> RulePart | None:
     """Opt-in: the field holds the value. Opt-out: it definitely does not; null proves nothing (C338)."""
     document, source = syndication.document, syndication.source
-    properties = inputs.schema.type_of("Property").properties
+    properties = inputs.schema.type_of(resource).properties
     declared = properties.get(document.Field)
     if declared is None:
-        inputs.report.add(source, ("Field",), f"`{document.Field}` is no field of the upstream's `Property`")
+        inputs.report.add(source, ("Field",), f"`{document.Field}` is no field of the upstream's `{resource}`")
         return None
     path, value = PropertyPath(document.Field), _literal(document.Value)
     holds: Expression = Comparison(Operator.EQ, path, value)

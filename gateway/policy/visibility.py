@@ -65,7 +65,7 @@ def visible_fields(inputs: Inputs, resource: str) -> Fields:
     structured = inputs.schema.type_of(resource)
     classes = class_literals(inputs, resource)
     table = _table(inputs, resource, classes)
-    entry = inputs.role.document.Resources.get(resource)
+    entry = inputs.role_entry(resource)
     default_visible = entry is not None and entry.Default == "Visible"
     default_origin = Origin(inputs.role.source.file, ("Resources", resource, "Default"))
     visible: dict[str, Visibility] = {}
@@ -75,7 +75,7 @@ def visible_fields(inputs: Inputs, resource: str) -> Fields:
         default = _Rule(TRUE if default_visible or member in structured.key else FALSE, default_origin, declared=False)
         rules = {name: _rule_for(table, name, member, default) for name in (*classes, ALL)}
         by_class = by_class or len({rule.condition for rule in rules.values()}) > 1
-        condition = _merged(PropertyPath(inputs.profile.class_field.get(resource, "")), rules, classes)
+        condition = _merged(PropertyPath(inputs.class_field(resource)), rules, classes)
         if condition == FALSE:
             continue
         shown = [rule for rule in rules.values() if rule.condition != FALSE]
@@ -124,7 +124,7 @@ def _merged(path: PropertyPath, rules: Mapping[str, _Rule], classes: Classes) ->
 
 def class_literals(inputs: Inputs, resource: str) -> dict[str, tuple[Literal, ...]]:
     """Class name to the literals that stand for it in the class field; empty where there are no classes."""
-    class_field = inputs.profile.class_field.get(resource, "")
+    class_field = inputs.class_field(resource)
     structured = inputs.schema.type_of(resource)
     declared = structured.properties.get(class_field)
     if declared is None or declared.type.is_collection:
@@ -198,7 +198,7 @@ def never_visible(inputs: Inputs, resource: str) -> frozenset[str]:
         field
         for mapping in (NEVER_VISIBLE, inputs.role.document.NeverVisible, inputs.gateway.never_visible)
         for word, fields in mapping.items()
-        if inputs.resource_of(word) == resource
+        if inputs.protects(word, resource)
         for field in fields
     )
 
@@ -227,7 +227,7 @@ def _read_template(inputs: Inputs, resource: str, classes: Classes, never: froze
 
 def _read_role(inputs: Inputs, resource: str, classes: Classes, table: _Table) -> None:
     source = inputs.role.source
-    entry = inputs.role.document.Resources.get(resource)
+    entry = inputs.role_entry(resource)
     for group, lists in (entry.Fields if entry else {}).items():
         path = ("Resources", resource, "Fields", group)
         if not _check_group(inputs, group, classes, source, path):
@@ -285,7 +285,7 @@ def _check_member(
     structured = inputs.schema.type_of(resource)
     if name in structured.properties or name in structured.navigation:
         return True
-    if not of_template and name in data_dictionary.FIELDS.get(resource, frozenset()):
+    if not of_template and name in data_dictionary.FIELDS.get(inputs.kind(resource), frozenset()):
         inputs.report.notes.append(f"{inputs.role.name}: the upstream's `{resource}` has no `{name}`")
     elif inputs.vanished(resource, name):
         inputs.report.notes.append(f"{source.file}: the upstream's `{resource}` has no `{name}` any more")

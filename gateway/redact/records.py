@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.odata import json_format
 from gateway.odata.ast import TRUE, Expression
-from gateway.odata.evaluate import evaluate
+from gateway.odata.evaluate import Reading, evaluate
 from gateway.odata.json_format import BodyError, Record
 from gateway.odata.literals import Value
 from gateway.odata.values import UNKNOWN, Unknown, as_members, typed_value
@@ -184,6 +184,8 @@ def _emit_nested(row: _Row, nested: NestedPlan, tally: Tally) -> bytes:
 
 def _children(row: _Row, nested: NestedPlan, tally: Tally) -> list[_Row]:
     """The nested records that exist for the key: verified, of this parent, within the limit, in our own order."""
+    if nested.empty:
+        return []
     raw = row.record.members.get(nested.name)
     if nested.name in row.record.repeated:
         raise ShapeError(f"`{nested.name}` comes twice in one record")
@@ -235,11 +237,18 @@ def _belonging(parent: _Row, record: Record, nested: NestedPlan) -> _Row:
     child = _verified(record, nested.record)
     link = nested.link
     here, there = parent.value(link.local), child.value(link.target)
-    if here is None or isinstance(here, Unknown) or here != there:
+    if here is None or isinstance(here, Unknown) or not _same(here, there, child.plan.reading):
         raise ViolationError(nested.record.resource, "a nested record does not belong to the record it came with")
     if link.discriminator is not None and child.value(link.discriminator) not in link.values:
         raise ViolationError(nested.record.resource, "a nested record belongs to another kind of record")
     return child
+
+
+def _same(here: Value, there: Value | Unknown, reading: Reading) -> bool:
+    """Whether two fields of a link are equal, as the profile declares equality."""
+    if isinstance(here, str) and isinstance(there, str):
+        return reading.normal(here) == reading.normal(there)
+    return here == there
 
 
 def _require_complete(row: _Row, nested: NestedPlan, arrived: int) -> None:
@@ -247,5 +256,8 @@ def _require_complete(row: _Row, nested: NestedPlan, arrived: int) -> None:
     members = row.record.members
     link = f"{nested.name}@odata.nextLink" in members or f"{nested.name}@nextLink" in members
     count = json_format.decode_count(members.get(f"{nested.name}@odata.count", members.get(f"{nested.name}@count")))
-    if link or (nested.complete and count != arrived):
+    if nested.complete and (link or count != arrived):
         raise IncompleteError(nested.record.resource, "a nested list is not proven to be complete")
+    if link:
+        # Nothing is ranked or counted here, so nothing withheld decides: half a list is no answer, and no violation.
+        raise ShapeError(f"`{nested.name}` was cut by the upstream")

@@ -72,6 +72,14 @@ def _null_or(function: Callable[[str], str]) -> Callable[[str | None], str | Non
     return lambda text: None if text is None else function(text)
 
 
+def _unknown_or(test: Callable[[str, str], bool]) -> Callable[[str | None, str], int | None]:
+    return lambda text, pattern: None if text is None else int(test(text, pattern))
+
+
+def _stripped(text: str) -> str:
+    return text.strip(" ")
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     rows: list[dict[str, Any]]
@@ -86,8 +94,10 @@ class Database:
         self._connection = sqlite3.connect(":memory:", check_same_thread=False)
         self._connection.create_collation("DECIMALS", _compare_decimals)
         # SQLite's own lower() and upper() know ASCII only.
-        for name, function in (("LOWERED", str.lower), ("UPPERED", str.upper), ("STRIPPED", str.strip)):
+        for name, function in (("LOWERED", str.lower), ("UPPERED", str.upper), ("STRIPPED", _stripped)):
             self._connection.create_function(name, 1, _null_or(function), deterministic=True)
+        for name, test in (("CONTAINED", str.__contains__), ("STARTED", str.startswith), ("ENDED", str.endswith)):
+            self._connection.create_function(name, 2, _unknown_or(test), deterministic=True)
         for name, rows in tables.items():
             self._create(name, rows)
 
@@ -297,16 +307,12 @@ class _Where:
         return "?"
 
     def _string_test(self, function: Function, operand: str, pattern: str) -> str:
-        if function is Function.CONTAINS:
-            self.parameters.append(pattern)
-            return f"instr({operand}, ?) > 0"
-        self.parameters += [len(pattern), pattern]
-        if function is Function.STARTSWITH:
-            return f"substr({operand}, 1, ?) = ?"
-        self.parameters.insert(len(self.parameters) - 2, len(pattern))
-        return f"(length({operand}) >= ? AND substr({operand}, length({operand}) - ? + 1) = ?)"
+        # The operand stands in the text once, since it may bind values of its own.
+        self.parameters.append(pattern)
+        return f"{_TESTS[function]}({operand}, ?)"
 
 
+_TESTS = {Function.CONTAINS: "CONTAINED", Function.STARTSWITH: "STARTED", Function.ENDSWITH: "ENDED"}
 #: Texts of instants have a fixed width here, so their parts are substrings.
 _CALLS = {
     Function.TOLOWER: "LOWERED({})",

@@ -21,7 +21,7 @@ from gateway.store.configuration import Configuration
 class Snapshot:
     """What there is to decide with.
 
-    ``policies`` are by template id and, under ``role:<name>``, for keys with a bare role; ``by_key`` are the same under
+    ``policies`` are under ``template:<id>`` and ``role:<name>``; ``by_key`` are the same under
     the bindings of each key; ``whole`` has the schema under which each compiled without a fault. Documents that do
     not compile against this schema give no policy, and 503 to their keys.
     """
@@ -40,7 +40,7 @@ class Snapshot:
 
 
 def policy_name(key: ApiKey) -> str:
-    return key.Template if key.Template is not None else f"role:{key.Role}"
+    return f"template:{key.Template}" if key.Template is not None else f"role:{key.Role}"
 
 
 def build_snapshot(
@@ -61,7 +61,7 @@ def build_snapshot(
     policies: dict[str, Policy] = {}
     faults: set[Fault] = set()
     wanted: list[tuple[str, Template | None, str, str | None]] = [
-        (template.id, template, template.document.Role, template.document.SyndicationId)
+        (f"template:{template.id}", template, template.document.Role, template.document.SyndicationId)
         for template in configuration.templates.values()
     ]
     wanted += [(f"role:{name}", None, name, None) for name in configuration.roles]

@@ -76,3 +76,11 @@ def test_lengths_fall_into_buckets() -> None:
 def test_nonsense_is_refused(token: str) -> None:
     with pytest.raises(Refusal):
         seal().open(token, key_id="k", fingerprint="f", now=1000.0)
+
+
+def test_what_could_not_be_opened_again_is_not_sealed() -> None:
+    """A request of a million equal letters compresses to nothing, and would be refused as nonsense when it comes back."""
+    with pytest.raises(Refusal) as refused:
+        made(seal(), Continuation("Property?" + "x" * 1_000_000, HERE.position))
+
+    assert refused.value.code is Code.URI_TOO_LONG

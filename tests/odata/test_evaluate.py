@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.odata.csdl import TypeReference
-from gateway.odata.evaluate import evaluate
+from gateway.odata.evaluate import Equality, Reading, evaluate
 from gateway.odata.literals import Value
 from gateway.odata.parser import parse_filter
 from gateway.odata.values import UNKNOWN, Unknown, typed_value
@@ -83,3 +83,18 @@ def test_collections_are_whole_or_unknown() -> None:
     assert typed_value(msgspec.Raw(b'"a"'), declared) is UNKNOWN
     assert typed_value(msgspec.Raw(b"null"), declared) is None
     assert typed_value(None, declared) is UNKNOWN
+
+
+@pytest.mark.channel("C58")
+@pytest.mark.parametrize(
+    ("text", "value", "equality", "expected"),
+    [
+        ("startswith(c,'new')", "New York", "fold", True), ("startswith(c,'new')", "New York", "exact", False), ("c ge 'm'", "Naples", "fold", True),
+        ("endswith(c,'x')", "xx ", "fold_pad", True), ("endswith(c,'x')", "xx ", "fold", False), ("c in ('A')", "a ", "fold_pad", True),
+        ("trim(c) eq 'A'", "A\u00a0", "exact", False), ("trim(c) eq 'A'", " A ", "exact", True),
+    ],
+)  # fmt: skip
+def test_the_declared_equality_reaches_every_comparison_of_strings(
+    text: str, value: str, equality: Equality, expected: bool
+) -> None:
+    assert evaluate(parse_filter(text), lambda _: value, Reading(equality)) is expected

@@ -635,3 +635,78 @@ def test_enumerated_classes_are_named_by_display_text_or_member() -> None:
 
     assert "Sandbox.PT'Farm'" in condition(compiled, "City")
     assert "ResidentialLease'" not in condition(compiled, "City")
+
+
+# --- one resource under several words
+
+
+def renamed(**sets: str) -> Schema:
+    """The sandbox's schema with entity sets under other names, or more of them: new name to old."""
+    text = metadata_document().decode()
+    for new, old in sets.items():
+        text = text.replace(f'<EntitySet Name="{old}"', f'<EntitySet Name="{new}"').replace(
+            f'Target="{old}"', f'Target="{new}"'
+        )
+    return parse_metadata(text.encode())
+
+
+@pytest.mark.channel("C119", "C340")
+def test_a_new_set_under_an_aliass_word_takes_nothing_away() -> None:
+    """An attack found this: a set called Agent captured the template's word for members, and opened them."""
+    text = (
+        metadata_document()
+        .decode()
+        .replace(
+            '<EntitySet Name="Member"', '<EntitySet Name="Agent" EntityType="Sandbox.Office"/><EntitySet Name="Member"'
+        )
+    )
+    over = template(
+        RestrictiveFilters={"Agent": {"Filter": "MemberStatus eq 'Active'"}},
+        FieldOverrides={"Agent": {"All": {"MemberEmail": {"Rule": "Hidden"}}}},
+    )
+    base = role({"Member": {"Default": "Visible"}}, NeverVisible={"Agent": ["MemberFax"]})
+
+    compiled = policy(base, over, schema=parse_metadata(text.encode()), earlier=sandbox_schema())
+
+    assert rule(compiled, "Member") == ["(MemberStatus ne null) and (MemberStatus eq 'Active')"]
+    assert not {"MemberEmail", "MemberFax"} & visible(compiled, "Member")
+
+
+@pytest.mark.channel("C340", "C368")
+def test_what_protects_always_holds_whatever_the_set_is_called() -> None:
+    rules = GatewayRules(
+        Source("gateway.yaml"),
+        always={"Member": ("MemberStatus eq 'Active'",)},
+        never_visible={"Agent": ("MemberEmail",)},
+    )
+    base = role({"Members": {"Default": "Visible"}}, NeverVisible={"Member": ["MemberFax"]})
+    other = role({"Staff": {"Default": "Visible"}}, NeverVisible={"Member": ["MemberFax"]})
+
+    for compiled, name in ((policy(base, schema=renamed(Members="Member"), rules=rules), "Members"),
+                           (policy(other, schema=renamed(Staff="Member"), rules=rules), "Staff")):  # fmt: skip
+        assert rule(compiled, name) == ["(MemberStatus ne null) and (MemberStatus eq 'Active')"]
+        assert not {"MemberEmail", "MemberFax", "MemberPassword"} & visible(compiled, name)
+
+
+@pytest.mark.channel("C222", "C334")
+def test_media_and_their_limit_are_known_by_their_type() -> None:
+    compiled = policy(
+        role({"Properties": PROPERTY, "Photos": MEDIA}),
+        template(ListingPhotoLimit=2),
+        schema=renamed(Properties="Property", Photos="Media"),
+    )
+
+    assert compiled.resources["Photos"].photo is not None
+    assert not compiled.resources["Photos"].is_addressable
+    assert compiled.resources["Properties"].fields["PhotosCount"].clamp == 2
+    link = compiled.resources["Properties"].navigation["Media"].link
+    assert link is not None
+    assert link.values == ("Property",)
+
+
+def test_an_always_condition_for_a_resource_that_is_not_there_is_noted() -> None:
+    rules = GatewayRules(Source("gateway.yaml"), always={"Teams": ("TeamKey ne 'x'",)})
+
+    assert (
+        "policy.always: the upstream has no resource `Teams`" in policy(role({"Property": PROPERTY}), rules=rules).notes
+    )

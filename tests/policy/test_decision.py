@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.errors import Code, Refusal
-from gateway.odata.ast import TRUE
+from gateway.odata.ast import TRUE, And
 from gateway.odata.csdl import parse_metadata
 from gateway.odata.json_format import decode_record
 from gateway.odata.literals import Timestamp, parse_timestamp
-from gateway.odata.parser import Limits
+from gateway.odata.parser import Limits, parse_filter
 from gateway.odata.printer import query_options
 from gateway.odata.request import parse_request
 from gateway.policy.binding import bind_policy
+from gateway.policy.conditions import is_contradiction
 from gateway.policy.decision import Position, Settings, decide
 from gateway.policy.model import Policy
 from gateway.policy.plan import Local, Plan, Read
@@ -533,3 +534,71 @@ def test_enumerations_are_spelt_as_the_profile_says_and_compared_by_member(spell
         else:
             with pytest.raises(ViolationError):
                 redact(record, decided.record, Tally())
+
+
+# --- what an attacker found
+
+
+@pytest.mark.channel("C43", "C60")
+@pytest.mark.guarantee("G6")
+def test_aliases_do_not_amplify() -> None:
+    many, text = ",".join(["@a"] * 1000), "x" * 5000
+
+    assert code(f"Property?$filter=City in ({many})&@a='{text}'") is Code.INVALID_QUERY
+    assert asked(f"Property?$filter=City in ({','.join(['@a'] * 5)})&@a='x'")
+
+
+@pytest.mark.channel("C141")
+def test_what_does_not_fit_the_upstream_is_refused_before_it_is_asked() -> None:
+    short = TRUSTING.model_copy(update={"url_max": 2000})
+
+    assert code(f"Property?$filter=City eq '{'x' * 2000}'", profile=short) is Code.URI_TOO_LONG
+    assert code(f"Property('{'x' * 2000}')", profile=short) is Code.URI_TOO_LONG
+    plan("Property?$select=City", profile=short)
+
+
+@pytest.mark.channel("C356", "C358")
+@pytest.mark.parametrize("options", ["$top=1", "$skip=1", "$count=true", "$filter=Order gt 1"])
+def test_options_that_need_a_whole_list_need_an_upstream_that_counts(options: str) -> None:
+    """Else one request would close the latch of an honest upstream for every key."""
+    plain = TRUSTING.model_copy(update={"nested_counts": "untrusted"})
+    limited = policy(BASE, template(ListingPhotoLimit=2))
+
+    assert code(f"Property?$expand=Media({options})", profile=plain) is Code.NOT_IMPLEMENTED
+    assert refused("Property?$expand=Media", compiled=limited, profile=plain).code is Code.NOT_IMPLEMENTED
+    plan("Property?$expand=Media($orderby=Order)", profile=plain)
+
+
+@pytest.mark.channel("C259")
+def test_a_list_that_no_row_can_be_in_is_not_asked_for() -> None:
+    base = BASE.document.model_dump()["Resources"]
+    compiled = bind_policy(
+        policy(role({**base, "OpenHouse": {**base["OpenHouse"], "Filter": "ShowingAgentKey eq @MemberKey"}})), {}
+    )
+
+    decided = read("Property?$select=City&$expand=OpenHouse", compiled)
+
+    assert "$expand" not in dict(query_options(decided.ask))
+    assert decided.record.nested[0].empty
+
+
+@pytest.mark.channel("C289", "C371")
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [("length(City) eq 3", "string_functions"), ("trim(City) eq 'A'", "string_functions"), ("City gt 'M'", "string_order"),
+     ("year(CloseDate) eq 2024", "date_parts"), ("Appliances/any(a:a eq 'x')", "collections")],
+)  # fmt: skip
+def test_each_kind_of_atom_has_a_trust_of_its_own(text: str, setting: str) -> None:
+    compiled = policy(role({"Property": {"Filter": text, "Fields": {"All": {"Visible": ["City"]}}}}))
+
+    assert (
+        refused("Property/$count", compiled=compiled, profile=replace_profile(**{setting: "untrusted"})).code
+        is Code.NOT_IMPLEMENTED
+    )
+    plan("Property/$count", compiled=compiled)
+
+
+def test_flags_are_equal_in_any_order() -> None:
+    left, right = parse_filter("F eq Ns.E'A,B'"), parse_filter("F eq Ns.E'B,A'")
+
+    assert not is_contradiction(And((left, right)))

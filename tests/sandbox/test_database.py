@@ -20,7 +20,8 @@ SCHEMA = sandbox_schema()
 DATABASE = Database(SCHEMA, TABLES)
 ATOMS = ["ListPrice gt 500000", "ListPrice eq null", "City eq 'O''Fallon'", "City ne 'Åre'", "contains(City,'an')", "startswith(City,'S')", "endswith(City,'d')",
          "BedroomsTotal in (1,2,3)", "WaterfrontYN", "SyndicateTo/any(x:x eq 'ListHub')", "SyndicateTo/all(x:x ne 'ListHub')", "CloseDate lt 2025-01-01",
-         "ModificationTimestamp ge 2025-06-01T00:00:00Z", "tolower(City) eq 'springfield'", "StandardStatus eq 'Active'"]  # fmt: skip
+         "ModificationTimestamp ge 2025-06-01T00:00:00Z", "tolower(City) eq 'springfield'", "StandardStatus eq 'Active'",
+         "endswith(concat(City,'x'),'dx')", "contains(concat('a',City),'aS')", "length(trim(City)) gt 6", "year(CloseDate) eq 2025"]  # fmt: skip
 
 
 def value(row: dict[str, Any], name: str) -> Value:

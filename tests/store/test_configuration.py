@@ -8,10 +8,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gateway.errors import ConfigurationError
+from gateway.sandbox.rows import sandbox_schema
 from gateway.store.api_keys import digest
 from gateway.store.configuration import Configuration, load_configuration
 from gateway.store.documents import read_document
-from tests.support import CONFIG, TOKEN_KEY, write_configuration
+from gateway.store.snapshot import build_snapshot
+from tests.support import CONFIG, TOKEN_KEY, key_file, write_configuration
 from tools.schemas import schemas, text_of
 
 SECRETS = {"GATEWAY__SECURITY__KEY_PEPPER": "p" * 16, "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY}
@@ -200,3 +202,16 @@ def test_a_file_that_is_a_folder_or_unreadable_is_told(directory: Path, name: st
     (directory / name).mkdir()
 
     assert any(line.startswith(f"{name}: cannot be read") for line in faults(directory))
+
+
+def test_a_template_cannot_pass_for_a_role(directory: Path) -> None:
+    """An attack found this: a template whose id was `role:private` had the policy of that role."""
+    body = {"D": {"Name": "x", "Description": "y", "Role": "idx", "Id": "role:private"}}
+    write_configuration(directory, {"templates/t.json": body, "keys.yaml": key_file(k="Template: 'role:private'")})
+
+    snapshot = build_snapshot(1, load(directory), sandbox_schema())
+
+    (key,) = snapshot.configuration.keys.values()
+    policy = snapshot.policy_of(key)
+    assert policy is not None
+    assert policy.role == "idx"
