@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from gateway.sandbox.server import Sandbox
 from tests.support import CONFIG, Harness, configuration, running, sandbox_running
+
+# Nothing is timed in tests, and a run that passes today passes tomorrow.
+hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture

@@ -58,7 +58,13 @@ def explain(
     if not target.startswith(settings.root + "/"):
         target = settings.root + target
     try:
-        request = parse_request(method, target.replace(" ", "%20"), root=settings.root, limits=Limits())
+        request = parse_request(
+            method,
+            target.replace(" ", "%20"),
+            root=settings.root,
+            limits=Limits(),
+            plus_is_space=settings.requests.plus_is_space,
+        )
         plan = decide(
             policy, request, settings.upstream.profile, Settings(page_size=settings.requests.page_size), _now(instant)
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway.odata.ast import TRUE, Query
+from gateway.odata.ast import TRUE, ExpandItem, Query
 from gateway.odata.printer import print_expression, query_options
 from gateway.odata.walk import properties
 from gateway.policy.model import Origin, Policy, ResourcePolicy
@@ -50,7 +50,8 @@ def explain(plan: Plan, policy: Policy, query: Query) -> Explanation:
     """
     if not isinstance(plan, Read):
         return Explanation(plan.kind, plan.context.partition("(")[0], "answered without asking the upstream")
-    resource = policy.resources[plan.resource]
+    below = plan.kind in ("navigation", "navigation count", "single")
+    top = Query(expand=(ExpandItem(plan.record.nested[0].name, query),)) if below else query
     levels = list(_levels(plan.record, policy))
     return Explanation(
         plan.kind,
@@ -59,7 +60,7 @@ def explain(plan: Plan, policy: Policy, query: Query) -> Explanation:
         tuple(query_options(plan.ask)),
         tuple(Because(level.name, print_expression(part.expression), part.origin)
               for _, level in levels for part in level.parts),
-        tuple(_guards(plan.record, resource, query)),
+        tuple(_guards(plan.record, policy, top)),
         tuple(Because(level.name, ", ".join(names)) for record, level in levels if (names := _withheld(record))),
         tuple(lost for record, level in levels for lost in _lost(record, level)),
     )  # fmt: skip
@@ -71,15 +72,17 @@ def _levels(record: RecordPlan, policy: Policy) -> Iterator[tuple[RecordPlan, Re
         yield from _levels(nested.record, policy)
 
 
-def _guards(record: RecordPlan, resource: ResourcePolicy, query: Query) -> Iterator[Because]:
-    """Each conditional field that filter or order names, with the condition that its name adds."""
-    if record.guard == TRUE:
-        return
+def _guards(record: RecordPlan, policy: Policy, query: Query) -> Iterator[Because]:
+    """Each conditional field that filter or order of a level names, with the condition that its name adds."""
+    resource = policy.resources[record.resource]
     named = [path.name for path in properties(query.filter)] if query.filter is not None else []
     for name in dict.fromkeys([*named, *(item.path.name for item in query.orderby)]):
         field = resource.fields[name]
         if field.condition != TRUE:
             yield Because(resource.name, f"{name} demands {print_expression(field.condition)}", field.origin)
+    expanded = {item.name: item.query for item in query.expand}
+    for nested in record.nested:
+        yield from _guards(nested.record, policy, expanded.get(nested.name, Query()))
 
 
 def _withheld(record: RecordPlan) -> list[str]:

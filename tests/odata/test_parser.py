@@ -137,7 +137,7 @@ def test_the_literal_that_closes_its_quote_stays_one_literal() -> None:
 @pytest.mark.channel("C54")
 @pytest.mark.guarantee("G3")
 @given(TREES)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_print_is_the_inverse_of_parse(tree: Expression) -> None:
     assert parse_filter(print_expression(tree), Limits(filter_length=10**6, depth=200)) == tree
 

@@ -1,0 +1,73 @@
+"""Explanations say what the plan does: each rule with its origin, guards of every level, what is withheld and lost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from gateway.odata.literals import Timestamp
+from gateway.odata.parser import Limits
+from gateway.odata.request import parse_request
+from gateway.policy.decision import Settings, decide
+from gateway.policy.explanation import Explanation, explain
+from tests.support import TRUSTING, policy, role, template
+
+BASE = role(
+    {
+        "Property": {
+            "Filter": "StandardStatus eq 'Active'",
+            "Fields": {"All": {"Visible": ["City", "ListPrice", "PropertyType", "PhotosCount", "Media"]}},
+        },
+        "Media": {
+            "Fields": {
+                "All": {
+                    "Visible": ["Order"],
+                    "When": [{"Condition": "MediaStatus eq 'Live'", "Fields": ["ShortDescription"]}],
+                }
+            }
+        },
+    }
+)
+POLICY = policy(
+    BASE, template(ListingPhotoLimit=2, FieldOverrides={"Property": {"Land": {"ListPrice": {"Rule": "Hidden"}}}})
+)
+
+
+def explained(target: str) -> Explanation:
+    request = parse_request("GET", "/r/" + target.replace(" ", "%20"), root="/r", limits=Limits())
+    plan = decide(POLICY, request, TRUSTING, Settings(), Timestamp(datetime(2026, 1, 15, tzinfo=UTC)))
+    return explain(plan, POLICY, request.query)
+
+
+def test_a_read_is_explained_from_top_to_bottom() -> None:
+    found = explained(
+        "Property?$filter=ListPrice gt 5&$select=ListPrice,PhotosCount&$expand=Media($filter=contains(ShortDescription,'x');$select=Order)"
+    )
+
+    assert [(rule.resource, str(rule.origin)) for rule in found.rules] == [
+        ("Property", "roles/idx.yaml: Resources.Property.Filter")
+    ]
+    assert [(guard.resource, guard.text.split()[0]) for guard in found.guards] == [
+        ("Property", "ListPrice"),
+        ("Media", "ShortDescription"),
+    ]
+    assert {entry.resource: set(entry.text.split(", ")) for entry in found.withheld} == {
+        "Property": {"ListingKey", "PropertyType", "StandardStatus"},
+        "Media": {"MediaCategory", "MediaKey", "MediaStatus", "ResourceName", "ResourceRecordKey", "ShortDescription"},
+    }
+    assert [lost.text.split(" unless")[0] for lost in found.lost] == [
+        "ListPrice",
+        "PhotosCount above 2",
+        "photos after the first 2",
+    ]
+    assert str(found.lost[0].origin) == "templates/t.json: D.FieldOverrides.Property.Land.ListPrice"
+
+
+def test_a_path_below_a_record_is_explained_too() -> None:
+    found = explained("Property('k')/Media?$orderby=ShortDescription")
+
+    assert found.kind == "navigation"
+    assert [guard.resource for guard in found.guards] == ["Media"]
+
+
+def test_what_is_answered_without_asking_says_so() -> None:
+    assert explained("").canonical == "answered without asking the upstream"
