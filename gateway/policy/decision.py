@@ -207,7 +207,7 @@ class _Decision:
 
     @staticmethod
     def _key_value(declared: Property, literal: Literal) -> Literal:
-        if declared.type.name == "Edm.String" and literal.kind is Kind.STRING:
+        if (declared.type.name, literal.kind) in (("Edm.String", Kind.STRING), ("Edm.Guid", Kind.GUID)):
             return literal
         if declared.type.name in INTEGERS and literal.kind is Kind.NUMBER:
             value = parse_number(str(literal.value))

@@ -602,3 +602,29 @@ def test_flags_are_equal_in_any_order() -> None:
     left, right = parse_filter("F eq Ns.E'A,B'"), parse_filter("F eq Ns.E'B,A'")
 
     assert not is_contradiction(And((left, right)))
+
+
+@pytest.mark.channel("C107")
+@pytest.mark.parametrize(
+    ("kind", "good", "printed", "bad"),
+    [
+        ("Edm.String", "'a''b'", "'a''b'", ["5", "0f8fad5b-d9cb-469f-a165-70867728950e"]),
+        ("Edm.Int64", "12", "12", ["'12'", "1.5", "9223372036854775808", "1e99"]),
+        (
+            "Edm.Guid",
+            "0F8FAD5B-d9cb-469f-a165-70867728950e",
+            "0f8fad5b-d9cb-469f-a165-70867728950e",
+            ["'x'", "12", "0f8fad5b"],
+        ),
+    ],
+)
+def test_keys_are_of_the_declared_type(kind: str, good: str, printed: str, bad: list[str]) -> None:
+    schema = parse_metadata(
+        (HEAD + BODY + TAIL).replace('Name="Id" Type="Edm.String"', f'Name="Id" Type="{kind}"').encode()
+    )
+    compiled = policy(role({"Listings": {"Fields": {"All": {"Visible": ["Price"]}}}}), schema=schema)
+
+    for spelling in (good, f"Id={good}"):
+        assert asked(f"Listings({spelling})", compiled)["$filter"] == f"Id eq {printed}"
+    for wrong in (*bad, f"Price={good}", f"{good},{good}"):
+        assert refused(f"Listings({wrong})", compiled=compiled).code is Code.NOT_FOUND
