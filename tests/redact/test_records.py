@@ -235,6 +235,23 @@ def test_the_clients_options_see_the_first_photos_only(options: str, shown: list
     assert body.get("Media@odata.count") == count
 
 
+@pytest.mark.channel("C249", "C348")
+@pytest.mark.parametrize("text", ["x", "y", None])
+@pytest.mark.parametrize("options", ["$filter=contains(ShortDescription,'x')", "$filter=not contains(ShortDescription,'x')", "$orderby=ShortDescription",
+                                     "$filter=ShortDescription eq null;$count=true"])  # fmt: skip
+def test_a_nested_row_that_hides_a_field_leaves_the_question_about_it(options: str, text: str | None) -> None:
+    """Whatever the hidden text says, the row is not in the list that was filtered or sorted by it."""
+    resources = {**OPEN_MEDIA.document.model_dump()["Resources"]}
+    when = [{"Condition": "MediaStatus eq 'Live'", "Fields": ["ShortDescription"]}]
+    resources["Media"] = {"Fields": {"All": {"Visible": ["Order"], "When": when}}}
+    rows = [media(1, ShortDescription="x"), media(2, MediaStatus="Gone", ShortDescription=text)]
+    row = {**GOOD, "Media": rows, "Media@odata.count": 2}
+
+    body = emitted(row, f"Property?$expand=Media($select=Order;{options})".replace(" ", "%20"), policy(role(resources)))
+
+    assert 2 not in [entry["Order"] for entry in json.loads(body)["Media"]]
+
+
 def test_nulls_in_a_clients_nested_options_are_odatas() -> None:
     rows = [media(1, MediaURL=None), media(2, MediaURL="b"), media(3, MediaURL="a")]
 
