@@ -17,7 +17,6 @@ class Code(Enum):
     METHOD_NOT_ALLOWED = ("MethodNotAllowed", 405)
     NOT_ACCEPTABLE = ("NotAcceptable", 406)
     GONE = ("Gone", 410)
-    PAYLOAD_TOO_LARGE = ("PayloadTooLarge", 413)
     URI_TOO_LONG = ("UriTooLong", 414)
     HEADERS_TOO_LARGE = ("HeadersTooLarge", 431)
     NOT_IMPLEMENTED = ("NotImplemented", 501)

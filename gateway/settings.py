@@ -1,4 +1,4 @@
-"""``gateway.yaml`` and the environment as one frozen value. Flags beat environment beats file beats default."""
+"""``gateway.yaml`` and the environment as one frozen value. Environment beats file beats default."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ class PolicySection(_Section):
 
 
 class Requests(_Section):
-    """Bounds of a request; all are checked before policy is consulted. Lengths are bytes."""
+    """Bounds of a request and its answer. Lengths are bytes, times seconds."""
 
     page_size: Annotated[int, Field(ge=1, le=10_000)] = 100
     deadline: Annotated[float, Field(gt=0)] = 60.0
-    max_target: Annotated[int, Field(ge=1024)] = 32 * 1024
-    max_headers: Annotated[int, Field(ge=1024)] = 16 * 1024
+    max_target: Annotated[int, Field(ge=1024, le=60_000)] = 32 * 1024
+    max_headers: Annotated[int, Field(ge=1024, le=30_000)] = 16 * 1024
     max_link: Annotated[int, Field(ge=1024)] = 8 * 1024
     plus_is_space: bool = True
 
@@ -108,7 +108,7 @@ class Settings(_Section):
 
 
 def overlay(data: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """The file's data with ``GATEWAY__SECTION__KEY`` laid over it. Lists are written with commas."""
+    """The file's data with ``GATEWAY__SECTION__KEY`` laid over it; ``token_keys`` are separated by commas."""
     result: dict[str, Any] = {key: dict(value) if isinstance(value, Mapping) else value for key, value in data.items()}
     for name, text in sorted(environment.items()):
         if not name.startswith(ENVIRONMENT_PREFIX):

@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import rich_click as click
 
@@ -55,12 +56,15 @@ def explain(
         fail(snapshot.faults)
     settings = configuration.settings
     method, _, target = request_line.partition(" ")
+    if not method.isalpha() or not target.startswith("/"):
+        raise click.UsageError("the request must be a method and a path, such as 'GET /Property?$top=1'")
     if not target.startswith(settings.root + "/"):
         target = settings.root + target
+    target = quote(target, safe="/%?&=$,;:@!'()*+-._~")  # blanks and letters as people write them
     try:
         request = parse_request(
             method,
-            target.replace(" ", "%20"),
+            target,
             root=settings.root,
             limits=Limits(),
             plus_is_space=settings.requests.plus_is_space,
@@ -77,6 +81,8 @@ def explain(
             json.dumps({"key": key, "policy": policy.name, **_placed(asdict(explanation), configuration)}, indent=2)
         )
     else:
+        if not holder.Enabled:
+            click.echo("disabled  the key is not enabled: every request is answered 401")
         _print(explanation, policy.name, configuration)
 
 

@@ -28,7 +28,12 @@ def serve(directory: Path) -> None:
     """Serve clients according to a configuration directory."""
     configuration = load(directory)
     require_secrets(configuration)
-    asyncio.run(_serve(configuration))
+    from gateway.edge.listener import ListenError
+
+    try:
+        asyncio.run(_serve(configuration))
+    except ListenError as error:
+        raise click.ClickException(str(error)) from None
 
 
 async def _serve(configuration: Configuration) -> None:

@@ -76,9 +76,10 @@ class Gateway:
         self._publish = publish
         self._clock = clock
         self._decision = Settings(page_size=configuration.settings.requests.page_size)
-        # Parsed requests by method and target: bounded, and free of policy, so shared by all keys.
+        # A key's own metadata, by effective policy and format.
         self._documents: LRUCache[tuple[str, bool], tuple[Schema, bytes]] = LRUCache(maxsize=64)
-        # A parsed request weighs up to seventy times its text, so both are bounded.
+        # Parsed requests by method and target: bounded, and free of policy, so shared by all keys.
+        # A parsed request weighs up to seventy times its text, so the sum of their weights is bounded.
         self._parsed: LRUCache[tuple[str, str], Request] = LRUCache(
             maxsize=_CACHED_BYTES, getsizeof=lambda request: request.weight
         )

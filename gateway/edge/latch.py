@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gateway.errors import Refusal, upstream_error
 from gateway.policy.profile import Profile
 
 
@@ -47,7 +46,3 @@ class LatchedError(Exception):
 
     def __init__(self, resource: str) -> None:
         super().__init__(f"{resource} is latched after a violation")
-
-    @staticmethod
-    def refusal() -> Refusal:
-        return upstream_error()

@@ -56,6 +56,10 @@ def require_c_parser() -> None:
         raise RuntimeError("aiohttp has no C parser on this machine; install it with its extensions")
 
 
+class ListenError(Exception):
+    """An address cannot be listened on; the message says which and why."""
+
+
 class Listener:
     """One address, one handler. ``port`` is the real one once started, also when 0 was asked for."""
 
@@ -85,7 +89,11 @@ class Listener:
         self._runner = web.ServerRunner(server, handle_signals=False)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self.port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ListenError(f"{self._host}:{self.port} cannot be listened on: {error.strerror or error}") from None
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

@@ -47,8 +47,9 @@ class Operations:
         if revision != self._revision:
             self._revision, self._changed = revision, time.monotonic()
         schema = snapshot is not None and snapshot.schema is not None
+        ready = snapshot is not None and bool(snapshot.policies)
         detail = {
-            "ready": schema,
+            "ready": ready,
             "metadata": "loaded" if schema else "not loaded yet",
             "revision": revision,
             "snapshot_age_seconds": round(time.monotonic() - self._changed, 1),
@@ -57,7 +58,7 @@ class Operations:
             "latched": list(self._latch.resources),
         }
         return web.Response(
-            status=200 if schema else 503,
+            status=200 if ready else 503,
             body=json.dumps(detail, ensure_ascii=True).encode("ascii") + b"\n",
             headers={"Content-Type": "application/json", "Server": SERVER},
         )

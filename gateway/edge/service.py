@@ -67,6 +67,18 @@ class Service:
         )
 
     async def __aenter__(self) -> Self:
+        """Starts everything; what was started is stopped again when something cannot be.
+
+        Raises:
+            ListenError: an address cannot be listened on.
+        """
+        try:
+            return await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def _start(self) -> Self:
         stack = self._stack
         await stack.enter_async_context(self._upstream)
         await self.admin.start()

@@ -68,8 +68,6 @@ class Function(Enum):
     TIME = "time"
 
 
-#: Functions whose result is a boolean; their second argument is always a string literal (C278).
-STRING_TESTS = frozenset({Function.CONTAINS, Function.STARTSWITH, Function.ENDSWITH})
 #: Functions of one string whose result is a string.
 STRING_FUNCTIONS = frozenset({Function.TOLOWER, Function.TOUPPER, Function.TRIM})
 #: Functions that take a part of a date, an instant or a time of day.

@@ -34,8 +34,6 @@ JSON_FORMATS = (
 )
 XML_FORMATS = ("xml", "application/xml")
 
-KeyPredicate = tuple[tuple[str | None, Literal], ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Path:

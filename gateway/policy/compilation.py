@@ -127,11 +127,39 @@ def _check_gateway(inputs: Inputs) -> None:
             inputs.report.notes.append(f"policy.always: the upstream has no resource `{word}`")
         else:
             inputs.report.add(gateway.source, ("policy", "always", word), f"`{word}` is no resource of the upstream")
+    _check_profile(inputs)
     for name, parents in gateway.follows.items():
         for word in (name, *parents):
             if word not in inputs.schema.entity_sets and word not in data_dictionary.FIELDS:
                 inputs.report.add(
                     gateway.source, ("policy", "follows", name), f"`{word}` is no resource of the upstream"
+                )
+
+
+def _check_profile(inputs: Inputs) -> None:
+    """What the profile says of resources and fields is about ones that exist."""
+    place, source = ("upstream", "profile"), inputs.gateway.source
+    sets = inputs.schema.entity_sets
+    for name, field in inputs.profile.class_field.items():
+        if name not in sets and name not in data_dictionary.FIELDS:
+            inputs.report.add(source, (*place, "class_field", name), f"`{name}` is no resource of the upstream")
+        elif name in sets and not _has(inputs.schema, name, field):
+            inputs.report.add(
+                source, (*place, "class_field", name), f"`{field}` is no field of the upstream's `{name}`"
+            )
+    for name, links in inputs.profile.links.items():
+        if name not in sets:
+            inputs.report.add(source, (*place, "links", name), f"`{name}` is no resource of the upstream")
+            continue
+        for member, link in links.items():
+            leads = inputs.schema.type_of(name).navigation.get(member)
+            target = inputs.schema.target_set(name, leads) if leads else None
+            where = (*place, "links", name, member)
+            if target is None:
+                inputs.report.add(source, where, f"`{member}` is no navigation property of the upstream's `{name}`")
+            elif not _has(inputs.schema, name, link.local) or not _has(inputs.schema, target, link.target):
+                inputs.report.add(
+                    source, where, f"`{link.local}` and `{link.target}` are not fields of `{name}` and `{target}`"
                 )
 
 

@@ -20,8 +20,6 @@ def canonical(word: str) -> str:
     return ALIASES.get(word, word)
 
 
-#: Sits beside the resources in a template and is none of them.
-VERSION_KEY = "RESODictionaryVersion"
 #: The class group that stands for every class.
 ALL = "All"
 

@@ -115,7 +115,7 @@ class Inputs:
         return None
 
     def class_field(self, resource: str) -> str:
-        fields = self.profile.class_field
+        fields = {"Property": "PropertyType", **self.profile.class_field}
         return fields.get(resource) or fields.get(self.kind(resource), "")
 
     def overrides(self, resource: str) -> tuple[str, Mapping[str, Mapping[str, FieldRule]]]:

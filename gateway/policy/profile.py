@@ -62,8 +62,8 @@ class Profile(BaseModel):
     page_max: Annotated[int, Field(ge=1)] | None = None
     #: The longest query string that the upstream takes.
     url_max: Annotated[int, Field(ge=1024)] = 65_536
-    #: Resource to the field that holds the class of a record.
-    class_field: Mapping[str, str] = Field(default_factory=lambda: {"Property": "PropertyType"})
+    #: Resource to the field that holds the class of a record, beside Property: PropertyType.
+    class_field: Mapping[str, str] = Field(default_factory=dict)
     #: Class of the Data Dictionary to the values that stand for it here, where they differ.
     class_values: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     #: Resource to navigation to link, where the upstream's metadata and the Data Dictionary do not tell.

@@ -273,8 +273,9 @@ def _rule(
 def _check_group(inputs: Inputs, group: str, classes: Classes, source: Source, path: tuple[str, ...]) -> bool:
     if group == ALL or _class_name(group) in classes:
         return True
-    known = ", ".join(f"`{name}`" for name in classes) or "only `All` is possible here"
-    inputs.report.add(source, path, f"`{group}` is no class of this resource; known are {known}")
+    known = ", ".join(f"`{name}`" for name in classes)
+    choice = f"known are `All`, {known}" if known else "this resource has no classes, so only `All` is possible"
+    inputs.report.add(source, path, f"`{group}` is no class of this resource; {choice}")
     return False
 
 

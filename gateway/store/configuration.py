@@ -85,16 +85,33 @@ class _Loader:
         try:
             return validate(model, change(data), Source(name, prefix))
         except ConfigurationError as error:
-            self.faults.extend(document.place(fault) for fault in error.faults)
+            self.faults.extend(self._of_environment(fault) or document.place(fault) for fault in error.faults)
             return None
 
+    def _of_environment(self, fault: Fault) -> Fault | None:
+        """The fault as one of the environment, where a variable set what it is about; the file is innocent then."""
+        if fault.file != "gateway.yaml":
+            return None
+        for name in self.environment:
+            parts = tuple(name.removeprefix(settings_module.ENVIRONMENT_PREFIX).lower().split("__"))
+            if (
+                name.startswith(settings_module.ENVIRONMENT_PREFIX)
+                and fault.path[: len(parts)] == parts[: len(fault.path)]
+            ):
+                return Fault(f"environment variable {name}", 0, fault.path, fault.message)
+        return None
+
     def names(self, folder: str, suffix: str) -> list[str]:
-        """Files of a folder, in order; hidden ones are Kubernetes' own (``..data``)."""
+        """Files of a folder, in order; hidden ones are Kubernetes' own (``..data``), and others are a fault."""
         try:
             entries = sorted(path.name for path in (self.directory / folder).iterdir())
         except OSError:
             return []
-        return [f"{folder}/{name}" for name in entries if name.endswith(suffix) and not name.startswith(".")]
+        visible = [name for name in entries if not name.startswith(".")]
+        for name in visible:
+            if not name.endswith(suffix):
+                self.add(f"{folder}/{name}", (), f"is not read: its name must end in {suffix}")
+        return [f"{folder}/{name}" for name in visible if name.endswith(suffix)]
 
     def add(self, file: str, path: tuple[str, ...], message: str) -> None:
         fault = Fault(file, 0, path, message)
@@ -110,6 +127,8 @@ class _Loader:
         keys = self._keys()
         self._check_references(roles, templates, syndications, keys)
         secrets = self._secrets(settings) if settings else None
+        if settings and settings.admin.port == settings.listen.port != 0:
+            self.add("gateway.yaml", ("admin", "port"), "must not be the port of clients")
         if self.faults or settings is None or secrets is None:
             raise ConfigurationError(self.faults)
         rules = GatewayRules(
@@ -221,9 +240,8 @@ class _Loader:
             ("security", "token_keys", ",".join(security.token_keys) or None, security.token_keys_file),
             ("upstream", "token", upstream.token, upstream.token_file),
         ):
-            if value is not None and file is not None:
-                self.add("gateway.yaml", (section, name), f"give either `{name}` or `{name}_file`")
             try:
+                # A value given directly beats a file, so that the environment beats gateway.yaml.
                 values.append(settings_module.read_secret(value, file, self.directory))
             except (OSError, UnicodeDecodeError):
                 self.add("gateway.yaml", (section, f"{name}_file"), "the file cannot be read")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -93,12 +94,37 @@ def test_serve_does_not_start_without_its_secrets() -> None:
 
 
 def test_keys_new_prints_a_secret_once_and_its_digest() -> None:
-    done = run("keys", "new", "--config", CONFIG, "--id", "vendor-7", **SECRETS)
+    done = run("keys", "new", "--config", CONFIG, "--id", "vendor-7", "--template", "company-idx", **SECRETS)
 
     assert done.returncode == 0
     assert "secret, shown only now: gwk_" in done.stderr
     assert "gwk_" not in done.stdout
-    assert done.stdout.startswith("  - Id: vendor-7\n    Digest: ")
+    assert done.stdout.startswith('  - Id: "vendor-7"\n    Template: "company-idx"\n    Digest: ')
+    assert run("keys", "new", "--config", CONFIG, "--id", "demo-idx", "--role", "idx", **SECRETS).returncode == 2
+    assert run("keys", "new", "--config", CONFIG, **SECRETS).returncode == 2
+
+
+def test_a_port_in_use_is_told_in_a_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        settings = {
+            "GATEWAY__ADMIN__PORT": "0",
+            "GATEWAY__LISTEN__PORT": port,
+            "GATEWAY__UPSTREAM__URL": "http://127.0.0.1:9/x",
+        }
+        done = run("serve", "--config", CONFIG, **settings, **SECRETS)
+
+    assert done.returncode == 1
+    assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("line", ["/Property", "", "GET Property", "GET  /Property", "GET http://x/Property"])
+def test_explain_wants_a_request_line(line: str) -> None:
+    done = run("explain", "demo-idx", line, "--config", CONFIG, "--metadata", METADATA)
+
+    assert done.returncode == 2
+    assert "GET /Property" in done.stderr
 
 
 def fetch(port: int, path: str, key: str) -> str:

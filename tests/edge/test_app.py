@@ -198,6 +198,27 @@ async def test_below_a_withheld_listing_is_what_is_below_an_absent_one(
     assert first.status == 404
 
 
+@pytest.mark.channel("C274")
+async def test_below_a_record_that_hides_the_navigation_there_is_nothing(sandbox: Sandbox, directory: Path) -> None:
+    body = {
+        "D": {
+            "Name": "x",
+            "Description": "y",
+            "Role": "private",
+            "FieldOverrides": {"Property": {"Land": {"Media": {"Rule": "Hidden"}}}},
+        }
+    }
+    write_configuration(directory, {"templates/t.json": body, "keys.yaml": key_file(k="Template: t")})
+    async with running(configuration(directory, sandbox.url)) as gateway:
+        for property_class, status in (("Land", 404), ("Farm", 200)):
+            key = next(key for key in sandbox_rows(sandbox, f"PropertyType eq '{property_class}'") if "'" not in key)
+            answer = await gateway.get(f"Property('{key}')/Media", "k")
+            (row,) = (await gateway.get(f"Property?$filter=ListingKey eq '{key}'&$expand=Media&$select=City", "k")).rows
+
+            assert answer.status == status
+            assert ("Media" in row) is (status == 200)
+
+
 @pytest.mark.channel("C101")
 async def test_a_relation_to_one_record(gateway: Harness, sandbox: Sandbox) -> None:
     rows = sandbox.database.read("Property", Query(filter=parse_filter("StandardStatus ne null"))).rows

@@ -289,7 +289,7 @@ def test_every_fault_is_told_at_once_in_the_authors_words() -> None:
         "FieldOverrides.Member.All.MemberPassword: `MemberPassword` may not be made visible",
     }
     assert {line.removeprefix("templates/t.json: D.") for line in told if "Residental" not in line} == expected
-    assert any("`Residental` is no class of this resource; known are `Residential`" in line for line in told)
+    assert any("`Residental` is no class of this resource; known are `All`, `Residential`" in line for line in told)
 
 
 @pytest.mark.channel("C272", "C246")

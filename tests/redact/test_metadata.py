@@ -146,3 +146,17 @@ def test_json_tells_what_xml_tells() -> None:
         "$ReferentialConstraint": {"ListOfficeKey": "OfficeKey"},
     }
     assert listing["ListPrice"] == {"$Type": "Edm.Decimal", "$Nullable": True, "$Precision": 14, "$Scale": 2}
+
+
+def test_a_navigation_that_cannot_be_expanded_is_not_told_of() -> None:
+    """Without fields that tie rows together it is not offered, so it is not there."""
+    text = metadata_document().decode().replace(
+        '<NavigationProperty Name="Media" Type="Collection(Sandbox.Media)"/>',
+        '<NavigationProperty Name="Media" Type="Collection(Sandbox.Media)"/><NavigationProperty Name="Odd" Type="Sandbox.Office"/>', 1
+    )  # fmt: skip
+    base = role({"Property": {"Default": "Visible"}, "Office": {"Fields": {"All": {"Visible": ["OfficeName"]}}}})
+
+    compiled = policy(base, schema=parse_metadata(text.encode()))
+
+    assert "Odd" in compiled.resources["Property"].navigation
+    assert b"Odd" not in metadata_xml(compiled)
