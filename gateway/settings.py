@@ -107,9 +107,18 @@ class Settings(_Section):
         return any(self.public_url.split("/")[3:])
 
 
+def _without_nulls(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy without the headings under which everything was deleted: YAML reads ``profile:`` alone as null."""
+    return {
+        key: _without_nulls(value) if isinstance(value, Mapping) else value
+        for key, value in data.items()
+        if value is not None
+    }
+
+
 def overlay(data: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """The file's data with ``GATEWAY__SECTION__KEY`` laid over it; ``token_keys`` are separated by commas."""
-    result: dict[str, Any] = {key: dict(value) if isinstance(value, Mapping) else value for key, value in data.items()}
+    result = _without_nulls(data)
     for name, text in sorted(environment.items()):
         if not name.startswith(ENVIRONMENT_PREFIX):
             continue

@@ -125,6 +125,14 @@ def test_references_must_exist(directory: Path) -> None:
         assert any(expected in line for line in told), (expected, told)
 
 
+def test_a_heading_without_lines_under_it_says_nothing(directory: Path) -> None:
+    text = "public_url: http://a/b\nlisten:\nupstream:\n  url: http://u/\n  profile:\npolicy:\n  always:\n"
+
+    settings = load(write_configuration(directory, {"gateway.yaml": text})).settings
+
+    assert (settings.listen.port, settings.upstream.profile.counts, settings.policy.always) == (8080, "untrusted", {})
+
+
 def test_the_environment_beats_the_file() -> None:
     settings = load(
         CONFIG, LISTEN__PORT="9999", PUBLIC_URL="https://mls.example", UPSTREAM__PROFILE__COUNTS="untrusted"
