@@ -33,7 +33,7 @@ def check(directory: Path, file: Path | None) -> None:
     configuration = load(directory)
     schema = schema_of(file) if file else asyncio.run(fetched_schema(configuration))
     snapshot = build_snapshot(1, configuration, schema)
-    for note in sorted({note for policy in snapshot.policies.values() for note in policy.notes}):
+    for note in snapshot.notes:
         click.echo(f"note: {note}")
     if snapshot.faults:
         fail(snapshot.faults)

@@ -16,7 +16,7 @@ from gateway.odata import json_format
 from gateway.odata.json_format import BodyError, Collection, Record
 from gateway.odata.literals import Value
 from gateway.odata.printer import print_query
-from gateway.policy.plan import NestedPlan, Read, RecordPlan
+from gateway.policy.plan import Read, RecordPlan
 from gateway.policy.profile import Profile
 from gateway.redact.fields import ShapeError
 from gateway.redact.records import Tally, ViolationError, redact, redact_navigation, verify
@@ -56,11 +56,7 @@ def resources_of(plan: RecordPlan) -> Iterator[str]:
     """Every resource that a plan reads."""
     yield plan.resource
     for nested in plan.nested:
-        yield from _nested_resources(nested)
-
-
-def _nested_resources(nested: NestedPlan) -> Iterator[str]:
-    yield from resources_of(nested.record)
+        yield from resources_of(nested.record)
 
 
 def _below(plan: Read, record: Record, trace: Trace) -> Result:

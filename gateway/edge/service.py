@@ -59,10 +59,12 @@ class Service:
         """Compiles every policy against a schema and swaps the snapshot: one reference, between two requests."""
         snapshot = build_snapshot(self.snapshot.revision + 1, self._configuration, schema, self.snapshot)
         self.gateway.snapshot = snapshot
-        notes = sorted({note for policy in snapshot.policies.values() for note in policy.notes})
         self._publish(
             SnapshotPublished(
-                snapshot.revision, len(snapshot.policies), tuple(str(fault) for fault in snapshot.faults), tuple(notes)
+                snapshot.revision,
+                len(snapshot.policies),
+                tuple(str(fault) for fault in snapshot.faults),
+                snapshot.notes,
             )
         )
 

@@ -21,6 +21,10 @@ class SchemaError(Exception):
         self.line = line
 
 
+#: RESO's annotation of a property with the name of its lookup (Data Dictionary, Lookup resource).
+LOOKUP_NAME = "RESO.OData.Metadata.LookupName"
+
+
 @dataclass(frozen=True, slots=True)
 class TypeReference:
     """A type name, qualified, and whether it is the element type of a collection."""

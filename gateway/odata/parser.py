@@ -88,7 +88,7 @@ _FUNCTIONS = {function.value: function for function in Function}
 _T = TypeVar("_T")
 
 
-def _ascii_lower(text: str) -> str:
+def ascii_lower(text: str) -> str:
     """Lower case for ASCII letters only: ``str.lower`` maps KELVIN SIGN to k (C298)."""
     return text.translate(_LOWER)
 
@@ -130,13 +130,13 @@ class _Builder(Transformer[Token, object]):
         return path
 
     def bool_literal(self, token: Token) -> Constant:
-        return Constant(_ascii_lower(token) == "true")
+        return Constant(ascii_lower(token) == "true")
 
     def comparison_expr(self, left: Operand, operator: Token, right: Literal) -> Comparison:
-        return Comparison(Operator(_ascii_lower(operator.strip())), left, right)
+        return Comparison(Operator(ascii_lower(operator.strip())), left, right)
 
     def flipped_expr(self, left: Literal, operator: Token, right: Operand) -> Comparison:
-        return Comparison(Operator(_ascii_lower(operator.strip())).mirrored, right, left)
+        return Comparison(Operator(ascii_lower(operator.strip())).mirrored, right, left)
 
     def in_expr(self, left: Operand, _in: Token, items: list[Literal]) -> In:
         return In(left, tuple(items))
@@ -157,7 +157,7 @@ class _Builder(Transformer[Token, object]):
     def bool_method_call_expr(
         self, name: Token, _open: Token, operand: Operand, _comma: Token, pattern: Literal, _close: Token
     ) -> StringTest:
-        return StringTest(_FUNCTIONS[_ascii_lower(name)], operand, pattern)
+        return StringTest(_FUNCTIONS[ascii_lower(name)], operand, pattern)
 
     def lambda_expr(
         self,
@@ -169,10 +169,10 @@ class _Builder(Transformer[Token, object]):
         predicate: Expression,
         _close: Token,
     ) -> Lambda:
-        return Lambda(Quantifier(_ascii_lower(quantifier)[1:]), path, str(variable), predicate)
+        return Lambda(Quantifier(ascii_lower(quantifier)[1:]), path, str(variable), predicate)
 
     def method_call(self, name: Token, _open: Token, operand: Operand, _close: Token) -> Call:
-        return Call(_FUNCTIONS[_ascii_lower(name)], (operand,))
+        return Call(_FUNCTIONS[ascii_lower(name)], (operand,))
 
     def concat_call(
         self, name: Token, _open: Token, left: Operand | Literal, _comma: Token, right: Operand | Literal, _close: Token
@@ -190,43 +190,28 @@ class _Builder(Transformer[Token, object]):
         return literals.NULL
 
     def boolean_value(self, token: Token) -> Literal:
-        return literals.boolean(_ascii_lower(token) == "true")
+        return literals.boolean(ascii_lower(token) == "true")
 
     def date_time_offset_value(self, token: Token) -> Literal:
-        value = literals.parse_timestamp(str(token))
-        if value is None:
-            raise ODataSyntaxError(_position(token), "is out of range")
-        return Literal(Kind.DATE_TIME_OFFSET, value)
+        return Literal(Kind.DATE_TIME_OFFSET, _in_range(literals.parse_timestamp(str(token)), token))
 
     def date_value(self, token: Token) -> Literal:
-        value = literals.parse_date(str(token))
-        if value is None:
-            raise ODataSyntaxError(_position(token), "is out of range")
-        return Literal(Kind.DATE, value)
+        return Literal(Kind.DATE, _in_range(literals.parse_date(str(token)), token))
 
     def number(self, token: Token) -> Literal:
-        value = literals.parse_number(str(token))
-        if value is None:
-            raise ODataSyntaxError(_position(token), "is out of range")
-        return Literal(Kind.NUMBER, value)
+        return Literal(Kind.NUMBER, _in_range(literals.parse_number(str(token)), token))
 
     def string(self, token: Token) -> Literal:
         return literals.string(str(token)[1:-1].replace("''", "'"))
 
     def time_of_day_value(self, token: Token) -> Literal:
-        value = literals.parse_time_of_day(str(token))
-        if value is None:
-            raise ODataSyntaxError(_position(token), "is out of range")
-        return Literal(Kind.TIME_OF_DAY, value)
+        return Literal(Kind.TIME_OF_DAY, _in_range(literals.parse_time_of_day(str(token)), token))
 
     def guid_value(self, token: Token) -> Literal:
         return Literal(Kind.GUID, literals.parse_guid(str(token)))
 
     def duration(self, token: Token) -> int:
-        value = literals.parse_duration(token.partition("'")[2][:-1])
-        if value is None:
-            raise ODataSyntaxError(_position(token), "is out of range")
-        return value
+        return _in_range(literals.parse_duration(token.partition("'")[2][:-1]), token)
 
     def now_expr(self, _token: Token) -> Literal:
         return Literal(Kind.NOW, Now())
@@ -235,10 +220,7 @@ class _Builder(Transformer[Token, object]):
         """Constant arithmetic is done here and now; only what is relative to ``now()`` waits for the request."""
         if operator is None:
             return instant
-        moved = _moved(instant, -distance if operator.type == "SUB" else distance)
-        if moved is None:
-            raise ODataSyntaxError(_position(operator), "is out of range")
-        return moved
+        return _in_range(_moved(instant, -distance if operator.type == "SUB" else distance), operator)
 
     def parameter_alias(self, token: Token) -> Literal:
         return Literal(Kind.ALIAS, Alias(str(token)[1:]))
@@ -273,7 +255,7 @@ class _Builder(Transformer[Token, object]):
 
     def expand_not_offered(self, *parts: object) -> NoReturn:
         option = next(part for part in reversed(parts) if isinstance(part, Token))
-        raise NotOfferedError("$" + _ascii_lower(option.partition("=")[0]).lstrip("$"))
+        raise NotOfferedError("$" + ascii_lower(option.partition("=")[0]).lstrip("$"))
 
     def expand_form_not_offered(self, token: Token) -> NoReturn:
         forms = {"EXPAND_STAR": "$expand=*", "EXPAND_REF": "$ref", "EXPAND_COUNT": "$count in $expand"}
@@ -298,7 +280,7 @@ class _Builder(Transformer[Token, object]):
         return "skip", _unsigned(value), _position(token)
 
     def count_option(self, token: Token, value: Token) -> tuple[str, object, int]:
-        return "count", _ascii_lower(value) == "true", _position(token)
+        return "count", ascii_lower(value) == "true", _position(token)
 
     # --- path segments
 
@@ -336,6 +318,13 @@ def _moved(instant: Literal, distance: int) -> Literal | None:
 
 def _position(token: Token) -> int:
     return token.start_pos if token.start_pos is not None else -1
+
+
+def _in_range(value: _T | None, token: Token) -> _T:
+    """What was read at ``token``; None says that no type holds it."""
+    if value is None:
+        raise ODataSyntaxError(_position(token), "is out of range")
+    return value
 
 
 def _unsigned(token: Token) -> int:

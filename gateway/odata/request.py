@@ -73,7 +73,7 @@ def parse_path(segments: tuple[str, ...]) -> Path:
 
 def canonical_option(name: str) -> str | None:
     """The canonical name of a system query option in any spelling of OData 4.01, or None for anything else."""
-    lowered = name.translate(_ASCII_LOWER)
+    lowered = parser.ascii_lower(name)
     dollar = lowered if lowered.startswith("$") else "$" + lowered
     if dollar not in OFFERED and dollar not in NOT_OFFERED:
         return None
@@ -85,7 +85,6 @@ def canonical_option(name: str) -> str | None:
 #: What a request weighs beside its text.
 _OVERHEAD = 500
 _ALIAS = re.compile(r"@[A-Za-z_][A-Za-z0-9_]{0,127}")
-_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
 def read_options(pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -190,7 +189,7 @@ def parse_query(options: dict[str, str], limits: Limits) -> Query:
             raise not_offered(error.what) from None
     query = inline_aliases(query, read_aliases(options, limits), limits)
     if "$format" in options:
-        query = replace(query, format=options["$format"].translate(_ASCII_LOWER).replace(" ", ""))
+        query = replace(query, format=parser.ascii_lower(options["$format"]).replace(" ", ""))
     return query
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final
 
@@ -37,6 +37,13 @@ INTEGERS: Final = {
     "Edm.Int64": (-(2**63), 2**63 - 1),
 }
 NUMBERS: Final = frozenset({*INTEGERS, "Edm.Decimal", "Edm.Double", "Edm.Single"})
+#: Types whose values are text in JSON, and are no value where the text does not parse.
+_PARSERS: Mapping[str, Callable[[str], Scalar | None]] = {
+    "Edm.Date": parse_date,
+    "Edm.DateTimeOffset": parse_timestamp,
+    "Edm.TimeOfDay": parse_time_of_day,
+    "Edm.Guid": parse_guid,
+}
 
 
 def typed_value(raw: msgspec.Raw | None, reference: TypeReference) -> Value | Unknown:
@@ -75,18 +82,10 @@ def _scalar(raw: msgspec.Raw, reference: TypeReference) -> Scalar | Unknown:
     string = json_format.decode_string(raw)
     if string is None:
         return UNKNOWN
-    if name == "Edm.Date":
-        day = parse_date(string)
-        return UNKNOWN if day is None else day
-    if name == "Edm.DateTimeOffset":
-        moment = parse_timestamp(string)
-        return UNKNOWN if moment is None else moment
-    if name == "Edm.TimeOfDay":
-        clock = parse_time_of_day(string)
-        return UNKNOWN if clock is None else clock
-    if name == "Edm.Guid":
-        guid = parse_guid(string)
-        return UNKNOWN if guid is None else guid
+    parse = _PARSERS.get(name)
+    if parse is not None:
+        parsed = parse(string)
+        return UNKNOWN if parsed is None else parsed
     if name == "Edm.String" or not reference.is_primitive:
         return string
     return UNKNOWN

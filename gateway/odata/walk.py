@@ -18,6 +18,7 @@ from gateway.odata.ast import (
     Operand,
     Or,
     PropertyPath,
+    Query,
     StringTest,
 )
 from gateway.odata.literals import Literal
@@ -76,6 +77,12 @@ def properties(expression: Expression) -> Iterator[PropertyPath]:
         operand = operand_of(atom)
         if operand is not None:
             yield from operand_properties(operand)
+
+
+def named(query: Query) -> list[PropertyPath]:
+    """Every property that the filter and the order of one level name, repeats included."""
+    paths = list(properties(query.filter)) if query.filter is not None else []
+    return paths + [item.path for item in query.orderby]
 
 
 def replace_literals(expression: Expression, change: Callable[[Literal], Literal]) -> Expression:

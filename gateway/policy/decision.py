@@ -95,7 +95,7 @@ def decide(
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """One level of a read: the resource, what it emits and fetches, and the guard of the names that were used."""
+    """One level of a read: what its records become, what is asked of the upstream, and the client's own filter."""
 
     record: RecordPlan
     query: Query
@@ -121,8 +121,7 @@ class _Decision:
         if resource is None:
             raise not_found()
         kind, key = self._kind(resource, path.head)
-        if self.request.method not in READ_METHODS:
-            raise Refusal(Code.METHOD_NOT_ALLOWED, "this method is not offered here", headers=_ALLOW_READ)
+        self._require_read()
         self._check_options(kind)
         if kind == "collection":
             return self._collection(resource)
@@ -477,16 +476,14 @@ class _Decision:
 
     def _guard(self, resource: ResourcePolicy, query: Query, said: _Said) -> Expression:
         """The conjunction of the conditions of every conditional field that filter or order names (D4)."""
-        named = [path.name for path in walk.properties(query.filter)] if query.filter is not None else []
-        named += [item.path.name for item in query.orderby]
         conditions: dict[Expression, None] = {}
-        for name in named:
-            condition = resource.fields[name].condition
+        for path in walk.named(query):
+            condition = resource.fields[path.name].condition
             if condition != TRUE:
                 conditions[condition] = None
         guard = self._fold(conjunction(*conditions))
         if guard != TRUE and is_contradiction(guard, self.profile.normal):
-            path = next(path for path in _named(query) if resource.fields[path.name].condition != TRUE)
+            path = next(path for path in walk.named(query) if resource.fields[path.name].condition != TRUE)
             in_filter = query.filter is not None and path in set(walk.properties(query.filter))
             raise said.unknown("$filter" if in_filter else "$orderby", path.name, path.position)
         return guard
@@ -563,7 +560,7 @@ class _Decision:
             order,
             *target.key,
             *((photo.category, photo.order) if photo else ()),
-            *(path.name for path in _named(query)),
+            *(path.name for path in walk.named(query)),
         }
 
     def _orderby(self, resource: ResourcePolicy, items: tuple[OrderByItem, ...]) -> tuple[OrderByItem, ...]:
@@ -589,11 +586,6 @@ class _Decision:
         for expression in (resource.rule, guard):
             needed.update(path.name for path in walk.properties(expression))
         return needed
-
-
-def _named(query: Query) -> list[PropertyPath]:
-    paths = list(walk.properties(query.filter)) if query.filter is not None else []
-    return paths + [item.path for item in query.orderby]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway.odata.ast import TRUE, ExpandItem, Query
 from gateway.odata.printer import print_expression, query_options
-from gateway.odata.walk import properties
+from gateway.odata.walk import named
 from gateway.policy.model import Origin, Policy, ResourcePolicy
 from gateway.policy.plan import NestedPlan, Plan, Read, RecordPlan
 
@@ -75,8 +75,7 @@ def _levels(record: RecordPlan, policy: Policy) -> Iterator[tuple[RecordPlan, Re
 def _guards(record: RecordPlan, policy: Policy, query: Query) -> Iterator[Because]:
     """Each conditional field that filter or order of a level names, with the condition that its name adds."""
     resource = policy.resources[record.resource]
-    named = [path.name for path in properties(query.filter)] if query.filter is not None else []
-    for name in dict.fromkeys([*named, *(item.path.name for item in query.orderby)]):
+    for name in dict.fromkeys(path.name for path in named(query)):
         field = resource.fields[name]
         if field.condition != TRUE:
             yield Because(resource.name, f"{name} demands {print_expression(field.condition)}", field.origin)

@@ -108,10 +108,11 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A read of one resource. ``kind`` is ``collection``, ``entity`` or ``count``; ``ask`` lacks only paging.
+    """A read of one resource. ``kind`` is ``collection``, ``entity`` or ``count``, and for a path below a record
+    ``navigation``, ``navigation count`` or ``single``; ``ask`` lacks only paging.
 
-    ``select`` is the client's own projection for the context URL (C94); ``canonical`` the request as a token seals
-    it, without ``$top`` and ``$skip``.
+    ``context`` is the fragment of the context URL with the client's own projection (C94); ``canonical`` the request
+    as a token seals it, without ``$top`` and ``$skip``; ``entity_key`` the key that the one row must have (C293).
     """
 
     kind: str

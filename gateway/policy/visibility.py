@@ -68,6 +68,7 @@ def visible_fields(inputs: Inputs, resource: str) -> Fields:
     entry = inputs.role_entry(resource)
     default_visible = entry is not None and entry.Default == "Visible"
     default_origin = Origin(inputs.role.source.file, ("Resources", resource, "Default"))
+    class_path = PropertyPath(inputs.class_field(resource))
     visible: dict[str, Visibility] = {}
     by_class = False
     for member in (*structured.properties, *structured.navigation):
@@ -75,7 +76,7 @@ def visible_fields(inputs: Inputs, resource: str) -> Fields:
         default = _Rule(TRUE if default_visible or member in structured.key else FALSE, default_origin, declared=False)
         rules = {name: _rule_for(table, name, member, default) for name in (*classes, ALL)}
         by_class = by_class or len({rule.condition for rule in rules.values()}) > 1
-        condition = _merged(PropertyPath(inputs.class_field(resource)), rules, classes)
+        condition = _merged(class_path, rules, classes)
         if condition == FALSE:
             continue
         shown = [rule for rule in rules.values() if rule.condition != FALSE]

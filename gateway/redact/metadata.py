@@ -13,10 +13,9 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from gateway.odata.ast import TRUE
-from gateway.odata.csdl import EnumType, Property, TypeReference
+from gateway.odata.csdl import LOOKUP_NAME, EnumType, Property, TypeReference
 from gateway.policy.model import NavigationPolicy, Policy, ResourcePolicy
 
-LOOKUP_NAME = "RESO.OData.Metadata.LookupName"
 _EDMX = "http://docs.oasis-open.org/odata/ns/edmx"
 _EDM = "http://docs.oasis-open.org/odata/ns/edm"
 
@@ -46,6 +45,14 @@ class _Model:
     def navigation(self, resource: ResourcePolicy) -> Iterator[tuple[str, NavigationPolicy]]:
         """Navigation that can be expanded: without a link between rows it is not offered."""
         return ((name, nav) for name, nav in resource.navigation.items() if nav.link is not None)
+
+    def bindings(self, resource: ResourcePolicy) -> dict[str, str]:
+        """Navigation to the entity sets that can be addressed."""
+        return {
+            name: nav.target
+            for name, nav in self.navigation(resource)
+            if self.policy.resources[nav.target].is_addressable
+        }
 
     def constraint(self, resource: ResourcePolicy, nav: NavigationPolicy) -> tuple[str, str] | None:
         """The fields of a link to one record, where both are visible on every record."""
@@ -153,15 +160,13 @@ def _enum_type_xml(enum: EnumType) -> list[str]:
 
 def _container_xml(model: _Model) -> list[str]:
     lines = ['<EntityContainer Name="Container">']
-    addressable = {resource.name for resource in model.sets()}
     for resource in model.sets():
         lines.append(
             f"<EntitySet Name={quoteattr(resource.name)} EntityType={quoteattr(model.type_names[resource.name])}>"
         )
         lines += [
-            f"<NavigationPropertyBinding Path={quoteattr(name)} Target={quoteattr(nav.target)}/>"
-            for name, nav in model.navigation(resource)
-            if nav.target in addressable
+            f"<NavigationPropertyBinding Path={quoteattr(name)} Target={quoteattr(target)}/>"
+            for name, target in model.bindings(resource).items()
         ]
         lines.append("</EntitySet>")
     return [*lines, "</EntityContainer>"]
@@ -210,10 +215,9 @@ def _entity_type_json(model: _Model, resource: ResourcePolicy) -> dict[str, Any]
 
 
 def _container_json(model: _Model) -> dict[str, Any]:
-    addressable = {resource.name for resource in model.sets()}
     container: dict[str, Any] = {"$Kind": "EntityContainer"}
     for resource in model.sets():
-        bindings = {name: nav.target for name, nav in model.navigation(resource) if nav.target in addressable}
+        bindings = model.bindings(resource)
         container[resource.name] = {
             "$Collection": True,
             "$Type": model.type_names[resource.name],

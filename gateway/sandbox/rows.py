@@ -10,7 +10,7 @@ from decimal import Decimal
 from importlib.resources import files
 from typing import Any
 
-from gateway.odata.csdl import Property, Schema, parse_metadata
+from gateway.odata.csdl import LOOKUP_NAME, Property, Schema, parse_metadata
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -82,7 +82,7 @@ class _Maker:
         roll = self.random.random()
         if roll < 0.15:
             return [] if declared.type.is_collection else None
-        lookup = declared.annotations.get("RESO.OData.Metadata.LookupName")
+        lookup = declared.annotations.get(LOOKUP_NAME)
         if declared.type.is_collection:
             choices = self.lookups.get(lookup or "") or ["Other"]
             return sorted(self.random.sample(choices, k=min(len(choices), self.random.randint(1, 3))))

@@ -34,6 +34,11 @@ class Snapshot:
     whole: Mapping[str, Schema]
     faults: tuple[Fault, ...] = ()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What all policies have to tell their authors, each once."""
+        return tuple(sorted({note for policy in self.policies.values() for note in policy.notes}))
+
     def policy_of(self, key: ApiKey) -> Policy | None:
         """The policy of a key under its bindings."""
         return self.by_key.get(key.Id)
