@@ -66,6 +66,15 @@ def test_it_names_what_exists_for_the_key_and_nothing_else() -> None:
 
 
 @pytest.mark.channel("C165")
+def test_bindings_lead_to_sets_that_the_container_has() -> None:
+    xml, container = metadata_xml(COMPILED), json.loads(metadata_json(COMPILED))["Sandbox"]["Container"]
+
+    assert container["Property"]["$NavigationPropertyBinding"] == {"ListOffice": "Office"}
+    assert b'<NavigationPropertyBinding Path="ListOffice" Target="Office"/>' in xml
+    assert xml.count(b"<NavigationPropertyBinding") == 1  # none to Media, which is read below its parent only
+
+
+@pytest.mark.channel("C165")
 def test_hidden_things_of_the_upstream_change_no_byte() -> None:
     """Another upstream that lacks what is hidden here, or describes it otherwise, gives the same document."""
     text = metadata_document().decode()
