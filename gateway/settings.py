@@ -47,6 +47,7 @@ class Upstream(_Section):
     max_body: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
     max_connections: Annotated[int, Field(ge=1)] = 64
     force_close: bool = False
+    probe: bool = True
     metadata_refresh: Annotated[float, Field(gt=0)] = 300.0
     metadata_retry: Annotated[float, Field(gt=0)] = 2.0
 
@@ -67,6 +68,8 @@ class PolicySection(_Section):
     always: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     never_visible: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     follows: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    redaction: Literal["omit", "null", "annotate"] = "omit"
+    unknown_select: Literal["reject", "ignore"] = "reject"
 
 
 class Requests(_Section):
@@ -77,7 +80,11 @@ class Requests(_Section):
     max_target: Annotated[int, Field(ge=1024, le=60_000)] = 32 * 1024
     max_headers: Annotated[int, Field(ge=1024, le=30_000)] = 16 * 1024
     max_link: Annotated[int, Field(ge=1024)] = 8 * 1024
+    max_body: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
     plus_is_space: bool = True
+    expand_depth: Annotated[int, Field(ge=1, le=6)] = 3
+    scan_requests: Annotated[int, Field(ge=1, le=200)] = 20
+    gzip: bool = True
 
 
 class Log(_Section):

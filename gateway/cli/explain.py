@@ -43,8 +43,9 @@ def explain(
     from gateway.errors import Refusal
     from gateway.odata.parser import Limits
     from gateway.odata.request import parse_request
-    from gateway.policy.decision import Settings, decide
+    from gateway.policy.decision import decide
     from gateway.policy.explanation import explain as explained
+    from gateway.policy.settings import AnswerSettings
     from gateway.store.snapshot import build_snapshot
 
     configuration = load(directory)
@@ -69,9 +70,10 @@ def explain(
             limits=Limits(),
             plus_is_space=settings.requests.plus_is_space,
         )
-        plan = decide(
-            policy, request, settings.upstream.profile, Settings(page_size=settings.requests.page_size), _now(instant)
+        answers = AnswerSettings(
+            settings.requests.page_size, settings.requests.expand_depth, settings.policy.unknown_select
         )
+        plan = decide(policy, request, settings.upstream.profile, answers, _now(instant))
     except Refusal as refusal:
         _print_refusal(refusal, policy.name, as_json=as_json)
         sys.exit(EXIT_FINDING)

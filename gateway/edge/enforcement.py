@@ -1,177 +1,224 @@
 """The policy enforcement point: carries out a Read, and nothing else (DESIGN section 3).
 
-What comes from the upstream is believed record by record. A violation closes the latch; anything that is no proper
-answer is a 502 that says nothing.
+What comes from the upstream is believed record by record. One that is not definitely permitted is taken as never sent:
+the page is filled up from what follows, and whether a link is owed is decided on what is left (D6). Anything that is no
+proper answer is a 502 that says nothing.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from gateway.edge.latch import Latch
+from gateway.edge.joins import Joins
+from gateway.edge.scan import BrokenAnswerError, Mark, Scan, Source, Trace
 from gateway.errors import not_found
-from gateway.odata import json_format
-from gateway.odata.json_format import BodyError, Collection, Record
-from gateway.odata.literals import Value
-from gateway.odata.printer import print_query
-from gateway.policy.plan import Read, RecordPlan
+from gateway.odata.json_format import BodyError, Record
+from gateway.odata.literals import NULL, Literal, Value
+from gateway.odata.values import Unknown
+from gateway.policy.keyset import literal_of
+from gateway.policy.plan import Read
 from gateway.policy.profile import Profile
 from gateway.redact.fields import ShapeError
-from gateway.redact.records import Tally, ViolationError, redact, redact_navigation, verify
+from gateway.redact.records import PLAIN, Form, emit
+from gateway.redact.rows import Row, prove, select
 from gateway.upstream.client import UpstreamClient
 
-#: A page that needs more upstream requests than this makes no progress that anybody could wait for.
-_MAX_REQUESTS = 200
+__all__ = ["BrokenAnswerError", "Enforcement", "Next", "Result", "Trace"]
+
+#: Batches for one record by key: the record itself, and rows under other spellings of its key (C293).
+_KEY_BATCHES = (1, 50, 50)
+#: Pages that bring only what was there already: one may, when rows are added meanwhile (C95), more do not.
+_MAX_REPEATS = 2
 
 
-class BrokenAnswerError(Exception):
-    """The upstream's answer is none: 502 with a constant body; the text is for the log."""
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Where the next page begins; fields as in ``Position``."""
 
-
-@dataclass(slots=True)
-class Trace:
-    """What carrying out a plan took, for the decision record."""
-
-    tally: Tally = field(default_factory=Tally)
-    violations: int = 0
-    upstream_requests: int = 0
-    upstream_seconds: float = 0.0
-    detail: str = ""
+    skip: int
+    after: tuple[Literal, ...] | None = None
+    cursor: str | None = None
+    passed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Redacted records, their number where it was asked for, and whether more follow. ``consumed`` counts rows that
-    match, from where this page began."""
+    """Redacted records, their number where it was asked for, and where more follow."""
 
     records: tuple[bytes, ...]
     total: int | None = None
-    more: bool = False
-    consumed: int = 0
-
-
-def resources_of(plan: RecordPlan) -> Iterator[str]:
-    """Every resource that a plan reads."""
-    yield plan.resource
-    for nested in plan.nested:
-        yield from resources_of(nested.record)
-
-
-def _below(plan: Read, record: Record, trace: Trace) -> Result:
-    """The answer to a read by key: the record, or what its navigation path leads to."""
-    if plan.kind == "entity":
-        return Result((redact(record, plan.record, trace.tally),))
-    found = redact_navigation(record, plan.record, trace.tally)
-    if found is None:
-        raise not_found()
-    rows, total = found
-    return Result(tuple(rows), total)
+    next: Next | None = None
 
 
 class Enforcement:
-    def __init__(self, upstream: UpstreamClient, latch: Latch) -> None:
-        self._upstream = upstream
-        self._latch = latch
+    """``scan_requests`` is how many requests one page may take when records are taken out of it (C288)."""
 
-    async def read(self, plan: Read, profile: Profile, trace: Trace) -> Result:
+    def __init__(self, upstream: UpstreamClient, scan_requests: int) -> None:
+        self._upstream = upstream
+        self._scan_requests = scan_requests
+
+    async def read(self, plan: Read, profile: Profile, trace: Trace, form: Form = PLAIN) -> Result:
         """The records of a plan.
 
         Raises:
-            LatchedError: a resource of the plan is latched.
+            ContradictionError: the upstream contradicts its profile; decide anew, without that trust.
             BrokenAnswerError, UpstreamFailure: nothing usable came.
             Refusal: 404 where an entity does not exist for this key.
         """
-        self._latch.check(resources_of(plan.record))
+        carried = _Carried(Source(self._upstream, profile, trace), plan, form, self._scan_requests)
         try:
-            if plan.kind in ("entity", "single", "navigation", "navigation count"):
-                return await self._entity(plan, trace)
+            if plan.gather is not None:
+                return await carried.gathered()
+            if plan.kind == "collection":
+                return await carried.collection()
             if plan.kind == "count":
-                return await self._count(plan, trace)
-            return await self._collection(plan, profile, trace)
-        except ViolationError as violation:
-            trace.violations += 1
-            trace.detail = violation.reason
-            self._latch.close(violation.resource, violation.reason)
-            # The request that met it is answered like every one after it.
-            self._latch.check((violation.resource,))
-            raise
+                return await carried.count()
+            return await carried.by_key()
         except (BodyError, ShapeError) as error:
             raise BrokenAnswerError(str(error)) from None
 
-    async def _collection(self, plan: Read, profile: Profile, trace: Trace) -> Result:
+
+class _Carried:
+    """One plan on its way."""
+
+    def __init__(self, source: Source, plan: Read, form: Form, scan_requests: int) -> None:
+        self._source = source
+        self._joins = Joins(source)
+        self._plan = plan
+        self._form = form
+        self._tally = source.trace.tally
+        self._scan_requests = scan_requests
+
+    async def _emitted(self, rows: list[Row]) -> tuple[bytes, ...]:
+        await self._joins.expand(rows, self._plan.record)
+        return tuple(emit(row, self._tally, self._form) for row in rows)
+
+    async def gathered(self) -> Result:
+        """Whole lists, under the client's own options: numbers and windows are those of verified rows."""
+        plan, options = self._plan, self._plan.gather
+        assert options is not None
+        if options.top == 0 and not options.count:
+            return Result(())
+        rows, total = select(await self._joins.whole(plan), options)
+        if plan.kind == "count":
+            return Result((), total)
         page = plan.page
+        shown = rows[: page.size]
+        following = Next(page.skip + len(shown)) if len(rows) > len(shown) else None
+        return Result(await self._emitted(shown), total if options.count else None, following)
+
+    async def count(self) -> Result:
+        scan = Scan(self._source, self._plan, self._plan.page)
+        batch = await scan.batch(1, count=True)
+        for record, _ in batch:
+            prove(record, self._plan.record)
+        return Result((), scan.total if batch else 0)
+
+    async def by_key(self) -> Result:
+        """The one row with exactly the requested key; a row under another spelling of it is as if not sent (C293)."""
+        row = await self._one()
+        await self._joins.expand([row], self._plan.record)
+        if self._plan.kind == "entity":
+            return Result((emit(row, self._tally, self._form),))
+        (nested,) = self._plan.record.nested
+        if not row.holds(nested.condition):
+            raise not_found()
+        children = row.children[nested.name]
+        return Result(tuple(emit(child, self._tally, self._form) for child in children.rows), children.count)
+
+    async def _one(self) -> Row:
+        plan = self._plan
+        key = tuple(value for _, value in plan.entity_key)
+        scan = Scan(self._source, plan, plan.page)
+        for size in _KEY_BATCHES:
+            if scan.ended:
+                break
+            for record, _ in await scan.batch(size):
+                row = prove(record, plan.record)
+                if row is not None and row.key == key and row.matches(plan.client):
+                    for kept in await self._joins.remaining(plan, [row]):
+                        return kept
+                    raise not_found()
+                self._tally.dropped += 1
+        raise not_found()
+
+    async def collection(self) -> Result:
+        plan, page = self._plan, self._plan.page
         size = page.size if page.top is None else min(page.size, page.top)
         # One record more than the page shows whether a link is owed, unless the client's own $top ends here (C87).
         wanted = size if page.top is not None and page.top <= page.size else size + 1
         if wanted == 0 and not page.total:
             return Result(())
-        seen: dict[tuple[Value, ...], Record] = {}
-        total: int | None = None
-        position, more = page.skip, True
-        while more and (len(seen) < wanted or (page.total and total is None)):
-            if trace.upstream_requests >= _MAX_REQUESTS:
-                raise BrokenAnswerError("the upstream's pages are too small")
-            ask = max(1, wanted - len(seen))
-            ask = ask if profile.page_max is None else min(ask, profile.page_max)
-            answer = await self._ask(plan, trace, top=ask, skip=position, count=page.total and total is None)
-            if page.total and total is None:
-                if answer.count is None:
-                    raise BrokenAnswerError("the upstream sent no count")
-                total = answer.count
-            batch = answer.records[:ask]
-            fresh = self._verified(plan, batch, seen)
-            if batch and not fresh:
-                raise BrokenAnswerError("a page of the upstream brought nothing new")
-            position += len(batch)
-            more = answer.has_next_link or (profile.page_max is not None and len(batch) == ask)
-            if not batch:
-                if answer.has_next_link:
-                    raise BrokenAnswerError("an empty page of the upstream says that more follow")
-                more = False
-        records = list(seen.values())
-        if total is not None and page.skip == 0 and not more and len(records) < wanted:
-            total = len(records)
-        emitted = tuple(redact(record, plan.record, trace.tally) for record in records[:size])
-        more_wanted = page.top is None or page.top > size
-        return Result(emitted, total, more_wanted and len(records) > size, min(len(records), size))
-
-    @staticmethod
-    def _verified(plan: Read, batch: tuple[Record, ...], seen: dict[tuple[Value, ...], Record]) -> bool:
-        """Adds the records of a batch whose keys are new; True if there was one."""
-        before = len(seen)
-        for record in batch:
-            seen.setdefault(verify(record, plan.record), record)
-        return len(seen) > before
-
-    async def _entity(self, plan: Read, trace: Trace) -> Result:
-        """The one row with exactly the requested key; a row under another spelling of it is as if not sent (C293)."""
-        key = tuple(value for _, value in plan.entity_key)
-        for position in range(3):
-            answer = await self._ask(plan, trace, top=1, skip=position, count=False)
-            for record in answer.records[:1]:
-                if verify(record, plan.record) == key:
-                    return _below(plan, record, trace)
-            if not answer.records:
+        found = _Found({}, {})
+        scan = Scan(self._source, plan, page)
+        repeats = 0
+        exhausted = False
+        while not scan.ended and (len(found.rows) < wanted or (page.total and scan.total is None)):
+            if not plan.exact and scan.requests >= self._scan_requests:
+                exhausted = True
                 break
-        raise not_found()
+            missing = max(1, wanted - len(found.rows))
+            batch = await scan.batch(missing, count=page.total and scan.total is None)
+            permitted, fresh = await self._take(batch, found)
+            # Only what exists for the key decides whether there is progress (C291).
+            repeats = repeats + 1 if permitted and not fresh else 0
+            if repeats >= _MAX_REPEATS:
+                raise BrokenAnswerError("the pages of the upstream bring nothing new")
+        rows = list(found.rows.values())
+        total = scan.total
+        if total is not None and page.skip == 0 and scan.ended and len(rows) < wanted:
+            total = len(rows)
+        shown = rows[:size]
+        following = None
+        if page.top is None or page.top > len(shown):
+            if exhausted and len(rows) <= size:
+                following = Next(scan.mark.skip, page.after, scan.mark.cursor, passed=True)
+            elif len(rows) > size and shown:
+                following = self._behind(shown[-1], found.marks[shown[-1].key], len(shown))
+        return Result(await self._emitted(shown), total, following)
 
-    async def _count(self, plan: Read, trace: Trace) -> Result:
-        answer = await self._ask(plan, trace, top=1, skip=0, count=True)
-        for record in answer.records[:1]:
-            verify(record, plan.record)
-        if answer.count is None:
-            raise BrokenAnswerError("the upstream sent no count")
-        return Result((), answer.count if answer.records else 0)
+    async def _take(self, batch: list[tuple[Record, Mark]], found: _Found) -> tuple[bool, bool]:
+        """Adds the permitted rows of a batch whose keys are new. Says whether there was one, and one that was new."""
+        rows: list[Row] = []
+        marks: dict[tuple[Value, ...], Mark] = {}
+        for record, mark in batch:
+            row = prove(record, self._plan.record)
+            if row is None or not row.matches(self._plan.client):
+                self._tally.dropped += row is None
+                continue
+            rows.append(row)
+            marks.setdefault(row.key, mark)
+        rows = await self._joins.remaining(self._plan, rows)
+        fresh = False
+        for row in rows:
+            if row.key not in found.rows:
+                found.rows[row.key] = row
+                found.marks[row.key] = marks[row.key]
+                fresh = True
+        return bool(rows), fresh
 
-    async def _ask(self, plan: Read, trace: Trace, *, top: int, skip: int, count: bool) -> Collection:
-        query = replace(plan.ask, top=top, skip=skip or None, count=True if count else None)
-        trace.upstream_requests += 1
-        started = time.perf_counter()
-        try:
-            body = await self._upstream.read_collection(plan.resource, print_query(query))
-        finally:
-            trace.upstream_seconds += time.perf_counter() - started
-        # An upstream that ignores $top is cut by us; one that sends the whole table is no upstream.
-        return json_format.decode_collection(body, max_records=max(10_000, 2 * top))
+    def _behind(self, last: Row, mark: Mark, shown: int) -> Next:
+        """The place behind the last record of a page, in the form that the plan's walk has."""
+        page = self._plan.page
+        if self._plan.walk == "keyset":
+            return Next(0, tuple(_literal(last, item.path.name) for item in self._plan.ask.orderby))
+        passed = page.passed or mark.cursor is not None or mark.skip != page.skip + shown
+        return Next(mark.skip, None, mark.cursor, passed)
+
+
+@dataclass(slots=True)
+class _Found:
+    """Permitted rows by key, in the order in which they came, and where each stood."""
+
+    rows: dict[tuple[Value, ...], Row]
+    marks: dict[tuple[Value, ...], Mark]
+
+
+def _literal(row: Row, name: str) -> Literal:
+    value = row.value(name)
+    if isinstance(value, Unknown):
+        raise BrokenAnswerError(f"`{name}` cannot be paged by: it is no value of its type")
+    literal = NULL if value is None else literal_of(value)
+    if literal is None:
+        raise BrokenAnswerError(f"`{name}` cannot be paged by")
+    return literal

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from gateway.edge.latch import Latch
 from gateway.edge.responses import SERVER
+from gateway.edge.trust import UpstreamTrust
 from gateway.observe.metrics import Metrics
 from gateway.store.snapshot import Snapshot
 
@@ -17,9 +17,9 @@ from gateway.store.snapshot import Snapshot
 class Operations:
     """``/healthz``: the process lives; ``/readyz``: it can serve, or why not; ``/metrics``: the rest."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot | None], latch: Latch, metrics: Metrics) -> None:
+    def __init__(self, snapshot: Callable[[], Snapshot | None], trust: UpstreamTrust, metrics: Metrics) -> None:
         self._snapshot = snapshot
-        self._latch = latch
+        self._trust = trust
         self._metrics = metrics
         self._changed = time.monotonic()
         self._revision = -1
@@ -55,7 +55,7 @@ class Operations:
             "snapshot_age_seconds": round(time.monotonic() - self._changed, 1),
             "policies": len(snapshot.policies) if snapshot else 0,
             "faults": [str(fault) for fault in snapshot.faults] if snapshot else [],
-            "latched": list(self._latch.resources),
+            "distrusted": list(self._trust.lost),
         }
         return web.Response(
             status=200 if ready else 503,

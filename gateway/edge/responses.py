@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
 import msgspec
 from aiohttp import web
 
@@ -15,6 +22,21 @@ _COMMON = {
     "Vary": "Authorization, Accept-Encoding",
     "Server": SERVER,
 }
+#: Bodies below this are sent as they are: compressed they would hardly be shorter.
+_COMPRESSED_FROM = 1_024
+#: Bodies above this are compressed in a thread.
+_LARGE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that is data, before the client's conditions and codings are applied."""
+
+    status: int
+    body: bytes
+    request_id: str
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def error_body(refusal: Refusal) -> bytes:
@@ -39,14 +61,48 @@ def refuse(refusal: Refusal, request_id: str) -> web.Response:
     )
 
 
-def answer(body: bytes, request_id: str, content_type: str = JSON) -> web.Response:
-    return web.Response(
-        status=200,
-        body=body,
-        headers={"Content-Type": content_type, **_COMMON, "X-Request-Id": request_id},
-    )
+def entity_tag(secret: str, about: Iterable[str], body: bytes) -> str:
+    """A weak tag over a visible representation and what it is one of, keyed so that nobody can guess from it (C181)."""
+    keyed = hmac.new(b"etag\0" + secret.encode("utf-8"), digestmod=hashlib.sha256)
+    for part in about:
+        keyed.update(part.encode("utf-8") + b"\0")
+    keyed.update(body)
+    return f'W/"{keyed.hexdigest()[:32]}"'
 
 
-def nothing(request_id: str) -> web.Response:
-    """204: a relation to one record that leads to none, or to none that exists for the key; the same bytes (C101)."""
-    return web.Response(status=204, headers={**_COMMON, "X-Request-Id": request_id})
+async def finished(request: web.BaseRequest, answer: Answer, *, compress: bool) -> web.Response:
+    """The response: 304 where the client has this very representation, compressed where the client takes that."""
+    headers = {**_COMMON, "X-Request-Id": answer.request_id, **answer.headers}
+    tag = answer.headers.get("ETag")
+    if tag is not None and _has(request.headers.getall("If-None-Match", []), tag):
+        return web.Response(status=304, headers=headers)
+    if answer.status == 204:
+        return web.Response(status=204, headers=headers)
+    headers["Content-Type"] = answer.content_type
+    body = answer.body
+    if compress and len(body) >= _COMPRESSED_FROM and _takes_gzip(request.headers.getall("Accept-Encoding", [])):
+        headers["Content-Encoding"] = "gzip"
+        body = await asyncio.to_thread(_gzip, body) if len(body) > _LARGE else _gzip(body)
+    return web.Response(status=answer.status, body=body, headers=headers)
+
+
+def _gzip(body: bytes) -> bytes:
+    return gzip.compress(body, 5, mtime=0)  # no clock in it: equal bodies are equal bytes
+
+
+def _has(headers: Iterable[str], tag: str) -> bool:
+    """Whether one of the listed tags is ours, compared weakly (RFC 9110, 13.1.2)."""
+    listed = [part.strip() for header in headers for part in header.split(",")]
+    opaque = tag.removeprefix("W/")
+    return any(part == "*" or part.removeprefix("W/") == opaque for part in listed)
+
+
+def _takes_gzip(headers: Iterable[str]) -> bool:
+    """Whether gzip is named, or all codings are, with a weight above zero (RFC 9110, 12.5.3)."""
+    weights: dict[str, bool] = {}
+    for header in headers:
+        for part in header.split(","):
+            name, _, parameters = part.strip().lower().partition(";")
+            weight = parameters.strip().removeprefix("q=").strip()
+            weights[name.strip()] = weight.strip("0.") != "" or not parameters.strip()
+    return weights.get("gzip", weights.get("*", False))

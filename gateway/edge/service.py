@@ -6,17 +6,22 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
 from gateway.edge.app import Gateway
 from gateway.edge.enforcement import Enforcement
-from gateway.edge.latch import Latch
 from gateway.edge.listener import Listener
 from gateway.edge.operations import Operations
-from gateway.observe.events import Complaint, Observer, Observers, ResourceLatched, SnapshotPublished
+from gateway.edge.probing import ask_probes
+from gateway.edge.scan import Source, Trace
+from gateway.edge.trust import UpstreamTrust
+from gateway.observe.events import Complaint, Observer, Observers, SnapshotPublished, TrustLost
 from gateway.observe.metrics import Metrics
 from gateway.odata.csdl import Schema
+from gateway.odata.literals import Timestamp
+from gateway.policy.probes import probes
 from gateway.store.configuration import Configuration
 from gateway.store.snapshot import Snapshot, build_snapshot
 from gateway.upstream.client import UpstreamClient
@@ -31,12 +36,15 @@ class Service:
     ) -> None:
         settings = configuration.settings
         self._configuration = configuration
+        self._clock = clock
         self.metrics = Metrics()
         self._publish = Observers(self.metrics, *observers)
-        self.latch = Latch(lambda resource, reason: self._publish(ResourceLatched(resource, reason)))
-        self.latch.under(settings.upstream.profile)
+        self.trust = UpstreamTrust(
+            settings.upstream.profile, lambda kind, resource, reason: self._publish(TrustLost(kind, resource, reason))
+        )
         self._upstream = UpstreamClient(settings.upstream, configuration.secrets.upstream_token)
-        self.gateway = Gateway(configuration, Enforcement(self._upstream, self.latch), self._publish, clock)
+        enforcement = Enforcement(self._upstream, settings.requests.scan_requests)
+        self.gateway = Gateway(configuration, enforcement, self.trust, self._publish, clock)
         self.gateway.snapshot = build_snapshot(0, configuration, None)
         self._watcher = MetadataWatcher(
             self._upstream,
@@ -45,7 +53,7 @@ class Service:
             publish=self.publish_schema,
             complain=lambda message: self._publish(Complaint(message)),
         )
-        operations = Operations(lambda: self.gateway.snapshot, self.latch, self.metrics)
+        operations = Operations(lambda: self.gateway.snapshot, self.trust, self.metrics)
         self.listener = Listener(self.gateway.handle, settings.listen.host, settings.listen.port)
         self.admin = Listener(operations.handle, settings.admin.host, settings.admin.port)
         self._stack = AsyncExitStack()
@@ -55,9 +63,12 @@ class Service:
         assert self.gateway.snapshot is not None
         return self.gateway.snapshot
 
-    def publish_schema(self, schema: Schema) -> None:
-        """Compiles every policy against a schema and swaps the snapshot: one reference, between two requests."""
+    async def publish_schema(self, schema: Schema) -> None:
+        """Compiles every policy against a schema, asks the upstream whether it reads their rules as its profile says,
+        and swaps the snapshot: one reference, between two requests."""
         snapshot = build_snapshot(self.snapshot.revision + 1, self._configuration, schema, self.snapshot)
+        if self._configuration.settings.upstream.probe:
+            await self._probe(snapshot, schema)
         self.gateway.snapshot = snapshot
         self._publish(
             SnapshotPublished(
@@ -67,6 +78,15 @@ class Service:
                 snapshot.notes,
             )
         )
+
+    async def _probe(self, snapshot: Snapshot, schema: Schema) -> None:
+        """Before the first count under new rules is answered, not after it (C289)."""
+        profile = self._configuration.settings.upstream.profile
+        now = Timestamp(datetime.fromtimestamp(self._clock(), UTC).replace(microsecond=0))
+        asked = probes(snapshot.policies.values(), profile, now)
+        failed = await ask_probes(asked, Source(self._upstream, profile, Trace(), most=len(asked)), schema, self.trust)
+        if failed:
+            self._publish(Complaint(failed))
 
     async def __aenter__(self) -> Self:
         """Starts everything; what was started is stopped again when something cannot be.

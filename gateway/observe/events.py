@@ -29,6 +29,7 @@ class RequestHandled:
     fields_hidden: int
     photos_cut: int
     unknown_members: int
+    dropped: int
     violations: int
     upstream_requests: int
     upstream_seconds: float
@@ -47,9 +48,10 @@ class SnapshotPublished:
 
 
 @dataclass(frozen=True, slots=True)
-class ResourceLatched:
-    """The upstream broke its profile for a resource, which is answered 502 to every key from now on (D6)."""
+class TrustLost:
+    """The upstream contradicted its profile: it is trusted no more with a kind of question, by any key (D6)."""
 
+    kind: str
     resource: str
     reason: str
 
@@ -61,7 +63,7 @@ class Complaint:
     message: str
 
 
-Event = RequestHandled | SnapshotPublished | ResourceLatched | Complaint
+Event = RequestHandled | SnapshotPublished | TrustLost | Complaint
 Observer = Callable[[Event], None]
 
 

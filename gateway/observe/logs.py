@@ -9,7 +9,7 @@ from typing import TextIO, assert_never
 
 import structlog
 
-from gateway.observe.events import Complaint, Event, RequestHandled, ResourceLatched, SnapshotPublished
+from gateway.observe.events import Complaint, Event, RequestHandled, SnapshotPublished, TrustLost
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -36,8 +36,8 @@ class DecisionLog:
             case SnapshotPublished():
                 level = self._log.warning if event.faults else self._log.info
                 level("snapshot", **asdict(event))
-            case ResourceLatched():
-                self._log.error("latched", **asdict(event))
+            case TrustLost():
+                self._log.error("trust lost", **asdict(event))
             case Complaint():
                 self._log.warning("complaint", message=event.message)
             case _:

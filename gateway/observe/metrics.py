@@ -6,7 +6,7 @@ from typing import assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gateway.observe.events import Complaint, Event, RequestHandled, ResourceLatched, SnapshotPublished
+from gateway.observe.events import Complaint, Event, RequestHandled, SnapshotPublished, TrustLost
 
 
 class Metrics:
@@ -31,7 +31,10 @@ class Metrics:
             "gateway_unknown_members", "Members that came unasked from the upstream", registry=self.registry
         )
         self._violations = Counter(
-            "gateway_violations", "Records that were not definitely permitted", registry=self.registry
+            "gateway_violations", "Records that contradicted the profile of the upstream", registry=self.registry
+        )
+        self._dropped = Counter(
+            "gateway_records_dropped", "Records that were taken as never sent", registry=self.registry
         )
         self._seconds = Histogram("gateway_request_seconds", "Time from request to answer", registry=self.registry)
         self._upstream = Histogram(
@@ -48,10 +51,10 @@ class Metrics:
         self._faults = Gauge(
             "gateway_policy_faults", "Faults of documents against the upstream's schema", registry=self.registry
         )
-        self._latched = Gauge(
-            "gateway_latched",
-            "1 for each resource that is latched after a violation",
-            ("resource",),
+        self._distrusted = Gauge(
+            "gateway_distrusted",
+            "1 for each kind of question with which the upstream is trusted no more",
+            ("kind",),
             registry=self.registry,
         )
         self._complaints = Counter("gateway_complaints", "Warnings that belong to no request", registry=self.registry)
@@ -64,8 +67,8 @@ class Metrics:
                 self._revision.set(event.revision)
                 self._policies.set(event.policies)
                 self._faults.set(len(event.faults))
-            case ResourceLatched():
-                self._latched.labels(event.resource).set(1)
+            case TrustLost():
+                self._distrusted.labels(event.kind).set(1)
             case Complaint():
                 self._complaints.inc()
             case _:
@@ -78,6 +81,7 @@ class Metrics:
         self._photos.inc(event.photos_cut)
         self._unknown.inc(event.unknown_members)
         self._violations.inc(event.violations)
+        self._dropped.inc(event.dropped)
         self._seconds.observe(event.seconds)
         self._bytes.inc(event.bytes_sent)
         if event.upstream_requests:

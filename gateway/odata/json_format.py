@@ -42,11 +42,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection response: records, the count if it is a whole number, and whether a next link came along."""
+    """A collection response: records, the count if it is a whole number, and the next link that came along, if one
+    did (empty where it is no text)."""
 
     records: tuple[Record, ...]
     count: int | None
-    has_next_link: bool
+    next_link: str | None
 
 
 def check_text(body: bytes) -> None:
@@ -144,8 +145,12 @@ def decode_collection(body: bytes, max_records: int) -> Collection:
     return Collection(
         tuple(decode_item(item) for item in items),
         decode_count(envelope.members.get("@odata.count", envelope.members.get("@count"))),
-        "@odata.nextLink" in envelope.members or "@nextLink" in envelope.members,
+        _next_link(envelope.members.get("@odata.nextLink", envelope.members.get("@nextLink"))),
     )
+
+
+def _next_link(raw: msgspec.Raw | None) -> str | None:
+    return None if raw is None else decode_string(raw) or ""
 
 
 def decode_count(raw: msgspec.Raw | None) -> int | None:

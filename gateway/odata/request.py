@@ -17,6 +17,7 @@ from gateway.odata import parser, walk
 from gateway.odata.ast import EMPTY_QUERY, Query
 from gateway.odata.literals import Alias, Literal, print_literal
 from gateway.odata.parser import Limits, NotOfferedError, ODataSyntaxError, Segment
+from gateway.odata.printer import print_query
 from gateway.odata.url import split_path, split_query, split_target
 
 #: Options that the gateway takes, under their canonical names.
@@ -47,7 +48,7 @@ class Path:
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request as text can tell it. ``fault`` is the first thing wrong with its options, if anything is; ``weight``
-    the length of its text."""
+    the length of its text. ``via_query``: the options come in a body, by ``POST <Set>/$query`` (C113)."""
 
     method: str
     path: Path
@@ -55,6 +56,12 @@ class Request:
     options: frozenset[str] = frozenset()
     fault: Refusal | None = None
     weight: int = 0
+    via_query: bool = False
+
+
+def canonical_text(resource: str, query: Query) -> str:
+    """A request as its own canonical text, without what changes from page to page."""
+    return f"{resource}?{print_query(replace(query, top=None, skip=None, skiptoken=None))}"
 
 
 def parse_path(segments: tuple[str, ...]) -> Path:
@@ -193,24 +200,46 @@ def parse_query(options: dict[str, str], limits: Limits) -> Query:
     return query
 
 
-def parse_request(method: str, target: str, *, root: str, limits: Limits, plus_is_space: bool = True) -> Request:
+def parse_request(
+    method: str, target: str, *, root: str, limits: Limits, plus_is_space: bool = True, body: str | None = None
+) -> Request:
     """Reads method and raw target.
 
     Args:
         target: as it stood in the request line, never decoded by anybody.
         root: path of the service root, without a slash at its end.
+        body: the options of ``POST <Set>/$query``, written like those of a target.
 
     Raises:
         Refusal: for paths that cannot name anything (404) and targets that are none (400).
     """
     raw_path, raw_query = split_target(target)
     path = parse_path(split_path(raw_path, root))
+    via_query = path.tail == ("$query",) and path.head is not None and path.head.key is None
+    weight = _OVERHEAD + len(target) + len(body or "")
+    given: frozenset[str] = frozenset()
     try:
         options = read_options(split_query(raw_query, plus_is_space=plus_is_space)) if raw_query is not None else {}
+        if via_query:
+            options = {**_with_body(options), **read_body(body or "", plus_is_space=plus_is_space)}
+        given = frozenset(name for name in options if not name.startswith("@"))
+        query = parse_query(options, limits)
     except Refusal as refusal:
-        return Request(method, path, fault=refusal.again(), weight=_OVERHEAD + len(target))
-    given = frozenset(name for name in options if not name.startswith("@"))
-    try:
-        return Request(method, path, parse_query(options, limits), given, weight=_OVERHEAD + len(target))
-    except Refusal as refusal:
-        return Request(method, path, options=given, fault=refusal.again(), weight=_OVERHEAD + len(target))
+        return Request(method, path, options=given, fault=refusal.again(), weight=weight, via_query=via_query)
+    return Request(method, path, query, given, weight=weight, via_query=via_query)
+
+
+def _with_body(options: dict[str, str]) -> dict[str, str]:
+    """The options of the address where others come in the body: a link's token, and nothing else (C113)."""
+    for name in options:
+        if name != "$skiptoken":
+            raise invalid_query(f"`{name}` must stand in the body here", name)
+    return options
+
+
+def read_body(body: str, *, plus_is_space: bool) -> dict[str, str]:
+    """The options in the body of ``$query``; a token belongs into the address."""
+    options = read_options(split_query(body, plus_is_space=plus_is_space)) if body else {}
+    if "$skiptoken" in options:
+        raise invalid_query("`$skiptoken` is not possible in a body", "$skiptoken")
+    return options

@@ -20,7 +20,9 @@ def bind_policy(policy: Policy, bindings: Mapping[str, str]) -> Policy:
         return policy
     resources = {name: _bound(resource, bindings) for name, resource in policy.resources.items()}
     return replace(
-        policy, resources=MappingProxyType(resources), fingerprint=fingerprint(resources, policy.photo_limit)
+        policy,
+        resources=MappingProxyType(resources),
+        fingerprint=fingerprint(resources, policy.photo_limit, strict=policy.strict),
     )
 
 

@@ -25,7 +25,7 @@ from gateway.policy import data_dictionary
 from gateway.policy.documents import OverrideMap, Role, Source, Syndication, Template, canonical
 from gateway.policy.inputs import GatewayRules, Inputs, Report
 from gateway.policy.media_rules import with_counters, with_photo_rule
-from gateway.policy.model import FieldPolicy, NavigationPolicy, Policy, ResourcePolicy, fingerprint
+from gateway.policy.model import FieldPolicy, NavigationPolicy, ParentLink, Policy, ResourcePolicy, fingerprint
 from gateway.policy.profile import Link, Profile
 from gateway.policy.row_rules import row_rule
 from gateway.policy.visibility import Fields, visible_fields
@@ -67,10 +67,13 @@ def compile_policy(
     drafts: dict[str, ResourcePolicy] = {}
     for name in names:
         fields[name], drafts[name] = _draft(inputs, name)
-    finished = {name: _reachable(draft, drafts, fields[name]) for name, draft in drafts.items()}
+    finished = {
+        name: replace(_reachable(draft, drafts, fields[name]), parent_links=_parent_links(inputs, draft, drafts))
+        for name, draft in drafts.items()
+    }
     media = [name for name in names if inputs.kind(name) == "Media"]
     for name in media:
-        finished[name] = with_photo_rule(finished[name], inputs.photo_limit)
+        finished[name] = with_photo_rule(finished[name], inputs.photo_limit, sizes=inputs.profile.photo_sizes)
     for name in names:
         if inputs.kind(name) == "Property":
             sources = [finished[source] for source in media]
@@ -78,14 +81,16 @@ def compile_policy(
     report = inputs.report
     if report.faults and earlier is None:
         raise ConfigurationError(report.faults)
+    strict = template is not None and template.document.ConditionalFields == "strict"
     return Policy(
         template.id if template else role.name,
         role.name,
         schema,
         MappingProxyType(finished),
-        fingerprint(finished, inputs.photo_limit),
+        fingerprint(finished, inputs.photo_limit, strict=strict),
         inputs.photo_limit,
         (*report.notes, *(str(fault) for fault in report.faults)),
+        strict,
     )
 
 
@@ -247,8 +252,8 @@ def _draft(inputs: Inputs, name: str) -> tuple[Fields, ResourcePolicy]:
         FALSE if parts is None else conjunction(*(part.expression for part in parts)),
         MappingProxyType(fields),
         MappingProxyType(navigation),
-        inputs.parents(name),
-        inputs.kind(name),
+        parents=inputs.parents(name),
+        kind=inputs.kind(name),
         # Whatever cannot be decided denies the resource; a rule that cannot be applied never opens it.
         broken=len(inputs.report.faults) > before,
     )
@@ -302,6 +307,41 @@ def _reachable(draft: ResourcePolicy, drafts: Mapping[str, ResourcePolicy], foun
                 continue
         kept[member] = policy
     return replace(draft, navigation=MappingProxyType(kept))
+
+
+def _parent_links(
+    inputs: Inputs, child: ResourcePolicy, drafts: Mapping[str, ResourcePolicy]
+) -> tuple[ParentLink, ...]:
+    """How rows of a dependent resource name their parents. A parent that does not exist for the key has no entry, nor
+    has one that nothing ties to the child: rows of either are withheld."""
+    found: dict[str, ParentLink] = {}
+    for parent in drafts.values():
+        if parent.kind not in child.parents:
+            continue
+        for navigation in parent.type.navigation.values():
+            if navigation.type.is_collection and inputs.schema.target_set(parent.name, navigation) == child.name:
+                link = link_of(inputs, parent.name, navigation, child.name)
+                if link is not None:
+                    found.setdefault(parent.name, ParentLink(parent.name, link))
+        if parent.name not in found:
+            link = _known_link(parent, child)
+            if link is not None:
+                found[parent.name] = ParentLink(parent.name, link)
+    return tuple(found.values())
+
+
+def _known_link(parent: ResourcePolicy, child: ResourcePolicy) -> Link | None:
+    """The Data Dictionary's relation, for upstreams that have both sets and no navigation between them."""
+    for (kind, _), (local, target, there, discriminator, value) in data_dictionary.RELATIONS.items():
+        if kind != parent.kind or target != child.kind:
+            continue
+        needed = {there, *([discriminator] if discriminator else [])}
+        if local in parent.type.properties and needed <= child.type.properties.keys():
+            if discriminator:
+                return Link(local=local, target=there, discriminator=discriminator, values=(value,))
+            if len(child.parents) == 1:
+                return Link(local=local, target=there)
+    return None
 
 
 # --- stage 6: closure

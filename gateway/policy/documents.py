@@ -80,6 +80,8 @@ class TemplateDocument(_Document):
     ListingPhotoLimit: Annotated[int, Field(ge=0, strict=True)] | None = None
     RestrictiveFilters: FilterMap | None = None
     FieldOverrides: OverrideMap | None = None
+    #: Ours: a query that names a conditional field is narrowed to the records that show it, or refused (C243).
+    ConditionalFields: Literal["narrow", "strict"] = "narrow"
     Id: str | None = None
     ResourceUri: str | None = None
     OwnerId: str | None = None

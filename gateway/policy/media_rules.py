@@ -16,15 +16,14 @@ MEDIA_COUNTERS = ("PhotosCount", "VideosCount", "DocumentsCount")
 PHOTO_TIME = "PhotosChangeTimestamp"
 
 
-def with_photo_rule(media: ResourcePolicy, limit: int | None) -> ResourcePolicy:
+def with_photo_rule(media: ResourcePolicy, limit: int | None, *, sizes: bool = False) -> ResourcePolicy:
     """Media under a limit: ranked by numeric Order and key, documents and tours apart."""
     if limit is None:
         return media
     types = media.type.properties
-    category, order = ("MediaCategory", "Order")
-    return replace(
-        media, photo=PhotoRule(limit, category if category in types else None, order if order in types else None)
-    )
+    category = "MediaCategory" if "MediaCategory" in types else None
+    order = "Order" if "Order" in types else None
+    return replace(media, photo=PhotoRule(limit, category, order, sizes=sizes and order is not None))
 
 
 def with_counters(

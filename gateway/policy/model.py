@@ -59,18 +59,31 @@ class NavigationPolicy:
 
 @dataclass(frozen=True, slots=True)
 class PhotoRule:
-    """The photo limit of Media: rank by number in ``order``, then by key; rows of other categories are no photos."""
+    """The photo limit of Media: rank by number in ``order``, then by key; rows of other categories are no photos.
+
+    ``sizes``: all rows of one Order are one photo in several sizes (C332).
+    """
 
     limit: int
     category: str | None
     order: str | None
+    sizes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ParentLink:
+    """How a dependent row names its parent: ``resource`` is the parent's, ``link`` is seen from the parent."""
+
+    resource: str
+    link: Link
 
 
 @dataclass(frozen=True, slots=True)
 class ResourcePolicy:
     """What a key may see of one resource. ``rule`` is the conjunction of ``parts``; ``true`` means every row.
 
-    ``kind`` is the resource of the Data Dictionary that it is, ``parents`` the kinds that its rows follow (P6);
+    ``kind`` is the resource of the Data Dictionary that it is, ``parents`` the kinds that its rows follow (P6), and
+    ``parent_links`` how its rows name those of them that exist for the key: a row that names no other is withheld;
     ``broken`` says that the rule cannot be decided on this upstream, so that the resource is denied.
     """
 
@@ -81,6 +94,7 @@ class ResourcePolicy:
     fields: Mapping[str, FieldPolicy]
     navigation: Mapping[str, NavigationPolicy]
     parents: tuple[str, ...] = ()
+    parent_links: tuple[ParentLink, ...] = ()
     kind: str = ""
     photo: PhotoRule | None = None
     broken: bool = False
@@ -96,8 +110,8 @@ class ResourcePolicy:
 
     @property
     def is_addressable(self) -> bool:
-        """Whether its rows can be asked for directly; rows that follow a parent, and ranked photos, only below it."""
-        return not self.parents and self.photo is None
+        """Whether its rows can be asked for directly; rows that follow a parent must name one that exists."""
+        return not self.parents or bool(self.parent_links)
 
     def conditions(self) -> Iterator[tuple[str, Expression]]:
         for name, field in self.fields.items():
@@ -117,19 +131,26 @@ class Policy:
     fingerprint: str
     photo_limit: int | None = None
     notes: tuple[str, ...] = ()
+    #: Whether a query that names a conditional field must itself keep to the records that show it (C243).
+    strict: bool = False
 
 
-def fingerprint(resources: Mapping[str, ResourcePolicy], photo_limit: int | None) -> str:
+def fingerprint(resources: Mapping[str, ResourcePolicy], photo_limit: int | None, *, strict: bool = False) -> str:
     """Hash of the effective policy (P13): visible model, conditions, rules, limit; never of documents or of what is
     hidden, so a hidden upstream field that comes or goes disturbs no running replication (C367)."""
     effective = {
         "limit": photo_limit,
+        "strict": strict,
         "resources": {
             name: {
                 "key": resource.key,
                 "rule": print_expression(resource.rule),
-                "parents": resource.parents,
-                "photo": resource.photo and [resource.photo.limit, resource.photo.category, resource.photo.order],
+                "parents": [
+                    resource.parents,
+                    [[parent.resource, parent.link.model_dump(mode="json")] for parent in resource.parent_links],
+                ],
+                "photo": resource.photo
+                and [resource.photo.limit, resource.photo.category, resource.photo.order, resource.photo.sizes],
                 "broken": resource.broken,
                 "fields": {
                     field_name: [

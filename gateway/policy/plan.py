@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal as OneOf
 
 from gateway.odata.ast import TRUE, Expression, OrderByItem, Query
 from gateway.odata.csdl import Property
 from gateway.odata.evaluate import STRICT, Reading
+from gateway.odata.literals import Literal, Timestamp, Value
 from gateway.policy.model import PhotoRule
 from gateway.policy.profile import Link
 
@@ -22,9 +24,11 @@ class EmittedField:
 
 
 @dataclass(frozen=True, slots=True)
-class NestedOptions:
-    """A client's own options of an expanded list. They are applied here, to verified and ranked rows, and never pushed
-    (C18, C223). ``guard`` takes the rows on which a field that they name is not visible (C348)."""
+class LocalOptions:
+    """A client's own options, applied here to verified and ranked rows, and never pushed into a list (C18, C223).
+
+    ``guard`` takes the rows on which a field that they name is not visible (C348).
+    """
 
     guard: Expression = TRUE
     filter: Expression = TRUE
@@ -33,19 +37,15 @@ class NestedOptions:
     top: int | None = None
     count: bool = False
 
-    @property
-    def narrow(self) -> bool:
-        """Whether an answer depends on rows that might not have come."""
-        return self != NestedOptions(orderby=self.orderby)
-
 
 @dataclass(frozen=True, slots=True)
 class NestedPlan:
     """An expanded navigation: how its rows belong to the record, and what becomes of them.
 
-    ``complete`` asks for proof that the upstream's list was not cut (P7). Rows leave in the client's order, else in
-    that of the visible field ``order``, then of their key; the order in which an upstream stores them never shows
-    (C71).
+    ``inline`` rows come inside the record, and only where the upstream is trusted with that and the list is proven to
+    be whole; all others are read by ``read``, in batches, whose ``by`` is the field that holds what ``link`` names.
+    Rows leave in the client's order, else in that of the visible field ``order``, then of their key; the order in which
+    an upstream stores them never shows (C71).
     """
 
     name: str
@@ -53,46 +53,95 @@ class NestedPlan:
     link: Link
     record: RecordPlan
     condition: Expression
+    read: Read
+    inline: bool
     photo: PhotoRule | None = None
     order: str | None = None
-    options: NestedOptions = NestedOptions()
+    options: LocalOptions = LocalOptions()
     #: No row can exist for the key, so none is asked for.
     empty: bool = False
-
-    @property
-    def complete(self) -> bool:
-        return self.photo is not None or self.options.narrow
 
 
 @dataclass(frozen=True, slots=True)
 class RecordPlan:
     """What a record of one resource becomes, after it is proven to be one that the policy permits.
 
-    ``rule`` and ``guard`` must be definitely true of the record as received. ``types`` are the declared properties
-    of everything that is fetched, emitted or withheld; ``emitted`` is in the order of the model. ``displays`` has, for
-    enumerations, display text to member: an upstream may send either.
+    ``rule`` and ``guard`` must be definitely true of the record as received; ``believed`` is what the upstream was
+    asked for and is trusted with, so a record on which that fails contradicts the profile. ``types`` are the declared
+    properties of everything that is fetched, emitted or withheld; ``emitted`` is in the order of the model.
+    ``displays`` has, for enumerations, display text to member: an upstream may send either.
     """
 
     resource: str
     key: tuple[str, ...]
     rule: Expression
     guard: Expression
+    believed: Expression
     emitted: tuple[EmittedField, ...]
     nested: tuple[NestedPlan, ...]
     types: Mapping[str, Property]
     reading: Reading = STRICT
     displays: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    omits_nulls: bool = False
+
+    def normal(self, value: Value) -> Hashable:
+        """One value for all that the upstream's equality does not tell apart."""
+        return self.reading.normal(value) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True)
+class ParentJoin:
+    """The rows of a dependent resource that name a parent by ``link`` remain where ``read`` finds that parent (P6)."""
+
+    link: Link
+    read: Read
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The photo limit of rows that were not read by their listing: of those that ``link`` ties to one, what is among
+    the first of the listing's complete list, which ``read`` brings, remains (D9). ``read`` is None where the rows at
+    hand are complete lists."""
+
+    photo: PhotoRule
+    link: Link
+    read: Read | None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a walk through a collection stands.
+
+    ``after`` are the values of the last delivered record in the order of the read, ``cursor`` is the upstream's own
+    place and ``skip`` counts the rows behind either. ``passed`` says that ``skip`` and ``cursor`` may count rows that
+    do not exist for the key, so they are sealed in a form that tells nothing (C286). ``top`` records may still come;
+    ``now`` is the instant of the walk's first request (C366).
+    """
+
+    skip: int
+    top: int | None
+    now: Timestamp
+    after: tuple[Literal, ...] | None = None
+    cursor: str | None = None
+    passed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """How the answer is cut. ``size`` is the most records of one page, ``top`` what is left of the client's own
-    ``$top`` and ``skip`` where this page begins among the rows that match; ``total`` asks for their number."""
+    ``$top``; ``total`` asks for their number."""
 
     size: int
     top: int | None
     skip: int
     total: bool
+    after: tuple[Literal, ...] | None = None
+    cursor: str | None = None
+    passed: bool = False
+
+
+#: How a walk goes on: behind the values of the last record, at the upstream's own cursor, or by number.
+Walk = OneOf["keyset", "cursor", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +157,13 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A read of one resource. ``kind`` is ``collection``, ``entity`` or ``count``, and for a path below a record
-    ``navigation``, ``navigation count`` or ``single``; ``ask`` lacks only paging.
+    """A read of one resource. ``kind`` is ``collection``, ``entity`` or ``count``, for a path below a record
+    ``navigation``, ``navigation count`` or ``single``, and ``join`` for a second read; ``ask`` lacks only paging.
+
+    ``client`` is what of the client's filter is evaluated here; ``gather`` says that all rows are read, and these
+    options then applied here. ``parents`` and ``ranking`` take rows out that follow nothing that exists, or are past
+    the photo limit. ``exact`` says that the upstream selects just the rows that exist for the key, as far as it is
+    believed. ``by`` is the field by whose values a join is asked for.
 
     ``context`` is the fragment of the context URL with the client's own projection (C94); ``canonical`` the request
     as a token seals it, without ``$top`` and ``$skip``; ``entity_key`` the key that the one row must have (C293).
@@ -120,9 +174,16 @@ class Read:
     ask: Query
     record: RecordPlan
     page: Page
-    canonical: str
-    context: str
+    canonical: str = ""
+    context: str = ""
     entity_key: tuple[tuple[str, object], ...] = ()
+    client: Expression = TRUE
+    gather: LocalOptions | None = None
+    parents: tuple[ParentJoin, ...] | None = None
+    ranking: Ranking | None = None
+    exact: bool = False
+    walk: Walk = "skip"
+    by: str = ""
 
 
 Plan = Local | Read

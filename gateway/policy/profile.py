@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, get_args
 from typing import Literal as OneOf
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.odata.ast import (
     DATE_PARTS,
     Comparison,
+    Constant,
     Expression,
     In,
     Lambda,
@@ -21,7 +22,21 @@ from gateway.odata.ast import (
 )
 from gateway.odata.evaluate import Equality, Reading
 from gateway.odata.literals import Literal
-from gateway.odata.walk import Atom, atoms, operand_of
+from gateway.odata.walk import Atom, atoms, operand_of, properties
+
+#: What an upstream is trusted with, kind by kind. Each is lost for itself, once and for all keys (D6).
+Trust = OneOf[
+    "comparisons",
+    "string_equality",
+    "string_order",
+    "string_functions",
+    "patterns",
+    "date_parts",
+    "collections",
+    "nested",
+    "counts",
+]
+TRUSTS: tuple[Trust, ...] = get_args(Trust)
 
 
 class Link(BaseModel):
@@ -40,6 +55,8 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    #: Compares numbers, dates, booleans, enumerations and null as OData has it; and does filter at all.
+    comparisons: OneOf["exact", "untrusted"] = "untrusted"
     #: Compares strings exactly, folds case, or folds case and ignores trailing blanks.
     string_equality: OneOf["exact", "fold", "fold_pad", "untrusted"] = "untrusted"
     #: Reads string patterns literally: no wildcards, no escapes.
@@ -52,22 +69,50 @@ class Profile(BaseModel):
     string_functions: OneOf["exact", "untrusted"] = "untrusted"
     #: Strings are ordered by code point.
     string_order: OneOf["code_point", "untrusted"] = "untrusted"
-    #: ``Nav@odata.count`` of an expanded list is the number of its rows, so that a cut list is told from a whole one.
-    nested_counts: OneOf["exact", "untrusted"] = "untrusted"
+    #: Options inside $expand are honoured: rows are those of their record, and ``Nav@odata.count`` is their number.
+    #: Where it is not declared, what is expanded is read by requests of its own.
+    nested: OneOf["exact", "untrusted"] = "untrusted"
     #: ``@odata.count`` is the number of rows that match, not an estimate.
     counts: OneOf["exact", "untrusted"] = "untrusted"
     #: How literals of enumerations are written: ``Ns.Type'Member'`` or ``'Member'``.
     enum_literal: OneOf["qualified", "string"] = "qualified"
     #: The most records that one request brings; None where the upstream tells by a next link.
     page_max: Annotated[int, Field(ge=1)] | None = None
+    #: How the next page is asked for: by ``$skip``, by the upstream's own next link, or by its Link header.
+    paging: OneOf["skip", "next_link", "link_header"] = "skip"
+    #: The largest ``$skip`` that the upstream takes.
+    skip_max: Annotated[int, Field(ge=0)] | None = None
+    #: Resource to fields whose values are printed as finely as they are stored, sorted and compared, and never equal
+    #: where they differ in print: pages go on behind the last record where all of an order is such.
+    order_exact: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    #: Where nulls stand in ascending order.
+    nulls: OneOf["first", "last"] = "first"
     #: The longest query string that the upstream takes.
     url_max: Annotated[int, Field(ge=1024)] = 65_536
+    #: Where the select list does not fit ``url_max``: refused, or left out.
+    select: OneOf["explicit", "omit"] = "explicit"
+    #: The most ``or`` in one filter.
+    or_max: Annotated[int, Field(ge=0)] | None = None
+    #: Whether the upstream knows ``in``; else lists are printed as ``or``.
+    in_operator: bool = True
+    #: Resource to a condition that the upstream demands in every request for it.
+    mandatory_filter: Mapping[str, str] = Field(default_factory=dict)
+    #: Resource to fields that the upstream cannot filter or sort by. Rules on them are enforced here.
+    unfilterable: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    #: Whether a client may filter by such fields, within the scan budget; else 400.
+    client_scan: bool = False
+    #: Members that are null may be missing from a record.
+    omits_nulls: bool = False
+    #: A photo comes in several sizes, as several rows of one Order: limits count orders.
+    photo_sizes: bool = False
     #: Resource to the field that holds the class of a record, beside Property: PropertyType.
     class_field: Mapping[str, str] = Field(default_factory=dict)
     #: Class of the Data Dictionary to the values that stand for it here, where they differ.
     class_values: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     #: Resource to navigation to link, where the upstream's metadata and the Data Dictionary do not tell.
     links: Mapping[str, Mapping[str, Link]] = Field(default_factory=dict)
+    #: What is declared above and not trusted all the same; the gateway adds to it what the upstream has contradicted.
+    distrusted: tuple[Trust, ...] = ()
     #: Changed by hand to confirm that a violation has been dealt with: any other text lifts the latch.
     confirmed: str = ""
 
@@ -76,38 +121,64 @@ class Profile(BaseModel):
         """How rules, guards and conditions are evaluated here; equality that is not declared is exact (C58)."""
         return Reading("exact" if self.string_equality == "untrusted" else self.string_equality)
 
+    def trusts_kind(self, kind: Trust) -> bool:
+        """Whether the profile declares something of the kind, and nothing has contradicted it."""
+        return getattr(self, kind) != "untrusted" and kind not in self.distrusted
+
+    def distrusting(self, kinds: Iterable[Trust]) -> Profile:
+        """The profile without trust in these kinds. How strings are compared here does not change with it."""
+        lost = (*self.distrusted, *(kind for kind in kinds if kind not in self.distrusted))
+        return self.model_copy(update={"distrusted": lost})
+
     def trusts(self, expression: Expression) -> bool:
-        """Whether every atom is of a kind that the upstream is declared to read as we do (CHANNELS D6)."""
-        return all(self._trusts_atom(atom) for atom in atoms(expression))
+        """Whether every atom is of kinds that the upstream is declared to read as we do (CHANNELS D6)."""
+        return all(self.trusts_atom(atom) for atom in atoms(expression))
 
-    def _trusts_atom(self, atom: Atom) -> bool:
-        operand = operand_of(atom)
-        if operand is not None and not self._trusts_operand(operand):
-            return False
-        match atom:
-            case StringTest():
-                return self.patterns == "literal" and self.string_equality == "exact"
-            case Lambda(_, _, _, predicate):
-                return self.collections == "exact" and self.trusts(predicate)
-            case Comparison(operator, _, right) if isinstance(right.value, str):
-                ordered = operator not in (Operator.EQ, Operator.NE)
-                return self.string_equality == "exact" and (not ordered or self.string_order == "code_point")
-            case In(_, items) if any(isinstance(item.value, str) for item in items):
-                return self.string_equality == "exact"
-            case _:
-                return True
+    def trusts_atom(self, atom: Atom) -> bool:
+        return all(self.trusts_kind(kind) for kind in kinds_of(atom))
 
-    def _trusts_operand(self, operand: Operand) -> bool:
-        """Parts of dates depend on the zone in which a server takes them, functions of strings on its tables."""
-        if isinstance(operand, PropertyPath):
-            return True
-        if operand.function in DATE_PARTS and self.date_parts != "utc":
-            return False
-        if operand.function not in DATE_PARTS and self.string_functions != "exact":
-            return False
-        return all(isinstance(item, Literal) or self._trusts_operand(item) for item in operand.arguments)
+    def cannot_filter(self, resource: str, expression: Expression) -> bool:
+        """Whether the expression names a field that the upstream cannot filter by."""
+        unfilterable = self.unfilterable.get(resource, ())
+        return any(path.name in unfilterable for path in properties(expression))
 
     def normal(self, text: str) -> str:
         """One text for all that the upstream's equality may not tell apart: where nothing is declared, much."""
         equality: Equality = "fold_pad" if self.string_equality == "untrusted" else self.string_equality
         return Reading(equality).normal(text)
+
+
+def kinds_of(atom: Atom) -> frozenset[Trust]:
+    """The kinds of trust that an atom takes; what is neither text nor function nor collection is a comparison."""
+    kinds: set[Trust] = set()
+    operand = operand_of(atom)
+    if operand is not None:
+        kinds |= _kinds_of_operand(operand)
+    match atom:
+        case StringTest():
+            kinds |= {"patterns", "string_equality"}
+        case Lambda(_, _, _, predicate):
+            kinds.add("collections")
+            kinds.update(kind for inner in atoms(predicate) for kind in kinds_of(inner))
+        case Comparison(operator, _, right) if isinstance(right.value, str):
+            kinds.add("string_equality")
+            if operator not in (Operator.EQ, Operator.NE):
+                kinds.add("string_order")
+        case In(_, items) if any(isinstance(item.value, str) for item in items):
+            kinds.add("string_equality")
+        case Constant():
+            return frozenset()
+        case _:
+            pass
+    return frozenset(kinds or {"comparisons"})
+
+
+def _kinds_of_operand(operand: Operand) -> set[Trust]:
+    """Parts of dates depend on the zone in which a server takes them, functions of strings on its tables."""
+    if isinstance(operand, PropertyPath):
+        return set()
+    kinds: set[Trust] = {"date_parts" if operand.function in DATE_PARTS else "string_functions"}
+    for argument in operand.arguments:
+        if not isinstance(argument, Literal):
+            kinds |= _kinds_of_operand(argument)
+    return kinds

@@ -41,9 +41,18 @@ def rank(order: Value | Unknown, key: str) -> tuple[int, Decimal, str]:
 def within_limit(
     rows: Sequence[_Row], rule: PhotoRule, lookup: Callable[[_Row, str], Value | Unknown], key: Callable[[_Row], str]
 ) -> list[_Row]:
-    """The rows that remain: all that are no photos, and the first ``limit`` photos by rank."""
+    """The rows that remain: all that are no photos, and the first ``limit`` photos by rank.
+
+    Where photos come in several sizes, all rows of the first ``limit`` orders; rows without an order count one by one
+    (C332).
+    """
     photos = [row for row in rows if rule.category is None or is_photo(lookup(row, rule.category))]
-    photos.sort(key=lambda row: rank(lookup(row, rule.order) if rule.order else None, key(row)))
-    kept = {id(row) for row in photos[: rule.limit]}
-    dropped = {id(row) for row in photos} - kept
+    ranks = {id(row): rank(lookup(row, rule.order) if rule.order else None, key(row)) for row in photos}
+    places: dict[object, int] = {}
+    dropped: set[int] = set()
+    for row in sorted(photos, key=lambda row: ranks[id(row)]):
+        last, number, _ = ranks[id(row)]
+        place = places.setdefault(number if rule.sizes and not last else id(row), len(places))
+        if place >= rule.limit:
+            dropped.add(id(row))
     return [row for row in rows if id(row) not in dropped]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +28,14 @@ class UpstreamFailure(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A body, and the address of the next page where a Link header names one."""
+
+    body: bytes
+    link: str | None = None
 
 
 class UpstreamClient:
@@ -64,7 +73,7 @@ class UpstreamClient:
         if self._session is not None:
             await self._session.close()
 
-    async def read_collection(self, entity_set: str, query: str) -> bytes:
+    async def read_collection(self, entity_set: str, query: str) -> Fetched:
         """The JSON body of ``<entity_set>?<query>``; both are already encoded, by the printer.
 
         Raises:
@@ -73,9 +82,27 @@ class UpstreamClient:
         return await self._get(f"{entity_set}?{query}", _JSON)
 
     async def read_metadata(self) -> bytes:
-        return await self._get("$metadata", _XML)
+        return (await self._get("$metadata", _XML)).body
 
-    async def _get(self, target: str, accept: str) -> bytes:
+    def cursor(self, entity_set: str, link: str) -> str:
+        """The query of a next link, if it leads to the same set of the same service (C292).
+
+        Raises:
+            UpstreamFailure: it leads anywhere else; nothing is asked there.
+        """
+        page = URL(f"{self._base}/{entity_set}")
+        try:
+            target = page.join(URL(link, encoded=True))
+        except ValueError:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, "its next link is no address") from None
+        same = (target.scheme, target.host, target.port, target.raw_path.rstrip("/")) == (
+            page.scheme, page.host, page.port, page.raw_path,
+        )  # fmt: skip
+        if not same or not target.raw_query_string:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, "its next link leads elsewhere")
+        return target.raw_query_string
+
+    async def _get(self, target: str, accept: str) -> Fetched:
         assert self._session is not None, "the client is used inside its context only"
         url = URL(f"{self._base}/{target}", encoded=True)  # C299: never re-encoded
         try:
@@ -84,7 +111,9 @@ class UpstreamClient:
             ) as response:
                 self._check_status(response.status)
                 self._check_type(response.headers, accept)
-                return await self._body(response)
+                following = response.links.get("next")
+                link = str(following["url"]) if following is not None and "url" in following else None
+                return Fetched(await self._body(response), link)
         except aiohttp.ServerTimeoutError as error:
             raise UpstreamFailure(Code.TIMEOUT, f"timed out: {error}") from None
         except aiohttp.ClientConnectorError as error:

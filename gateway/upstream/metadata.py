@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from gateway.odata.csdl import Schema, SchemaError, parse_metadata
 from gateway.upstream.client import UpstreamClient, UpstreamFailure
@@ -24,7 +24,7 @@ class MetadataWatcher:
         *,
         refresh: float,
         retry: float,
-        publish: Callable[[Schema], None],
+        publish: Callable[[Schema], Awaitable[None]],
         complain: Callable[[str], None],
     ) -> None:
         self._client = client
@@ -59,5 +59,5 @@ class MetadataWatcher:
             self._complain("the upstream's metadata lost a set or a tenth of its properties; a second fetch must agree")
             return False
         self._document, self._current, self._suspect = document, schema, None
-        self._publish(schema)
+        await self._publish(schema)
         return True

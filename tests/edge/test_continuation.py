@@ -9,7 +9,7 @@ import pytest
 from gateway.edge.continuation import Continuation, TokenSeal
 from gateway.errors import Code, Refusal
 from gateway.odata.literals import Timestamp
-from gateway.policy.decision import Position
+from gateway.policy.plan import Position
 
 OLD, NEW = "ab" * 64, "cd" * 64
 NOW = Timestamp(datetime(2026, 1, 15, tzinfo=UTC), 5 * 10**9)
@@ -21,7 +21,7 @@ def seal(keys: tuple[str, ...] = (NEW,), lifetime: int = 100) -> TokenSeal:
 
 
 def made(by: TokenSeal, where: Continuation = HERE) -> str:
-    return by.seal(where, key_id="k", fingerprint="f", now=1000.0)
+    return by.seal(where, key_id="k", fingerprint="f", now=1000.0, reserve=0)
 
 
 @pytest.mark.channel("C89")

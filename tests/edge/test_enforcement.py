@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aiohttp import web
 
-from gateway.observe.events import ResourceLatched
+from gateway.observe.events import TrustLost
 from tests.hostile import Hostile, Rows, collection, hostile_running
 from tests.support import Harness, configuration, key_file, running, write_configuration
 
@@ -74,7 +74,7 @@ def serving(rows: Rows, page: int = 1000, **envelope: Any) -> Callable[[web.Base
     return answer
 
 
-# --- one violation latches, for every key, and never shows the row
+# --- a record that is not definitely permitted is as if not sent
 
 
 @pytest.mark.channel("C57", "C58", "C315", "C343", "C364")
@@ -88,50 +88,79 @@ def serving(rows: Rows, page: int = 1000, **envelope: Any) -> Callable[[web.Base
         ({"ListingKey": "L2", "City": "canary"}, "Property?$top=5"),
         (listing(2, PropertyType="Land", City="canary"), "Property?$filter=ListPrice gt 1&$select=City"),
         (listing(2, PropertyType=None, City="canary"), "Property?$orderby=ListPrice&$select=City"),
+        ({"@removed": {"reason": "deleted"}}, "Property?$select=City"),
     ],
 )
-async def test_a_row_that_is_not_permitted_is_never_seen_and_latches_for_every_key(
+async def test_a_row_that_is_not_permitted_changes_no_byte_and_costs_trust_once(
     directory: Path, row: dict[str, Any], target: str
 ) -> None:
-    upstream = Hostile(serving([row]))
+    """Whoever asks, and with whatever predicate: the answer is the one of an upstream that never had the row."""
+    answers = []
+    for rows in ([listing(1)], [listing(1), row], [row, listing(1)]):
+        upstream = Hostile(serving(rows))
+        async with before(upstream, directory) as gateway:
+            met = await gateway.get(target, "k-idx")
+            after = [await gateway.get(target, "k-idx"), await gateway.get("Property?$select=City", "k-vow")]
+            lost = gateway.service.trust.lost
+            events = [event.kind for event in gateway.events if isinstance(event, TrustLost)]
+        assert met == after[0]
+        assert sorted(lost) == sorted(events)
+        answers.append((met, after[1].status))
+
+    assert answers[0] == answers[1] == answers[2]
+    assert b"canary" not in answers[1][0].body
+
+
+@pytest.mark.channel("C315", "C360", "C364", "C371")
+async def test_what_only_trust_could_answer_is_answered_no_more_to_any_key(directory: Path) -> None:
+    upstream = Hostile(serving([listing(1), listing(2, StandardStatus="ACTIVE")]))
     async with before(upstream, directory) as gateway:
-        met = await gateway.get(target, "k-idx")
-        asked = len(upstream.requests)
-        upstream.answer = serving([listing(1)])  # even an upstream that has become good
-        after = [await gateway.get("Property?$select=City", key) for key in ("k-idx", "k-vow", "k-limited")]
-        other = await gateway.get("Property?$filter=Nope eq 1", "k-idx")
-        office = await gateway.get("Office", "k-idx")
+        before_it = [await gateway.get(f"Property{rest}", "k-vow") for rest in ("?$skip=1&$select=City", "/$count")]
+        await gateway.get("Property?$select=City", "k-idx")
+        after = [
+            await gateway.get(f"Property{rest}", key)
+            for key in ("k-idx", "k-limited")
+            for rest in ("?$skip=1", "/$count", "?$count=true&$top=0")
+        ]
+        other = await gateway.get("Office?$skip=1", "k-vow")  # no rule of it says anything of strings
         ready = await gateway.session.get(f"http://127.0.0.1:{gateway.service.admin.port}/readyz")
         detail = await ready.json()
 
-    assert b"canary" not in met.body
-    assert {(answer.status, answer.body) for answer in (met, *after)} == {(502, met.body)}
-    assert len(upstream.requests) == asked + 1  # the office alone
-    assert (other.status, office.status) == (400, 502)  # the hostile answer has no OfficeKey, so Office is latched too
-    assert [event.resource for event in gateway.events if isinstance(event, ResourceLatched)] == ["Property", "Office"]
-    assert detail["latched"] == ["Property", "Office"]
+    assert [answer.status for answer in before_it] == [200, 200]
+    assert {answer.status for answer in after} == {501}
+    assert other.status == 200
+    assert detail["distrusted"] == ["string_equality"]
 
 
 @pytest.mark.channel("C10", "C315", "C356", "C357")
 @pytest.mark.parametrize(
-    ("media", "count"),
+    ("media", "count", "lost"),
     [
-        ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L9", "Order": 1}], 1),
-        ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L1", "Order": 1}], 2),
-        ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L1", "Order": 1}], None),
+        ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L9", "Order": 1}], 1, ("nested",)),
+        ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L1", "Order": 1}], 2, ()),
+        ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L1", "Order": 1}], None, ()),
     ],
 )
-async def test_a_foreign_or_cut_nested_list_latches_its_resource(
-    directory: Path, media: Rows, count: int | None
+async def test_a_foreign_or_cut_nested_list_is_read_anew(
+    directory: Path, media: Rows, count: int | None, lost: tuple[str, ...]
 ) -> None:
-    upstream = Hostile(serving([listing(1, Media=media, **({} if count is None else {"Media@odata.count": count}))]))
+    whole = [
+        {"MediaKey": f"M{n}", "ResourceName": "Property", "ResourceRecordKey": "L1", "Order": n} for n in (3, 1, 2)
+    ]
+    listings = [listing(1, Media=media, **({} if count is None else {"Media@odata.count": count}))]
+
+    def answer(request: web.BaseRequest) -> web.Response:
+        return serving(whole if request.raw_path.startswith("/odata/Media") else listings)(request)
+
+    upstream = Hostile(answer)
     async with before(upstream, directory) as gateway:
         met = await gateway.get("Property?$select=City&$expand=Media", "k-limited")
         again = await gateway.get("Property?$select=City&$expand=Media", "k-idx")
-        plain = await gateway.get("Property?$select=City", "k-idx")
+        trust = gateway.service.trust.lost
 
-    assert (met.status, again.status, plain.status) == (502, 502, 200)
-    assert met.body == again.body
+    assert met.rows == [{"City": "X", "Media": [{"MediaKey": "M1", "Order": 1}, {"MediaKey": "M2", "Order": 2}]}]
+    assert [row["Order"] for row in again.rows[0]["Media"]] == [1, 2, 3]
+    assert trust == lost
 
 
 # --- answers that fail as a whole
@@ -287,7 +316,7 @@ async def test_a_count_that_a_whole_page_contradicts_is_that_of_the_page(directo
     "text",
     ['{"ListingKey":"L1","StandardStatus":"Active","ListPrice":1e9999999999999999999}', "null", "5", '{"@removed":{}}'],
 )
-async def test_records_that_are_no_records_close_the_latch_like_any_other(directory: Path, text: str) -> None:
+async def test_records_that_are_no_records_are_as_if_not_sent(directory: Path, text: str) -> None:
     """Not a 502 of its own that comes and goes with the question."""
     upstream = Hostile(lambda _: web.Response(text='{"value":[' + text + "]}", content_type="application/json"))
     rule = ROLE.replace("StandardStatus eq 'Active'", "StandardStatus eq 'Active' and ListPrice gt 5").replace(
@@ -295,19 +324,18 @@ async def test_records_that_are_no_records_close_the_latch_like_any_other(direct
     )
     async with before(upstream, directory, role=rule.replace(", Land: {Hidden: [ListPrice]}", "")) as gateway:
         met = await gateway.get("Property?$select=City", "k-idx")
-        latched = gateway.service.latch.resources
 
-    assert (met.status, latched) == (502, ("Property",))
+    assert (met.status, met.rows) == (200, [])
 
 
-async def test_another_profile_lifts_the_latch(directory: Path) -> None:
+async def test_another_profile_gives_back_what_was_lost(directory: Path) -> None:
     upstream = Hostile(serving([listing(1, StandardStatus="Closed")]))
     async with before(upstream, directory) as gateway:
         await gateway.get("Property", "k-idx")
-        latch, profile = gateway.service.latch, gateway.service.snapshot.configuration.settings.upstream.profile
-        seen = [latch.resources]
+        trust, profile = gateway.service.trust, gateway.service.snapshot.configuration.settings.upstream.profile
+        seen = [trust.lost]
         for current in (profile, profile.model_copy(update={"confirmed": "2026-01-01 repaired upstream"})):
-            latch.under(current)
-            seen.append(latch.resources)
+            trust.under(current)
+            seen.append(trust.lost)
 
-    assert seen == [("Property",), ("Property",), ()]
+    assert seen == [("string_equality",), ("string_equality",), ()]

@@ -143,7 +143,7 @@ async def test_a_few_hundred_requests_give_the_same_answers() -> None:
     ):
         for number in range(REQUESTS):
             statuses.append(await compared(one, two, requests.target(), KEYS[number % len(KEYS)]))
-        assert two.service.latch.resources == ()
+        assert two.service.trust.lost == ()
 
     assert statuses.count(200) > REQUESTS // 2
     assert 502 not in statuses

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from gateway.observe.events import Complaint, ResourceLatched, SnapshotPublished
+from gateway.observe.events import Complaint, SnapshotPublished, TrustLost
 from gateway.observe.logs import DecisionLog
 
 
@@ -28,7 +28,7 @@ def test_levels_follow_what_happened() -> None:
 
     log(SnapshotPublished(1, 2, (), ()))
     log(SnapshotPublished(2, 2, ("templates/t.json: fault",), ()))
-    log(ResourceLatched("Property", "why"))
+    log(TrustLost("patterns", "Property", "why"))
 
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [(line["event"], line["level"]) for line in lines] == [("snapshot", "warning"), ("latched", "error")]
+    assert [(line["event"], line["level"]) for line in lines] == [("snapshot", "warning"), ("trust lost", "error")]

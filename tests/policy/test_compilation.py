@@ -697,7 +697,7 @@ def test_media_and_their_limit_are_known_by_their_type() -> None:
     )
 
     assert compiled.resources["Photos"].photo is not None
-    assert not compiled.resources["Photos"].is_addressable
+    assert [parent.resource for parent in compiled.resources["Photos"].parent_links] == ["Properties"]
     assert compiled.resources["Properties"].fields["PhotosCount"].clamp == 2
     link = compiled.resources["Properties"].navigation["Media"].link
     assert link is not None

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from gateway.odata.literals import Timestamp
 from gateway.odata.parser import Limits
 from gateway.odata.request import parse_request
-from gateway.policy.decision import Settings, decide
+from gateway.policy.decision import decide
 from gateway.policy.explanation import Explanation, explain
+from gateway.policy.settings import AnswerSettings as Settings
 from tests.support import TRUSTING, policy, role, template
 
 BASE = role(

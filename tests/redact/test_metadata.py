@@ -48,7 +48,7 @@ def read(compiled: Policy) -> Schema:
 def test_it_names_what_exists_for_the_key_and_nothing_else() -> None:
     schema = read(COMPILED)
 
-    assert set(schema.entity_sets) == {"Property", "Office"}  # media are read below their parent
+    assert set(schema.entity_sets) == {"Property", "Office", "Media"}
     assert set(schema.type_of("Property").properties) == set(COMPILED.resources["Property"].fields)
     assert set(schema.type_of("Property").navigation) == {"Media", "ListOffice"}  # its target is closed, or not there
     assert set(schema.types["Sandbox.Media"].properties) == {"MediaKey", "Order", "MediaURL"}
@@ -69,9 +69,9 @@ def test_it_names_what_exists_for_the_key_and_nothing_else() -> None:
 def test_bindings_lead_to_sets_that_the_container_has() -> None:
     xml, container = metadata_xml(COMPILED), json.loads(metadata_json(COMPILED))["Sandbox"]["Container"]
 
-    assert container["Property"]["$NavigationPropertyBinding"] == {"ListOffice": "Office"}
+    assert container["Property"]["$NavigationPropertyBinding"] == {"ListOffice": "Office", "Media": "Media"}
     assert b'<NavigationPropertyBinding Path="ListOffice" Target="Office"/>' in xml
-    assert xml.count(b"<NavigationPropertyBinding") == 1  # none to Media, which is read below its parent only
+    assert xml.count(b"<NavigationPropertyBinding") == 2
 
 
 @pytest.mark.channel("C165")

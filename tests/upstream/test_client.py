@@ -12,13 +12,13 @@ from aiohttp import web
 
 from gateway.errors import Code
 from gateway.settings import Upstream
-from gateway.upstream.client import UpstreamClient, UpstreamFailure
+from gateway.upstream.client import Fetched, UpstreamClient, UpstreamFailure
 from tests.hostile import Hostile, collection, hostile_running
 
 JSON = {"Content-Type": "application/json"}
 
 
-async def read(answer: Callable[[web.BaseRequest], Any], upstream: Hostile | None = None, **settings: Any) -> bytes:
+async def read(answer: Callable[[web.BaseRequest], Any], upstream: Hostile | None = None, **settings: Any) -> Fetched:
     async with (
         hostile_running(upstream or Hostile(answer)) as running,
         UpstreamClient(Upstream(url=running.url, **settings), "secret") as client,
@@ -83,7 +83,7 @@ async def test_gzip_is_inflated_within_the_bound() -> None:
     bomb = gzip.compress(b" " * 10_000_000)
     headers = {**JSON, "Content-Encoding": "gzip"}
 
-    assert await read(lambda _: web.Response(body=small, headers=headers)) == b'{"value":[]}'
+    assert await read(lambda _: web.Response(body=small, headers=headers)) == Fetched(b'{"value":[]}')
     assert (
         "more than 2048 bytes"
         in (await failure(lambda _: web.Response(body=bomb, headers=headers), max_body=2048)).reason

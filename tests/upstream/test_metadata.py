@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from gateway.odata.csdl import Schema
 from gateway.sandbox.rows import metadata_document
 from gateway.settings import Upstream
@@ -10,13 +12,20 @@ from gateway.upstream.metadata import MetadataWatcher
 from tests.hostile import Hostile, hostile_running
 
 
+def publishing(published: list[Schema]) -> Callable[[Schema], Awaitable[None]]:
+    async def publish(schema: Schema) -> None:
+        published.append(schema)
+
+    return publish
+
+
 async def test_a_schema_that_shrinks_replaces_nothing_until_a_second_fetch_agrees() -> None:
     upstream = Hostile()
     published: list[Schema] = []
     complaints: list[str] = []
     half = metadata_document().decode().replace('<EntitySet Name="Office"', '<EntitySet Name="Bureau"').encode()
     async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url), None) as client:
-        watcher = MetadataWatcher(client, refresh=1, retry=1, publish=published.append, complain=complaints.append)
+        watcher = MetadataWatcher(client, refresh=1, retry=1, publish=publishing(published), complain=complaints.append)
         assert await watcher.fetch()
         upstream.metadata = half
         assert not await watcher.fetch()
@@ -37,7 +46,7 @@ async def test_what_is_no_metadata_is_complained_of_and_changes_nothing() -> Non
     published: list[Schema] = []
     complaints: list[str] = []
     async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url), None) as client:
-        watcher = MetadataWatcher(client, refresh=1, retry=1, publish=published.append, complain=complaints.append)
+        watcher = MetadataWatcher(client, refresh=1, retry=1, publish=publishing(published), complain=complaints.append)
         for document in (b"<html/>", None, b"<edmx"):
             upstream.metadata = document
             assert not await watcher.fetch()

@@ -1,0 +1,102 @@
+"""Pages that go on behind the values of the last record, and not behind a number of rows (D10, C284, C361).
+
+Only over columns that the profile calls exact, so that a record which comes or goes meanwhile moves no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from gateway.odata.ast import Comparison, Expression, Operator, OrderByItem, PropertyPath, conjunction, disjunction
+from gateway.odata.csdl import Property
+from gateway.odata.literals import NULL, Kind, Literal, TimeOfDay, Timestamp, Value, string
+from gateway.policy.profile import Profile
+
+#: Characters of a text whose length the upstream does not declare, and the most of one that it does.
+_TEXT = 255
+#: Bytes of a literal that is no text, printed: a number, an instant.
+_SHORT = 72
+
+
+def is_keyset(order: Sequence[OrderByItem], types: Mapping[str, Property], resource: str, profile: Profile) -> bool:
+    """Whether every column of an order can carry a continuation."""
+    exact, unfilterable = profile.order_exact.get(resource, ()), profile.unfilterable.get(resource, ())
+    return all(
+        item.path.name in exact and item.path.name not in unfilterable and _fits(types[item.path.name])
+        for item in order
+    )
+
+
+def _fits(declared: Property) -> bool:
+    return declared.type.name in _KINDS and (declared.max_length or _TEXT) <= _TEXT
+
+
+def longest(order: Sequence[OrderByItem], types: Mapping[str, Property]) -> int:
+    """The most bytes that the values of a position can take in UTF-8, quotes doubled (C362)."""
+    return sum(
+        2 * 4 * (types[item.path.name].max_length or _TEXT)
+        if types[item.path.name].type.name == "Edm.String"
+        else _SHORT
+        for item in order
+    )
+
+
+_KINDS: Mapping[str, Kind] = {
+    "Edm.String": Kind.STRING,
+    "Edm.Guid": Kind.GUID,
+    "Edm.Date": Kind.DATE,
+    "Edm.DateTimeOffset": Kind.DATE_TIME_OFFSET,
+    "Edm.TimeOfDay": Kind.TIME_OF_DAY,
+    "Edm.Byte": Kind.NUMBER,
+    "Edm.SByte": Kind.NUMBER,
+    "Edm.Int16": Kind.NUMBER,
+    "Edm.Int32": Kind.NUMBER,
+    "Edm.Int64": Kind.NUMBER,
+    "Edm.Decimal": Kind.NUMBER,
+}
+
+
+def literal_of(value: Value) -> Literal | None:
+    """A value of a record as a literal of a filter; None for what cannot be compared for equality."""
+    match value:
+        case None:
+            return NULL
+        case str():
+            return string(value)
+        case bool():
+            return Literal(Kind.BOOLEAN, value)
+        case Decimal():
+            return Literal(Kind.NUMBER, value)
+        case UUID():
+            return Literal(Kind.GUID, value)
+        case Timestamp():
+            return Literal(Kind.DATE_TIME_OFFSET, value)
+        case TimeOfDay():
+            return Literal(Kind.TIME_OF_DAY, value)
+        case date():
+            return Literal(Kind.DATE, value)
+        case _:
+            return None
+
+
+def behind(order: Sequence[OrderByItem], after: Sequence[Literal], profile: Profile) -> Expression:
+    """What is true of the records behind one whose values in ``order`` are ``after``."""
+    alternatives: list[Expression] = []
+    equal: list[Expression] = []
+    for item, value in zip(order, after, strict=True):
+        beyond = _beyond(item, value, nulls_first=(profile.nulls == "first") is not item.descending)
+        if beyond is not None:
+            alternatives.append(conjunction(*equal, beyond))
+        equal.append(Comparison(Operator.EQ, item.path, value))
+    return disjunction(*alternatives)
+
+
+def _beyond(item: OrderByItem, value: Literal, *, nulls_first: bool) -> Expression | None:
+    path: PropertyPath = item.path
+    if value.kind is Kind.NULL:
+        return Comparison(Operator.NE, path, NULL) if nulls_first else None
+    further = Comparison(Operator.LT if item.descending else Operator.GT, path, value)
+    return further if nulls_first else disjunction(further, Comparison(Operator.EQ, path, NULL))

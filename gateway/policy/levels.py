@@ -1,0 +1,441 @@
+"""One level of a read: what its records become, what is asked of the upstream, and which second reads it takes.
+
+Every way to a row, at every depth, goes through ``Levels``: so the rule of a resource, its parents and its photo limit
+hold wherever its rows are reached from (C13, C24).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from gateway.errors import Code, Refusal, invalid_query, not_offered
+from gateway.odata import walk
+from gateway.odata.ast import (
+    FALSE,
+    TRUE,
+    Comparison,
+    ExpandItem,
+    Expression,
+    In,
+    Operator,
+    OrderByItem,
+    PropertyPath,
+    Query,
+    SelectItem,
+    conjunction,
+    disjunction,
+)
+from gateway.odata.csdl import Property
+from gateway.odata.literals import NULL, EnumValue, Kind, Literal, Timestamp, string
+from gateway.odata.parser import parse_filter
+from gateway.odata.printer import print_query
+from gateway.policy import names
+from gateway.policy.conditions import Binder, enum_member, fold_now, is_contradiction
+from gateway.policy.model import NavigationPolicy, ParentLink, Policy, ResourcePolicy
+from gateway.policy.names import Said
+from gateway.policy.plan import EmittedField, LocalOptions, NestedPlan, Page, ParentJoin, Ranking, Read, RecordPlan
+from gateway.policy.profile import Link, Profile
+from gateway.policy.pushdown import Pushed, push
+from gateway.policy.settings import AnswerSettings
+from gateway.policy.spelling import count_or, spelled
+
+#: Reads within reads within reads: a chain of parents longer than this is a circle.
+_MAX_CHAIN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """``client`` is the client's own filter, bound; ``local`` the part of it that is evaluated here. ``rule`` and
+    ``guard`` say how far the upstream is believed."""
+
+    record: RecordPlan
+    query: Query
+    client: Expression
+    local: Expression
+    rule: Pushed
+    guard: Pushed
+
+    @property
+    def exact(self) -> bool:
+        """Whether the upstream selects the very rows that exist for the key, as far as it is believed."""
+        return self.rule.exact and self.guard.exact and self.local == TRUE
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    policy: Policy
+    profile: Profile
+    settings: AnswerSettings
+    now: Timestamp
+
+    # --- one level
+
+    def level(
+        self,
+        resource: ResourcePolicy,
+        query: Query,
+        depth: int = 1,
+        *,
+        pinned: Expression = TRUE,
+        said: Said | None = None,
+        here: bool = False,
+        beside: frozenset[str] = frozenset(),
+    ) -> Level:
+        """Resolves the names of one level and gives what is asked, emitted and verified there.
+
+        The order is that of CHANNELS section 2: all names of the level, then literals, then guards.
+
+        Args:
+            pinned: a condition of the gateway's own: the key of the one record that is read.
+            here: whether the client's filter, and the guard that it takes, are applied here and to whole lists.
+            beside: fields that are fetched beside all that the level itself needs.
+        """
+        said = said or Said(nested=depth > 1)
+        ignore = self.settings.unknown_select == "ignore"
+        names.check_filter_names(resource, query.filter, said)
+        names.check_orderby_names(resource, query.orderby, said)
+        chosen = names.selected(resource, query.select, said, ignore_unknown=ignore)
+        expands = names.expanded(self.policy, resource, query.expand, said, ignore_unknown=ignore)
+        client = TRUE if query.filter is None else self.bind(resource, query.filter, said)
+        guard = self._guard(resource, query, client, said)
+        self._check_filterable(resource, query, said)
+        nested = tuple(self.nested(resource, item, navigation, depth) for item, navigation in expands)
+        emitted = tuple(
+            EmittedField(field.property, self.folded(field.condition), field.clamp)
+            for name, field in resource.fields.items()
+            if name in chosen
+        )
+        rule = push(self.folded(resource.rule), resource.name, self.profile)
+        guarded = push(guard, resource.name, self.profile)
+        local, pushed_client = (TRUE, TRUE) if here else self._client_parts(resource, client)
+        asked_guard, verified_guard = (TRUE, TRUE) if here else (guarded.asked, guard)
+        needed = {
+            *beside,
+            *_needed(resource, emitted, tuple(plan for plan, _ in nested), guard),
+            *(path.name for path in walk.properties(local)),
+        }
+        types = {name: declared for name, declared in resource.type.properties.items() if name in needed}
+        record = RecordPlan(
+            resource.name,
+            resource.key,
+            rule.condition,
+            verified_guard,
+            rule.believed if here else conjunction(rule.believed, guarded.believed),
+            emitted,
+            tuple(plan for plan, _ in nested),
+            MappingProxyType(types),
+            self.profile.reading,
+            self._displays(types),
+            self.profile.omits_nulls,
+        )
+        return Level(
+            record,
+            Query(
+                filter=spelled(self.profile, self._mandatory(resource), rule.asked, asked_guard, pinned, pushed_client),
+                select=tuple(SelectItem(name) for name in types),
+                expand=tuple(item for _, item in nested if item is not None),
+            ),
+            client,
+            local,
+            rule,
+            guarded,
+        )
+
+    def bind(self, resource: ResourcePolicy, expression: Expression, said: Said) -> Expression:
+        literal = self.profile.patterns == "literal"
+        return self.folded(names.bind(self.policy.schema, resource, expression, said, backslash_is_literal=literal))
+
+    def folded(self, condition: Expression) -> Expression:
+        return fold_now(condition, self.now)
+
+    def _client_parts(self, resource: ResourcePolicy, client: Expression) -> tuple[Expression, Expression]:
+        """What of the client's filter is evaluated here, and what is asked of the upstream."""
+        local = [term for term in walk.conjuncts(client) if self.profile.cannot_filter(resource.name, term)]
+        if not local:
+            return TRUE, client
+        return conjunction(*local), conjunction(*(term for term in walk.conjuncts(client) if term not in local))
+
+    def _check_filterable(self, resource: ResourcePolicy, query: Query, said: Said) -> None:
+        """What the upstream cannot filter or sort by is refused from the name alone (C354, C359)."""
+        unfilterable = self.profile.unfilterable.get(resource.name, ())
+        for item in query.orderby:
+            if item.path.name in unfilterable and not said.nested:
+                raise said.unfit("$orderby", item.path.name, item.path.position, "cannot be searched or sorted by")
+        for path in walk.properties(query.filter) if query.filter is not None else ():
+            if path.name in unfilterable and not said.nested and not self.profile.client_scan:
+                raise said.unfit("$filter", path.name, path.position, "cannot be searched or sorted by")
+
+    def _guard(self, resource: ResourcePolicy, query: Query, client: Expression, said: Said) -> Expression:
+        """The conjunction of the conditions of every conditional field that filter or order names (D4)."""
+        conditions: dict[Expression, None] = {}
+        for path in walk.named(query):
+            condition = resource.fields[path.name].condition
+            if condition != TRUE:
+                conditions[condition] = None
+        guard = self.folded(conjunction(*conditions))
+        if guard == TRUE:
+            return guard
+        refused = is_contradiction(guard, self.profile.normal)
+        if self.policy.strict and not refused:
+            refused = not all(_implied(term, client) for term in walk.conjuncts(guard))
+        if refused:
+            path = next(path for path in walk.named(query) if resource.fields[path.name].condition != TRUE)
+            in_filter = query.filter is not None and path in set(walk.properties(query.filter))
+            raise said.unknown("$filter" if in_filter else "$orderby", path.name, path.position)
+        return guard
+
+    def _displays(self, types: Mapping[str, Property]) -> Mapping[str, Mapping[str, str]]:
+        """Display text to member, for the enumerations among the fetched fields that have display texts."""
+        found: dict[str, Mapping[str, str]] = {}
+        for name, declared in types.items():
+            enum = self.policy.schema.enum_types.get(declared.type.name)
+            if enum is not None and enum.display:
+                found[name] = {text: member for member, text in enum.display.items() if text not in enum.members}
+        return MappingProxyType(found)
+
+    # --- what is printed
+
+    def _mandatory(self, resource: ResourcePolicy) -> Expression:
+        text = self.profile.mandatory_filter.get(resource.name)
+        if text is None:
+            return TRUE
+        return Binder(self.policy.schema, resource.type.properties.get, backslash_is_literal=True).bind(
+            parse_filter(text)
+        )
+
+    def check_length(self, ask: Query, reserve: int = 0) -> Query:
+        """The query as it fits the upstream; what does not is refused before it is asked, whatever the data."""
+        if self.profile.or_max is not None and ask.filter is not None and count_or(ask.filter) > self.profile.or_max:
+            raise invalid_query("`$filter` has more alternatives than the service behind this gateway takes", "$filter")
+        if len(print_query(ask)) + reserve <= self.profile.url_max:
+            return ask
+        if self.profile.select == "omit":
+            ask = replace(ask, select=())
+            if len(print_query(ask)) + reserve <= self.profile.url_max:
+                return ask
+        raise Refusal(Code.URI_TOO_LONG, "the request is too long for the service behind this gateway")
+
+    # --- what is expanded
+
+    def nested(
+        self,
+        parent: ResourcePolicy,
+        item: ExpandItem,
+        navigation: NavigationPolicy,
+        depth: int,
+        *,
+        said: Said | None = None,
+    ) -> tuple[NestedPlan, ExpandItem | None]:
+        """The plan of an expanded navigation property, and how it is asked for inside the record, if it is."""
+        target = self.policy.resources[navigation.target]
+        query = item.query
+        is_collection = navigation.navigation.type.is_collection
+        if depth > self.settings.expand_depth:
+            raise not_offered("$expand to this depth")
+        if not is_collection and query != Query(select=query.select, expand=query.expand):
+            message = f"`$expand`: `{item.name}` is a single record and takes $select and $expand only"
+            raise invalid_query(message, "$expand")
+        check_served(target)
+        if navigation.link is None:
+            raise not_offered("$expand of this navigation property")
+        is_child = not target.parents or parent.kind in target.parents
+        photo = target.photo if parent.kind == "Property" and is_child else None
+        order = target.fields.get("Order") if target.kind == "Media" else None
+        order_name = order.property.name if order is not None and order.condition == TRUE else None
+        beside = {
+            *_link_fields(navigation.link),
+            *([order_name] if order_name else []),
+            *(part for part in ((photo.category, photo.order) if photo else ()) if part),
+            *(path.name for path in walk.named(query)),
+        }
+        level = self.level(target, query, depth + 1, said=said, here=True, beside=frozenset(beside))
+        options = LocalOptions(
+            level.guard.condition, level.client, query.orderby, query.skip or 0, query.top, bool(query.count)
+        )
+        read = self._join(target, level, navigation.link, follows=not is_child, ranked=not is_child)
+        # A filter inside $expand is legal on lists only; a row that may have to be read otherwise is never asked for.
+        whole = is_child and (is_collection or not target.is_restricted)
+        inline = whole and self.profile.trusts_kind("nested")
+        plan = NestedPlan(
+            item.name,
+            is_collection,
+            navigation.link,
+            level.record,
+            self.folded(navigation.condition),
+            read,
+            inline,
+            photo,
+            order_name,
+            options,
+        )
+        if is_contradiction(level.rule.condition, self.profile.normal):
+            return replace(plan, empty=True), None
+        if not inline:
+            return plan, None
+        rule = level.rule.asked if is_collection else TRUE
+        asked = Query(
+            filter=spelled(self.profile, rule),
+            select=level.query.select,
+            expand=level.query.expand,
+            count=True if is_collection else None,
+        )
+        return plan, ExpandItem(item.name, asked)
+
+    # --- second reads
+
+    def parents(self, child: ResourcePolicy, trail: int = 0) -> tuple[ParentJoin, ...] | None:
+        """The reads that find the parents of a dependent resource's rows; None where its rows follow nothing (P6)."""
+        if not child.parents:
+            return None
+        return tuple(
+            ParentJoin(found.link, self._by(self.policy.resources[found.resource], found.link.local, trail + 1))
+            for found in child.parent_links
+            if not self.policy.resources[found.resource].broken and trail < _MAX_CHAIN
+        )
+
+    def ranking(self, media: ResourcePolicy, *, at_hand: bool) -> Ranking | None:
+        """The photo limit of rows that are read in their own right. ``at_hand``: they are complete lists themselves."""
+        link = self.photo_link(media)
+        if media.photo is None or link is None:
+            return None
+        beside = frozenset({*link_fields(media), *_photo_fields(media)})
+        level = self.level(media, Query(select=(SelectItem(media.key[0]),)), here=True, beside=beside)
+        return Ranking(media.photo, link.link, None if at_hand else self._join(media, level, link.link))
+
+    def photo_link(self, media: ResourcePolicy) -> ParentLink | None:
+        """How photos name their listing; without one no row of a listing exists for the key."""
+        return next(
+            (found for found in media.parent_links if self.policy.resources[found.resource].kind == "Property"), None
+        )
+
+    def _by(self, resource: ResourcePolicy, field: str, trail: int) -> Read:
+        """The rows of a resource that hold one of some values in a field."""
+        query = Query(select=(SelectItem(resource.key[0]),))
+        level = self.level(resource, query, here=True, beside=frozenset({field}) | link_fields(resource))
+        return self._join(resource, level, Link(local=field, target=field), follows=True, trail=trail)
+
+    def _join(
+        self,
+        target: ResourcePolicy,
+        level: Level,
+        link: Link,
+        *,
+        follows: bool = False,
+        ranked: bool = False,
+        trail: int = 0,
+    ) -> Read:
+        """A read by the values of ``link.target``. ``follows``: its rows must have parents that exist, of which the
+        reader's own record is none; ``ranked``: they are under the photo limit of some listing."""
+        record, query = level.record, level.query
+        parents = self.parents(target, trail) if follows else None
+        ranking = self.ranking(target, at_hand=False) if ranked else None
+        if parents is not None or ranking is not None:
+            extra = link_fields(target) | _photo_fields(target)
+            types = {
+                name: kind for name, kind in target.type.properties.items() if name in record.types or name in extra
+            }
+            record = replace(record, types=MappingProxyType(types))
+            query = replace(query, select=tuple(SelectItem(name) for name in types))
+        kind = self._discriminated(target, link)
+        asked = query.filter
+        if kind is not None:
+            asked = conjunction(asked, spelled(self.profile, kind))
+        return Read(
+            "join",
+            target.name,
+            replace(query, filter=asked, orderby=total_order(target, ())),
+            record,
+            Page(self.settings.page_size, None, 0, total=False),
+            parents=parents,
+            ranking=ranking,
+            walk="skip" if self.profile.paging == "skip" else "cursor",
+            by=link.target,
+        )
+
+    def _discriminated(self, target: ResourcePolicy, link: Link) -> Expression | None:
+        """``ResourceName`` is one of the link's values, where the upstream can filter by that. It saves rows: what
+        decides is the proof that a row belongs (C333, C357)."""
+        if link.discriminator is None or link.discriminator in self.profile.unfilterable.get(target.name, ()):
+            return None
+        declared = target.type.properties[link.discriminator]
+        enum = self.policy.schema.enum_types.get(declared.type.name)
+        literals = []
+        for text in link.values:
+            member = enum_member(enum, text) if enum is not None else None
+            if enum is not None and member is None:
+                return None
+            literals.append(string(text) if enum is None else Literal(Kind.ENUM, EnumValue(enum.name, member or text)))
+        path = PropertyPath(link.discriminator)
+        return disjunction(*(Comparison(Operator.EQ, path, literal) for literal in literals))
+
+
+def total_order(resource: ResourcePolicy, items: tuple[OrderByItem, ...]) -> tuple[OrderByItem, ...]:
+    """An order made total by the key: storage order never shows (C71)."""
+    named = {item.path.name for item in items}
+    return (*items, *(OrderByItem(PropertyPath(name)) for name in resource.key if name not in named))
+
+
+def check_served(resource: ResourcePolicy) -> None:
+    """A resource whose rule cannot be decided on this upstream is denied, whatever way leads to it (P10)."""
+    if resource.broken:
+        raise Refusal(Code.UNAVAILABLE, "this resource cannot be served at present", headers={"Retry-After": "60"})
+
+
+def link_fields(resource: ResourcePolicy) -> frozenset[str]:
+    """The fields by which rows of a dependent resource name their parents."""
+    return frozenset(name for found in resource.parent_links for name in _link_fields(found.link))
+
+
+def _link_fields(link: Link) -> set[str]:
+    return {link.target, *([link.discriminator] if link.discriminator else [])}
+
+
+def _photo_fields(resource: ResourcePolicy) -> frozenset[str]:
+    photo = resource.photo
+    return frozenset(name for name in (photo.category, photo.order) if name) if photo else frozenset()
+
+
+def _needed(
+    resource: ResourcePolicy, emitted: tuple[EmittedField, ...], nested: tuple[NestedPlan, ...], guard: Expression
+) -> set[str]:
+    """Everything to fetch: what is emitted, and what policy needs to decide on it (withheld)."""
+    needed = set(resource.key)
+    for field in emitted:
+        needed.add(field.property.name)
+        needed.update(path.name for path in walk.properties(field.condition))
+    for plan in nested:
+        needed.add(plan.link.local)
+        needed.update(path.name for path in walk.properties(plan.condition))
+    for expression in (resource.rule, guard):
+        needed.update(path.name for path in walk.properties(expression))
+    return needed
+
+
+def _implied(condition: Expression, client: Expression) -> bool:
+    """Whether a conjunct of the client's filter alone implies a condition (C243)."""
+    allowed = _values(condition)
+    for term in walk.conjuncts(client):
+        if term == condition:
+            return True
+        found = _values(term)
+        if allowed is not None and found is not None and found[0] == allowed[0] and found[1] <= allowed[1]:
+            return True
+        if condition == FALSE:
+            return False
+        # ``F ne null`` is what any comparison of F with a value implies.
+        if found is not None and condition == Comparison(Operator.NE, found[0], NULL):
+            return True
+    return False
+
+
+def _values(term: Expression) -> tuple[PropertyPath, frozenset[object]] | None:
+    """The property that a term holds to some values, and those values."""
+    match term:
+        case Comparison(Operator.EQ, PropertyPath() as path, right) if right.kind is not Kind.NULL:
+            return path, frozenset({right.value})
+        case In(PropertyPath() as path, items):
+            return path, frozenset(item.value for item in items)
+        case _:
+            return None

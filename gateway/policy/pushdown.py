@@ -1,0 +1,126 @@
+"""Which part of a rule the upstream is asked to apply, and which part of that it is believed to have applied.
+
+Rules and guards are enforced here on every record whatever is asked (D6). What is pushed must never take away a record
+that is permitted, so an atom that the upstream may read more narrowly than we do is left out; what is believed tells an
+upstream that broke its profile from one that was never trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import assert_never
+
+from gateway.odata.ast import (
+    TRUE,
+    And,
+    Comparison,
+    Constant,
+    Expression,
+    Has,
+    In,
+    Lambda,
+    Not,
+    Operator,
+    Or,
+    PropertyPath,
+    Quantifier,
+    StringTest,
+    conjunction,
+    disjunction,
+)
+from gateway.odata.walk import Atom
+from gateway.policy.profile import Profile, Trust, kinds_of
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """``asked`` is weaker than the condition, ``believed`` weaker than ``asked``; ``true`` where nothing is left."""
+
+    condition: Expression
+    asked: Expression
+    believed: Expression
+
+    @property
+    def exact(self) -> bool:
+        """Whether the upstream is believed to select the very records that the condition permits."""
+        return self.condition == self.believed
+
+
+def push(condition: Expression, resource: str, profile: Profile) -> Pushed:
+    """Splits a compiled condition: negation stands at its atoms only (``null_safe``)."""
+    return Pushed(
+        condition,
+        _weaker(condition, lambda literal: _is_asked(literal, resource, profile)),
+        _weaker(condition, lambda literal: _is_believed(literal, resource, profile)),
+    )
+
+
+def _weaker(expression: Expression, keep: Callable[[Expression], bool]) -> Expression:
+    """The expression with ``true`` for every atom that does not stay; implied by it."""
+    match expression:
+        case And(terms):
+            return conjunction(*(_weaker(term, keep) for term in terms))
+        case Or(terms):
+            parts = tuple(_weaker(term, keep) for term in terms)
+            return TRUE if TRUE in parts else disjunction(*parts)
+        case Constant():
+            return expression
+        case _:
+            return expression if keep(expression) else TRUE
+
+
+def _atom(literal: Expression) -> Atom:
+    """The atom of an atom or of its negation."""
+    inner = literal.term if isinstance(literal, Not) else literal
+    assert not isinstance(inner, (And, Or, Not)), "compiled conditions negate atoms only"
+    return inner
+
+
+def _is_believed(literal: Expression, resource: str, profile: Profile) -> bool:
+    return not profile.cannot_filter(resource, literal) and profile.trusts_atom(_atom(literal))
+
+
+def _is_asked(literal: Expression, resource: str, profile: Profile) -> bool:
+    if profile.cannot_filter(resource, literal):
+        return False
+    return profile.trusts_atom(_atom(literal)) or not _may_be_narrower(literal)
+
+
+def _may_be_narrower(literal: Expression) -> bool:
+    """Whether an upstream that is not trusted with the atom might leave out records of which it is true.
+
+    A coarser equality and a pattern with wildcards select more; below a negation, and where another order, zone or
+    table of letters decides, they may select less. Comparisons of numbers, dates and null are asked in any case: an
+    upstream that cannot do those has nothing to be asked.
+    """
+    if isinstance(literal, Not):
+        return True
+    atom = _atom(literal)
+    kinds = kinds_of(atom)
+    if kinds & {"date_parts", "string_functions", "string_order"}:
+        return True
+    match atom:
+        case Comparison(operator, _, _):
+            return operator is Operator.NE and "string_equality" in kinds
+        case Lambda(quantifier, _, _, predicate):
+            return quantifier is Quantifier.ALL or not isinstance(predicate, Comparison | In | And)
+        case In() | StringTest() | Has() | PropertyPath() | Constant():
+            return False
+        case _:
+            assert_never(atom)
+
+
+def blamed(expression: Expression, is_true: Callable[[Expression], bool]) -> frozenset[Trust]:
+    """The kinds of trust that a record contradicts on which what was believed is not definitely true."""
+    match expression:
+        case And(terms):
+            return frozenset().union(*(blamed(term, is_true) for term in terms))
+        case Or(terms):
+            if is_true(expression):
+                return frozenset()
+            return frozenset().union(*(blamed(term, is_true) for term in terms))
+        case Constant():
+            return frozenset()
+        case _:
+            return frozenset() if is_true(expression) else kinds_of(_atom(expression))

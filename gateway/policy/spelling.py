@@ -1,0 +1,44 @@
+"""Conditions as an upstream wants to read them: its own spelling of enumerations and of lists."""
+
+from __future__ import annotations
+
+from gateway.odata import walk
+from gateway.odata.ast import TRUE, And, Comparison, Expression, In, Not, Operator, Or, conjunction, disjunction
+from gateway.odata.literals import EnumValue, Literal, string
+from gateway.odata.walk import Atom
+from gateway.policy.profile import Profile
+
+
+def spelled(profile: Profile, *parts: Expression | None) -> Expression | None:
+    """The conjunction of conditions in the upstream's spelling; None where nothing is asked."""
+    condition = conjunction(*parts)
+    if condition == TRUE:
+        return None
+    if profile.enum_literal == "string":
+        condition = walk.replace_literals(condition, _unqualified)
+    if not profile.in_operator:
+        condition = walk.replace_atoms(condition, _as_or)
+    return condition
+
+
+def _unqualified(literal: Literal) -> Literal:
+    return string(literal.value.members) if isinstance(literal.value, EnumValue) else literal
+
+
+def _as_or(atom: Atom) -> Expression:
+    if isinstance(atom, In):
+        return disjunction(*(Comparison(Operator.EQ, atom.left, item) for item in atom.items))
+    return atom
+
+
+def count_or(expression: Expression) -> int:
+    """How many ``or`` a printed expression has."""
+    match expression:
+        case Or(terms):
+            return len(terms) - 1 + sum(count_or(term) for term in terms)
+        case And(terms):
+            return sum(count_or(term) for term in terms)
+        case Not(term):
+            return count_or(term)
+        case _:
+            return 0

@@ -1,0 +1,85 @@
+"""The rows below a record: those that came inside it if they are proven to be whole, and the photo limit (D9, P7)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from gateway.odata import json_format
+from gateway.odata.json_format import BodyError, Record
+from gateway.odata.literals import Value
+from gateway.policy.model import PhotoRule
+from gateway.policy.plan import NestedPlan
+from gateway.redact.media import rank, within_limit
+from gateway.redact.rows import Children, ContradictionError, Row, Tally, belongs, normal_of, prove, select
+
+
+def came_inside(row: Row, nested: NestedPlan) -> list[Row] | None:
+    """The permitted rows that came inside a record; None where they are not proven to be all, and are to be read anew.
+
+    Raises:
+        ContradictionError: a row is not permitted, or belongs elsewhere: the upstream does not honour nested options.
+    """
+    raw = row.record.members.get(nested.name)
+    if raw is None or nested.name in row.record.repeated:
+        return None
+    try:
+        if not nested.is_collection:
+            items = [] if bytes(raw) == b"null" else [json_format.decode_record(raw)]
+        else:
+            items = [json_format.decode_item(item) for item in json_format.decode_list(raw)]
+    except BodyError:
+        return None
+    rows = [child for item in items if (child := _proven(row, item, nested)) is not None]
+    if nested.is_collection and not _is_whole(row, nested, len(items)):
+        return None
+    return rows
+
+
+def _proven(row: Row, item: Record, nested: NestedPlan) -> Row | None:
+    try:
+        child = prove(item, nested.record)
+    except ContradictionError as error:
+        raise ContradictionError(error.resource, {"nested"}, error.reason) from None
+    if child is not None and not belongs(row, child, nested.link):
+        reason = "a nested record does not belong to the record it came with"
+        raise ContradictionError(nested.record.resource, {"nested"}, reason)
+    return child
+
+
+def _is_whole(row: Row, nested: NestedPlan, arrived: int) -> bool:
+    """No nested link says that more would come, and the nested count that these are all (C356)."""
+    members = row.record.members
+    if f"{nested.name}@odata.nextLink" in members or f"{nested.name}@nextLink" in members:
+        return False
+    count = json_format.decode_count(members.get(f"{nested.name}@odata.count", members.get(f"{nested.name}@count")))
+    return count == arrived
+
+
+def attach(row: Row, nested: NestedPlan, rows: list[Row], tally: Tally) -> list[Row]:
+    """Makes a whole list of rows the children of a record: ranked, in our own order, under the client's options.
+    Gives those that leave."""
+    if nested.photo is not None:
+        rows = first_photos(rows, nested.photo, tally)
+    rows.sort(key=lambda child: rank(child.value(nested.order) if nested.order else None, child.key_text))
+    chosen, count = select(rows, nested.options)
+    row.children[nested.name] = Children(chosen, count)
+    return chosen
+
+
+def first_photos(rows: list[Row], photo: PhotoRule, tally: Tally) -> list[Row]:
+    """What the photo limit leaves of the whole media list of one listing."""
+    kept = within_limit(rows, photo, Row.value, lambda row: row.key_text)
+    tally.photos_cut += len(rows) - len(kept)
+    return kept
+
+
+def ranked(rows: list[Row], photo: PhotoRule, link_field: str) -> frozenset[tuple[Value, ...]]:
+    """The keys of what the photo limit leaves of the whole lists of several listings."""
+    lists: dict[Hashable | None, list[Row]] = {}
+    for row in rows:
+        lists.setdefault(normal_of(row, link_field), []).append(row)
+    return frozenset(row.key for group in lists.values() for row in within_limit(group, photo, Row.value, _key_text))
+
+
+def _key_text(row: Row) -> str:
+    return row.key_text
