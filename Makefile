@@ -42,7 +42,7 @@ types: $(DEV)/.done
 
 check: lint types test        ## lint, types and tests
 
-interop: $(INTEROP)/.done     ## against servers that nobody here wrote
+interop: $(INTEROP)/.done     ## against servers and clients that nobody here wrote
 	$(INTEROP)/bin/python -m pytest -m interop
 
 pythons:                      ## the suite under the other Pythons of this machine
