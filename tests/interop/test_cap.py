@@ -7,12 +7,12 @@ import random
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from gateway.odata.printer import encode
 from gateway.odata.values import NUMBERS
-from gateway.sandbox.rows import make_tables, sandbox_schema
+from gateway.sandbox.rows import sandbox_schema
 from gateway.sandbox.server import Sandbox
 from tests.interop.cap_server import PROFILE, cap_running
 from tests.interop.test_odatapy import KEYS, Requests
@@ -20,7 +20,7 @@ from tests.support import CONFIG, Answer, Harness, configuration, running, sandb
 
 pytestmark = pytest.mark.interop
 
-REQUESTS = 150
+REQUESTS = 120
 #: What the random requests leave out: paths below a record, options of expanded lists, other resources.
 BELOW = (
     "Property('{key}')/Media",
@@ -96,6 +96,7 @@ def without_syndication(directory: Path) -> Path:
 
 
 async def compared(sandbox: Harness, cap: Harness, target: str, key: str) -> int:
+    target = quote(target, safe="/?$&=,;:()'!%")
     first, second = await sandbox.get(target, key), await cap.get(target, key)
     for _ in range(6):
         assert first.status == second.status, f"{key} {target}\n{second.body[:300]!r}"
@@ -128,7 +129,6 @@ async def test_a_few_hundred_requests_give_the_same_answers(directory: Path) -> 
 @pytest.mark.parametrize("key", KEYS)
 async def test_each_form_of_request_gives_the_same_answer(directory: Path, key: str) -> None:
     config = without_syndication(directory)
-    listings = [encode(row["ListingKey"].replace("'", "''")) for row in make_tables()["Property"][:120:8]]
     statuses = []
     async with (
         sandbox_running(Sandbox()) as sandbox,
@@ -136,8 +136,11 @@ async def test_each_form_of_request_gives_the_same_answer(directory: Path, key: 
         running(configuration(config, sandbox.url, **PROFILE)) as one,
         running(configuration(config, cap, **PROFILE)) as two,
     ):
-        for number, listing in enumerate(listings * 2):
-            statuses.append(await compared(one, two, BELOW[number % len(BELOW)].format(key=listing), key))
+        visible = (await one.get("Property?$select=ListingKey&$top=20", key)).rows
+        listings = [row["ListingKey"].replace("'", "''") for row in visible]
+        for number, listing in enumerate([*listings, "L00001"]):
+            target = BELOW[number % len(BELOW)].format(key=quote(listing, safe=""))
+            statuses.append(await compared(one, two, target, key))
         for target in REST:
             statuses.append(await compared(one, two, target, key))
         assert two.service.latch.resources == ()
