@@ -28,9 +28,9 @@ from tests.support import CONFIG, Answer, Harness, configuration, running, sandb
 
 pytestmark = pytest.mark.interop
 
-REQUESTS = 60
+REQUESTS = 50
 #: The mock server expands every row of a table before it takes the first few.
-LISTINGS = 60
+LISTINGS = 40
 #: By an operator who has tried this server, and by one who believes it to be like the sandbox.
 PROFILES: dict[str, dict[str, str]] = {
     "untrusted": {
