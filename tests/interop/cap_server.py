@@ -1,4 +1,7 @@
-"""SAP CAP with the sandbox's model and rows: a server that turns OData into SQL of its own, on SQLite."""
+"""SAP CAP with the sandbox's model and rows: a server that turns OData into SQL of its own, on SQLite.
+
+Its licence is SAP's own and allows tests, not shipping: npm installs it here, and nothing of it is kept.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.support import REPOSITORY
 
 _HERE = Path(__file__).resolve().parent / "node"
-_CACHE = REPOSITORY / ".cache" / "interop"
+_CACHE = REPOSITORY / ".venv" / "node"
 #: Of the project's own; what is not named here decides nothing about the packages.
 _MANIFEST = ("package.json", "package-lock.json")
 

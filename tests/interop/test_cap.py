@@ -109,7 +109,7 @@ async def compared(sandbox: Harness, cap: Harness, target: str, key: str) -> int
     return first.status
 
 
-async def test_a_few_hundred_requests_give_the_same_answers(directory: Path) -> None:
+async def test_random_requests_give_the_same_answers(directory: Path) -> None:
     config = without_syndication(directory)
     requests = Requests(random.Random(10))
     targets = [requests.target() for _ in range(REQUESTS)]
