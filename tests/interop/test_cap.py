@@ -97,6 +97,11 @@ def without_syndication(directory: Path) -> Path:
     return write_configuration(directory, {"templates/company-idx.json": template})
 
 
+def violations(gateway: Harness) -> int:
+    """How many answers of the upstream had a row that its profile rules out."""
+    return sum(event.violations for event in gateway.handled)
+
+
 async def compared(sandbox: Harness, cap: Harness, target: str, key: str) -> int:
     target = quote(target, safe="/?$&=,;:()'!%")
     first, second = await sandbox.get(target, key), await cap.get(target, key)
@@ -122,7 +127,7 @@ async def test_random_requests_give_the_same_answers(directory: Path) -> None:
     ):
         for number, target in enumerate(targets):
             statuses.append(await compared(one, two, target, KEYS[number % len(KEYS)]))
-        assert two.service.latch.resources == ()
+        assert violations(two) == 0
 
     assert statuses.count(200) > REQUESTS // 2
     assert 502 not in statuses
@@ -145,7 +150,7 @@ async def test_each_form_of_request_gives_the_same_answer(directory: Path, key: 
             statuses.append(await compared(one, two, target, key))
         for target in REST:
             statuses.append(await compared(one, two, target, key))
-        assert two.service.latch.resources == ()
+        assert violations(two) == 0
 
     assert statuses.count(200) > len(REST) // 2
     assert 502 not in statuses
@@ -162,4 +167,4 @@ async def test_a_syndicated_key_gets_its_own_rows_or_none() -> None:
         for target in ("Property", "Property?$select=City&$orderby=City&$expand=Media", "Property('L00003')"):
             if (await two.get(target)).status != 502:
                 await compared(one, two, target, "demo-idx")
-        assert two.service.latch.resources == ()
+        assert violations(two) == 0
