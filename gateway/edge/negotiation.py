@@ -38,10 +38,9 @@ def check_accept(request: web.BaseRequest, plan: Plan) -> None:
 
 
 def wants_json(parsed: Request, request: web.BaseRequest) -> bool:
-    """Metadata is XML unless $format or the first range that decides says JSON."""
+    """Metadata is XML unless $format says JSON, or no range takes XML: many clients list JSON and ``*/*`` in every
+    request, and read XML."""
     if parsed.query.format is not None:
         return parsed.query.format in JSON_FORMATS
-    for part in _accepted(request):
-        if part in ("application/json", "application/xml", "text/xml"):
-            return part == "application/json"
-    return False
+    ranges = _accepted(request)
+    return "application/json" in ranges and not {"application/xml", "text/xml", "*/*", "application/*"} & set(ranges)

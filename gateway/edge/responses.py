@@ -72,7 +72,7 @@ def entity_tag(secret: str, about: Iterable[str], body: bytes) -> str:
 
 async def finished(request: web.BaseRequest, answer: Answer, *, compress: bool) -> web.Response:
     """The response: 304 where the client has this very representation, compressed where the client takes that."""
-    headers = {**_COMMON, "X-Request-Id": answer.request_id, **answer.headers}
+    headers = {**_COMMON, **_version(request), "X-Request-Id": answer.request_id, **answer.headers}
     tag = answer.headers.get("ETag")
     if tag is not None and _has(request.headers.getall("If-None-Match", []), tag):
         return web.Response(status=304, headers=headers)
@@ -84,6 +84,11 @@ async def finished(request: web.BaseRequest, answer: Answer, *, compress: bool) 
         headers["Content-Encoding"] = "gzip"
         body = await asyncio.to_thread(_gzip, body) if len(body) > _LARGE else _gzip(body)
     return web.Response(status=answer.status, body=body, headers=headers)
+
+
+def _version(request: web.BaseRequest) -> dict[str, str]:
+    """No version above the one that the client understands (OData Protocol, 8.2.7): what we write is both."""
+    return {"OData-Version": "4.0"} if request.headers.get("OData-MaxVersion", "").strip() == "4.0" else {}
 
 
 def _gzip(body: bytes) -> bytes:

@@ -322,7 +322,7 @@ def _compile(expression: Expression, *, negated: bool) -> Expression:
             return replace(
                 expression,
                 quantifier=_OTHER[quantifier] if negated else quantifier,
-                predicate=_compile(predicate, negated=negated),
+                predicate=_unguarded(_compile(predicate, negated=negated)),
             )
         case Comparison(operator, left, right):
             chosen = operator.complement if negated else operator
@@ -341,6 +341,18 @@ def _compile(expression: Expression, *, negated: bool) -> Expression:
             return _guarded(expression, Comparison(Operator.EQ, expression, literals.boolean(not negated)))
         case _:
             assert_never(expression)
+
+
+def _unguarded(predicate: Expression) -> Expression:
+    """A compiled predicate whose only comparison is one for equality, without its guard: equality is never true of
+    null, under either semantics, and some servers take nothing but this one form inside a lambda."""
+    match predicate:
+        case And((Comparison(Operator.NE, path, right), Comparison(Operator.EQ, other, _) as only)) if (
+            right.kind is Kind.NULL and path == other
+        ):
+            return only
+        case _:
+            return predicate
 
 
 _OTHER = {Quantifier.ANY: Quantifier.ALL, Quantifier.ALL: Quantifier.ANY}

@@ -241,7 +241,7 @@ class _Decision:
         # The number is told once more by each page, and asked for once: it travels in the link.
         page = Page(self.settings.page_size, top, skip, bool(query.count) and self.position is None)
         if self._is_empty(level):
-            return Local("collection", page.total, _context(resource.name, self._context_select(query, resource)))
+            return Local("collection", page.total, self._context(resource, query))
         if pins is not None:
             return self._gathered("collection", resource, level, pins, page)
         read = self._read("collection", resource, level, replace(level.query, orderby=orderby), page)
@@ -365,7 +365,7 @@ class _Decision:
             raise not_found()
         record = replace(level.record, emitted=(), nested=(plan,))
         ask = self.levels.check_length(replace(level.query, expand=() if item is None else (item,)))
-        context = _context(target.name, self._context_select(query, target))
+        context = self._context(target, self.request.query)
         page = Page(1, 1, 0, total=bool(self.request.query.count))
         return self._keyed(
             Read(kind, resource.name, ask, record, page, f"{resource.name}/{name}", context), resource, key
@@ -422,16 +422,24 @@ class _Decision:
             level.record,
             page,
             canonical_text(resource.name, self.request.query),
-            _context(resource.name, self._context_select(self.request.query, resource)),
+            self._context(resource, self.request.query),
             client=level.local,
         )
 
-    def _context_select(self, query: Query, resource: ResourcePolicy) -> tuple[str, ...] | None:
-        """The client's own projection, in its own order; names that were passed over are not in it."""
-        listed = tuple(item.name for item in query.select)
-        if not listed or "*" in listed:
-            return None
-        return tuple(name for name in listed if name in resource.fields or name in resource.navigation)
+    def _context(self, resource: ResourcePolicy, query: Query) -> str:
+        """The fragment of the context URL (OData Protocol, 10): the client's own projection, in its own order, with
+        what is expanded; names that were passed over are not in it (C94)."""
+        listed = [item.name for item in query.select]
+        if "*" in listed:
+            listed = ["*"] if query.expand else []
+        known = [name for name in listed if name == "*" or name in resource.fields or name in resource.navigation]
+        expanded = {item.name: item.query for item in query.expand}
+        parts = [name for name in known if name not in expanded]
+        for name, below in expanded.items():
+            target = self.policy.resources[resource.navigation[name].target]
+            inner = self._context(target, below).partition("(")[2].removesuffix(")")
+            parts.append(f"{name}({inner})")
+        return f"{resource.name}({','.join(parts)})" if parts or listed else resource.name
 
 
 def _beside(resource: ResourcePolicy) -> frozenset[str]:
@@ -447,7 +455,3 @@ def _pinned(key: tuple[tuple[str, Literal], ...]) -> Expression:
 
 def _stale() -> Refusal:
     return Refusal(Code.GONE, "this link has expired; start again", target="$skiptoken")
-
-
-def _context(resource: str, select: tuple[str, ...] | None) -> str:
-    return resource if select is None else f"{resource}({','.join(select)})"

@@ -100,7 +100,7 @@ class Levels:
         expands = names.expanded(self.policy, resource, query.expand, said, ignore_unknown=ignore)
         client = TRUE if query.filter is None else self.bind(resource, query.filter, said)
         guard = self._guard(resource, query, client, said)
-        self._check_filterable(resource, query, said)
+        self._check_filterable(resource, query, said, here=here)
         nested = tuple(self.nested(resource, item, navigation, depth) for item, navigation in expands)
         emitted = tuple(
             EmittedField(field.property, self.folded(field.condition), field.clamp)
@@ -151,20 +151,30 @@ class Levels:
         return fold_now(condition, self.now)
 
     def _client_parts(self, resource: ResourcePolicy, client: Expression) -> tuple[Expression, Expression]:
-        """What of the client's filter is evaluated here, and what is asked of the upstream."""
-        local = [term for term in walk.conjuncts(client) if self.profile.cannot_filter(resource.name, term)]
-        if not local:
-            return TRUE, client
-        return conjunction(*local), conjunction(*(term for term in walk.conjuncts(client) if term not in local))
+        """What of the client's filter is evaluated here, and what is asked of the upstream.
 
-    def _check_filterable(self, resource: ResourcePolicy, query: Query, said: Said) -> None:
+        What the upstream is not trusted with is both: asked, so that little comes, and evaluated on what came.
+        """
+        terms = tuple(walk.conjuncts(client))
+        cannot = [term for term in terms if self.profile.cannot_filter(resource.name, term)]
+        local = [term for term in terms if term in cannot or not self.profile.trusts(term)]
+        if not cannot:
+            return conjunction(*local), client
+        return conjunction(*local), conjunction(*(term for term in terms if term not in cannot))
+
+    def _check_filterable(self, resource: ResourcePolicy, query: Query, said: Said, *, here: bool) -> None:
         """What the upstream cannot filter or sort by is refused from the name alone (C354, C359)."""
         unfilterable = self.profile.unfilterable.get(resource.name, ())
         for item in query.orderby:
-            if item.path.name in unfilterable and not said.nested:
+            if item.path.name in unfilterable and not here:
                 raise said.unfit("$orderby", item.path.name, item.path.position, "cannot be searched or sorted by")
-        for path in walk.properties(query.filter) if query.filter is not None else ():
-            if path.name in unfilterable and not said.nested and not self.profile.client_scan:
+        if query.filter is None or here or self.profile.client_scan:
+            return
+        for atom in walk.atoms(query.filter):
+            if self.profile.cannot_filter(resource.name, atom):
+                operand = walk.operand_of(atom)
+                assert operand is not None  # constants name nothing
+                path = walk.first_property(operand)
                 raise said.unfit("$filter", path.name, path.position, "cannot be searched or sorted by")
 
     def _guard(self, resource: ResourcePolicy, query: Query, client: Expression, said: Said) -> Expression:

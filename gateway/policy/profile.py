@@ -61,8 +61,8 @@ class Profile(BaseModel):
     string_equality: OneOf["exact", "fold", "fold_pad", "untrusted"] = "untrusted"
     #: Reads string patterns literally: no wildcards, no escapes.
     patterns: OneOf["literal", "untrusted"] = "untrusted"
-    #: Evaluates any/all over primitive collections as OData has it.
-    collections: OneOf["exact", "untrusted"] = "untrusted"
+    #: Evaluates any/all over primitive collections as OData has it; ``none``: cannot, and is never asked to.
+    collections: OneOf["exact", "untrusted", "none"] = "untrusted"
     #: Takes year, month, day, hour, minute, second, date and time of an instant in UTC.
     date_parts: OneOf["utc", "untrusted"] = "untrusted"
     #: tolower, toupper, trim (of blanks), length and concat are those of Unicode code points.
@@ -123,7 +123,7 @@ class Profile(BaseModel):
 
     def trusts_kind(self, kind: Trust) -> bool:
         """Whether the profile declares something of the kind, and nothing has contradicted it."""
-        return getattr(self, kind) != "untrusted" and kind not in self.distrusted
+        return getattr(self, kind) not in ("untrusted", "none") and kind not in self.distrusted
 
     def distrusting(self, kinds: Iterable[Trust]) -> Profile:
         """The profile without trust in these kinds. How strings are compared here does not change with it."""
@@ -138,9 +138,11 @@ class Profile(BaseModel):
         return all(self.trusts_kind(kind) for kind in kinds_of(atom))
 
     def cannot_filter(self, resource: str, expression: Expression) -> bool:
-        """Whether the expression names a field that the upstream cannot filter by."""
+        """Whether the expression names a field, or is of a form, that the upstream cannot filter by."""
         unfilterable = self.unfilterable.get(resource, ())
-        return any(path.name in unfilterable for path in properties(expression))
+        return any(path.name in unfilterable for path in properties(expression)) or (
+            self.collections == "none" and any(isinstance(atom, Lambda) for atom in atoms(expression))
+        )
 
     def normal(self, text: str) -> str:
         """One text for all that the upstream's equality may not tell apart: where nothing is declared, much."""

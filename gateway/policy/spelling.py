@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from gateway.odata import walk
-from gateway.odata.ast import TRUE, And, Comparison, Expression, In, Not, Operator, Or, conjunction, disjunction
-from gateway.odata.literals import EnumValue, Literal, string
+from gateway.odata.ast import (
+    TRUE,
+    And,
+    Comparison,
+    Expression,
+    In,
+    Not,
+    Operator,
+    Or,
+    PropertyPath,
+    conjunction,
+    disjunction,
+)
+from gateway.odata.literals import EnumValue, Literal, boolean, string
 from gateway.odata.walk import Atom
 from gateway.policy.profile import Profile
 
@@ -14,11 +26,28 @@ def spelled(profile: Profile, *parts: Expression | None) -> Expression | None:
     condition = conjunction(*parts)
     if condition == TRUE:
         return None
+    condition = _compared(condition)
     if profile.enum_literal == "string":
         condition = walk.replace_literals(condition, _unqualified)
     if not profile.in_operator:
         condition = walk.replace_atoms(condition, _as_or)
     return condition
+
+
+def _compared(condition: Expression) -> Expression:
+    """Booleans that stand alone as comparisons, which every server knows. Below a negation of more than themselves they
+    stay: of null a comparison says false there, and the boolean itself nothing."""
+    match condition:
+        case PropertyPath():
+            return Comparison(Operator.EQ, condition, boolean(True))
+        case Not(PropertyPath() as path):
+            return Comparison(Operator.EQ, path, boolean(False))
+        case And(terms):
+            return And(tuple(_compared(term) for term in terms))
+        case Or(terms):
+            return Or(tuple(_compared(term) for term in terms))
+        case _:
+            return condition
 
 
 def _unqualified(literal: Literal) -> Literal:

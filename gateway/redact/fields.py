@@ -12,6 +12,8 @@ from gateway.odata.literals import parse_number
 from gateway.odata.values import NUMBERS
 
 _NULL = b"null"
+#: Values of Edm.Double that JSON has no numbers for (OData JSON Format, 7.1).
+_NOT_FINITE = (b'"NaN"', b'"INF"', b'"-INF"')
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
@@ -44,10 +46,16 @@ def _emit_scalar(raw: msgspec.Raw, type_name: str) -> bytes:
         if text not in (b"true", b"false"):
             raise ShapeError("a boolean was declared")
         return text
-    if type_name in NUMBERS and text[:1] != b'"':
-        if text[:1] not in b"-0123456789":
-            raise ShapeError("a number was declared")
-        return text
+    if type_name in NUMBERS:
+        if text[:1] in b"-0123456789":
+            return text
+        # Some servers write every Int64 and Decimal as text; digits stay as they are.
+        digits = text.strip(b'"')
+        if _NUMBER.fullmatch(digits):
+            return digits
+        if text in _NOT_FINITE:
+            return text
+        raise ShapeError("a number was declared")
     value = json_format.decode_string(raw)
     if value is None:
         raise ShapeError("a string was declared")

@@ -31,7 +31,7 @@ _TYPES = {
 #: strings is a search in the list's JSON text (a value within another one is found too), every other lambda over it
 #: is 400 or 500; `tolower` and `toupper` know ASCII only.
 PROFILE = {
-    "UPSTREAM__PROFILE__COLLECTIONS": "untrusted",
+    "UPSTREAM__PROFILE__COLLECTIONS": "none",
     "UPSTREAM__PROFILE__STRING_FUNCTIONS": "untrusted",
 }
 

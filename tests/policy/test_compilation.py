@@ -207,7 +207,7 @@ def test_syndications_are_definite() -> None:
     opt_out = policy(role({"Property": PROPERTY}), template(), syndicated=syndication("opt_out"))
     by_flag = policy(role({"Property": PROPERTY}), template(), syndicated=syndication("opt_in", "IDXOptInYN", True))
 
-    assert rule(opt_in) == ["SyndicateTo/any(x__:(x__ ne null) and (x__ eq 'ListHub'))"]
+    assert rule(opt_in) == ["SyndicateTo/any(x__:x__ eq 'ListHub')"]
     assert rule(opt_out) == ["SyndicateTo/all(x__:(x__ ne null) and (x__ ne 'ListHub'))"]
     assert rule(by_flag) == ["(IDXOptInYN ne null) and (IDXOptInYN eq true)"]
 

@@ -1,10 +1,9 @@
 // The generator asks the gateway for $metadata itself. Without METADATA_FORMAT it sends what its HTTP client sends.
-const { API_KEY, BIG_NUMBERS, METADATA_FORMAT, SERVICE_ROOT } = process.env;
+const { API_KEY, METADATA_FORMAT, SERVICE_ROOT } = process.env;
 
 module.exports = {
   mode: 3, // all: models, query objects, services
   emitMode: "ts",
-  v4BigNumberAsString: Boolean(BIG_NUMBERS),
   sourceUrlConfig: {
     custom: {
       headers: { Authorization: `Bearer ${API_KEY}`, ...(METADATA_FORMAT ? { Accept: METADATA_FORMAT } : {}) },
