@@ -174,7 +174,7 @@ class _Carried:
             if exhausted and len(rows) <= size:
                 following = Next(scan.mark.skip, page.after, scan.mark.cursor, passed=True)
             elif len(rows) > size and shown:
-                following = self._behind(shown[-1], found.marks[shown[-1].key], len(shown))
+                following = self._behind(shown[-1], found.marks[shown[-1].key])
         return Result(await self._emitted(shown), total, following)
 
     async def _take(self, batch: list[tuple[Record, Mark]], found: _Found) -> tuple[bool, bool]:
@@ -197,13 +197,12 @@ class _Carried:
                 fresh = True
         return bool(rows), fresh
 
-    def _behind(self, last: Row, mark: Mark, shown: int) -> Next:
+    def _behind(self, last: Row, mark: Mark) -> Next:
         """The place behind the last record of a page, in the form that the plan's walk has."""
-        page = self._plan.page
         if self._plan.walk == "keyset":
             return Next(0, tuple(_literal(last, item.path.name) for item in self._plan.ask.orderby))
-        passed = page.passed or mark.cursor is not None or mark.skip != page.skip + shown
-        return Next(mark.skip, None, mark.cursor, passed)
+        # The form in which the place is sealed follows from the plan: one that came with withheld rows would tell.
+        return Next(mark.skip, None, mark.cursor, passed=not self._plan.exact or self._plan.walk == "cursor")
 
 
 @dataclass(slots=True)

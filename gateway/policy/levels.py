@@ -60,7 +60,7 @@ class Level:
     @property
     def exact(self) -> bool:
         """Whether the upstream selects the very rows that exist for the key, as far as it is believed."""
-        return self.rule.exact and self.guard.exact and self.local == TRUE
+        return self.record.believed_whole and self.rule.exact and self.guard.exact and self.local == TRUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,7 @@ class Levels:
             self.profile.reading,
             self._displays(types),
             self.profile.omits_nulls,
+            self.profile.trusts_kind("comparisons"),
         )
         return Level(
             record,

@@ -115,7 +115,9 @@ def prove(record: Record, plan: RecordPlan) -> Row | None:
     """
     row = Row(record, plan)
     if any(value is None or isinstance(value, Unknown) for value in (row.value(name) for name in plan.key)):
-        return None  # no record at all, whatever it is (C174)
+        if plan.believed_whole:
+            raise ContradictionError(plan.resource, {"comparisons"}, "what came is no record")
+        return None  # whatever it is (C174)
     if row.holds(plan.rule) and row.holds(plan.guard):
         return row
     if not row.holds(plan.believed):

@@ -32,6 +32,7 @@ _TYPES = {
 #: is 400 or 500; `tolower` and `toupper` know ASCII only.
 PROFILE = {
     "UPSTREAM__PROFILE__COLLECTIONS": "none",
+    "UPSTREAM__PROFILE__CLIENT_SCAN": "true",
     "UPSTREAM__PROFILE__STRING_FUNCTIONS": "untrusted",
 }
 
