@@ -317,7 +317,7 @@ class ModelUpstream(Hostile):
             return value, right.members
         if isinstance(right, str):
             left, wanted = self._text(value), self._text(right)
-            return (left.lower(), wanted.lower()) if self.habits.folded_order and left != wanted else (left, wanted)
+            return ((left.lower(), left), (wanted.lower(), wanted)) if self.habits.folded_order else (left, wanted)
         return str(value).rstrip("Z").rstrip("0").rstrip("."), str(right).rstrip("Z").rstrip("0").rstrip(".")
 
 

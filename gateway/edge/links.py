@@ -66,7 +66,7 @@ class Links:
             return Continued(parsed)
         if head.name not in policy.resources or (parsed.path.tail and not parsed.via_query):
             return Continued(parsed)
-        if not (parsed.via_query and parsed.method == "POST") and parsed.method not in READ_METHODS:
+        if parsed.method not in (("POST",) if parsed.via_query else READ_METHODS):
             return Continued(parsed)
         if not parsed.via_query and parsed.options != {"$skiptoken"}:
             raise invalid_query("a link takes no other option", "$skiptoken")

@@ -52,7 +52,7 @@ class Limits:
     select_items: int = 1_000
     nested_atoms: int = 50
     expand_items: int = 10
-    expand_depth: int = 3
+    expand_depth: int = 8
     top: int = 1_000_000_000
 
 

@@ -226,11 +226,16 @@ class _Decision:
     def _collection(self, resource: ResourcePolicy) -> Plan:
         query = self.request.query
         pins = self._pins(resource)
+        names.check_filter_names(resource, query.filter, Said())
+        names.check_orderby_names(resource, query.orderby, Said())
+        orderby = total_order(resource, query.orderby)
+        beside = _beside(resource)
+        if pins is None and keyset.is_keyset(orderby, resource.type.properties, resource.name, self.profile):
+            beside |= {item.path.name for item in orderby}
         level = self.levels.level(
-            resource, query, here=pins is not None, pinned=pins.condition if pins else TRUE, beside=_beside(resource)
+            resource, query, here=pins is not None, pinned=pins.condition if pins else TRUE, beside=beside
         )
         self._check_reachable(resource)
-        orderby = total_order(resource, query.orderby)
         if pins is None:
             if query.count:
                 self._require_counts(resource, level)

@@ -114,7 +114,7 @@ class Levels:
         needed = {
             *beside,
             *_needed(resource, emitted, tuple(plan for plan, _ in nested), guard),
-            *(path.name for path in walk.properties(local)),
+            *(path.name for path in (walk.named(query) if here else walk.properties(local))),
         }
         types = {name: declared for name, declared in resource.type.properties.items() if name in needed}
         record = RecordPlan(
@@ -259,7 +259,6 @@ class Levels:
             *_link_fields(navigation.link),
             *([order_name] if order_name else []),
             *(part for part in ((photo.category, photo.order) if photo else ()) if part),
-            *(path.name for path in walk.named(query)),
         }
         level = self.level(target, query, depth + 1, said=said, here=True, beside=frozenset(beside))
         options = LocalOptions(

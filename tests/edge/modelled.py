@@ -8,21 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from gateway.cli.demo import DEMO_PEPPER
 from gateway.sandbox.rows import Row, Tables
+from gateway.store.configuration import load_configuration
 from tests.hostile import hostile_running
 from tests.model_upstream import KEYS, Habits, ModelUpstream
-from tests.support import (
-    DEMO_PEPPER,
-    ROOT,
-    TOKEN_KEY,
-    TRUSTING,
-    Answer,
-    Harness,
-    key_file,
-    load_configuration,
-    running,
-    write_configuration,
-)
+from tests.support import ROOT, TOKEN_KEY, TRUSTING, Answer, Harness, key_file, running, write_configuration
 
 ROLE: dict[str, Any] = {
     "Property": {

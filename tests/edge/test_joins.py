@@ -1,0 +1,277 @@
+"""Second reads: rows exist where their parent does, photos are ranked over complete lists, and no way round by $expand."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.sandbox.rows import Row, Tables
+from tests.edge.modelled import ROLE, every_page, house, listing, member, modelled, office, photo, profile, tables
+from tests.model_upstream import Habits
+
+#: L1 and L3 are visible, L2 is not; photos of each, of a visible and of an invisible member, and of nobody.
+PHOTOS: list[Row] = [
+    *(photo("L1", n) for n in (3, 1, 2, 5, 4)),
+    *(photo("L2", n) for n in (1, 2, 3)),
+    *(photo("L3", n) for n in (2, 1)),
+    photo("L3", 9, MediaCategory="Document"),
+    photo("A1", 1, ResourceName="Member"),
+    photo("A2", 1, ResourceName="Member"),
+    photo("L1", 7, key="odd-1", ResourceName="Nobody"),
+    photo("L1", 8, key="odd-2", ResourceName=None),
+    photo("gone", 1, key="odd-3"),
+    photo("L1", 9, key="odd-4", ResourceRecordKey=None),
+]
+DATA = tables(
+    Property=[
+        listing("L1", ListAgentKey="A1", ListOfficeKey="O1", PhotosCount=5),
+        listing("L2", StandardStatus="Closed", ListAgentKey="A1", City="canary"),
+        listing("L3", ListAgentKey="A2", PhotosCount=2),
+    ],
+    Media=PHOTOS,
+    Member=[member("A1", OfficeKey="O1"), member("A2", MemberStatus="Inactive", MemberFullName="canary")],
+    Office=[office("O1", MainOfficeKey="O2"), office("O2", MainOfficeKey="O1")],
+    OpenHouse=[
+        house("H1", "L1"),
+        house("H2", "L2", OpenHouseDate="2025-01-13"),
+        house("H3", "L3"),
+        house("H4", "gone"),
+    ],
+)
+LIMITED = ["L1-1", "L1-2", "L3-1", "L3-2", "L3-9", "A1-1"]
+WHOLE = ["L1-1", "L1-2", "L1-3", "L1-4", "L1-5", "L3-1", "L3-2", "L3-9", "A1-1"]
+
+DISHONEST = [
+    Habits(),
+    Habits(nested_cut=2),
+    Habits(nested_cut=2, nested_count="arrived"),
+    Habits(nested_cut=10, nested_count="missing"),
+    Habits(nested_count="doubled"),
+    Habits(foreign_children=True),
+    Habits(ignores=frozenset({"nested"})),
+    Habits(ignores=frozenset({"filter"})),
+    Habits(shuffled=3, page=2),
+    Habits(equality="fold_pad"),
+    Habits(foreign_children=True, nested_cut=3, nested_count="arrived", shuffled=5),
+]
+
+
+def keys(rows: list[Row]) -> list[str]:
+    return [row["MediaKey"] for row in rows]
+
+
+@pytest.mark.channel("C36", "C222", "C330", "C331", "C333", "C334", "C336")
+@pytest.mark.guarantee("G1", "G4")
+@pytest.mark.parametrize("trusted", [profile(), profile(nested="untrusted"), {}])
+@pytest.mark.parametrize(("key", "expected"), [("k", WHOLE), ("limited", LIMITED)])
+async def test_every_way_to_media_leads_to_the_same_photos(
+    directory: Path, trusted: dict[str, Any], key: str, expected: list[str]
+) -> None:
+    of_l1 = [name for name in expected if name.startswith("L1")]
+    async with modelled(directory, DATA, trusted=trusted) as (gateway, _):
+        scanned, _ = await every_page(gateway, "Media?$select=MediaKey", key)
+        pinned = await gateway.get("Media?$filter=ResourceRecordKey eq 'L1'&$select=MediaKey&$orderby=Order", key)
+        several = await gateway.get("Media?$filter=ResourceRecordKey in ('L1','L2','L3','A2')&$count=true&$top=0", key)
+        number = await gateway.get("Media/$count?$filter=ResourceRecordKey eq 'L1'", key)
+        below = await gateway.get("Property('L1')/Media?$select=MediaKey", key)
+        counted = await gateway.get("Property('L1')/Media/$count", key)
+        inside = await gateway.get(
+            "Property?$select=City&$expand=Media($select=MediaKey)&$filter=ListingKey eq 'L1'", key
+        )
+        single = {name: (await gateway.get(f"Media('{name}')", key)).status for name in keys(PHOTOS)}
+        later = await gateway.get("Media?$filter=ResourceRecordKey eq 'L1' and Order gt 2&$select=MediaKey", key)
+        skipped = await gateway.get(
+            "Media?$filter=ResourceRecordKey eq 'L1'&$skip=1&$orderby=Order desc&$select=MediaKey", key
+        )
+
+    assert sorted(keys(scanned)) == sorted(expected)
+    assert keys(pinned.rows) == keys(below.rows) == keys(inside.rows[0]["Media"]) == of_l1
+    assert several.json()["@odata.count"] == len([name for name in expected if not name.startswith("A")])
+    assert int(number.body) == int(counted.body) == len(of_l1)
+    assert {name for name, status in single.items() if status == 200} == set(expected)
+    assert keys(later.rows) == [name for name in of_l1 if name > "L1-2"]
+    assert keys(skipped.rows) == list(reversed(of_l1))[1:]
+
+
+@pytest.mark.channel("C10", "C15", "C23", "C275", "C276", "C315", "C356", "C357", "C358")
+@pytest.mark.guarantee("G1", "G4")
+@pytest.mark.parametrize("habits", DISHONEST)
+@pytest.mark.parametrize("key", ["k", "limited"])
+async def test_upstreams_that_do_nested_lists_otherwise_give_the_same_bytes(
+    directory: Path, habits: Habits, key: str
+) -> None:
+    targets = [
+        "Property?$select=City&$expand=Media($select=Order)",
+        "Property?$select=City&$expand=Media($filter=Order gt 1;$orderby=Order desc;$top=2;$count=true;$select=Order),OpenHouse",
+        "Property('L1')/Media?$select=Order&$count=true",
+        "Property('L3')/Media/$count",
+        "Property?$select=City&$expand=ListAgent($select=MemberFullName;$expand=Media),ListOffice",
+        "OpenHouse?$select=OpenHouseKey&$expand=Listing($select=City;$expand=Media($select=Order))",
+        "Member?$select=MemberFullName&$expand=Office($expand=MainOffice),Media",
+    ]
+    # A count that says that a cut list is whole is believed by those who declare that it may be.
+    trusted = profile(nested="untrusted" if habits.nested_count == "arrived" else "exact")
+    answers = []
+    for number, chosen in enumerate((Habits(), habits)):
+        async with modelled(directory / str(number), DATA, chosen, trusted=trusted) as (gateway, _):
+            answers.append([await gateway.get(target, key) for target in targets])
+
+    for target, honest, other in zip(targets, *answers, strict=True):
+        assert honest.status == 200, target
+        assert honest.body == other.body, target
+        assert b"canary" not in honest.body
+
+
+@pytest.mark.channel("C11", "C101")
+async def test_a_target_that_does_not_exist_for_the_key_is_like_none(directory: Path) -> None:
+    """By $expand, by a path, and by two hops."""
+    other = copy.deepcopy(DATA)
+    other["Member"] = other["Member"][:1]
+    other["Member"].append(member("A3", MemberStatus="Inactive"))
+    bodies = []
+    for number, data in enumerate((DATA, other)):
+        async with modelled(directory / str(number), data) as (gateway, _):
+            bodies.append(
+                [
+                    await gateway.get("Property?$select=City&$expand=ListAgent($select=MemberFullName)", "k"),
+                    await gateway.get("Property('L3')/ListAgent", "k"),
+                    await gateway.get("Property('L1')/ListAgent?$select=MemberFullName", "k"),
+                ]
+            )
+
+    assert bodies[0] == bodies[1]
+    expanded, none, there = bodies[0]
+    assert [row["ListAgent"] for row in expanded.rows] == [{"MemberFullName": "Name A1"}, None]
+    assert (none.status, none.body) == (204, b"")
+    assert there.json()["MemberFullName"] == "Name A1"
+
+
+@pytest.mark.channel("C13", "C24", "C249")
+async def test_no_circle_leads_to_a_hidden_row(directory: Path) -> None:
+    """From a visible open house to its listing, from there to the agent: at each level the rule of that level."""
+    target = "OpenHouse?$select=OpenHouseKey&$expand=Listing($select=City,ListPrice;$expand=ListAgent($select=MemberFullName;$expand=Office($select=OfficeName)))"
+    land = copy.deepcopy(DATA)
+    land["Property"][0]["PropertyType"] = "Land"
+    async with modelled(directory / "1", DATA) as (gateway, _):
+        answer = await gateway.get(target, "k")
+        deeper = await gateway.get(target.replace("Office($select=OfficeName)", "Office($expand=MainOffice)"), "k")
+    async with modelled(directory / "2", land) as (gateway, _):
+        hidden = await gateway.get(target, "k")
+
+    assert [row["OpenHouseKey"] for row in answer.rows] == ["H1", "H3"]
+    assert answer.rows[0]["Listing"]["ListAgent"]["Office"] == {"OfficeName": "Office O1"}
+    assert answer.rows[1]["Listing"]["ListAgent"] is None
+    assert deeper.status == 501
+    assert "ListPrice" in answer.rows[0]["Listing"]
+    assert "ListPrice" not in hidden.rows[0]["Listing"]
+
+
+@pytest.mark.channel("C222", "C289", "C334", "C354")
+async def test_dependent_rows_are_exact_when_pinned_and_scanned_otherwise(directory: Path) -> None:
+    async with modelled(directory, DATA) as (gateway, _):
+        scanned = await gateway.get("OpenHouse?$select=OpenHouseKey", "k")
+        hidden = await gateway.get("OpenHouse?$filter=ListingKey eq 'L2'&$count=true", "k")
+        absent = await gateway.get("OpenHouse?$filter=ListingKey eq 'L9'&$count=true", "k")
+        by_own_key = await gateway.get(
+            "OpenHouse?$filter=OpenHouseKey in ('H1','H2')&$count=true&$select=OpenHouseKey", "k"
+        )
+        loose = await gateway.get("OpenHouse?$filter=OpenHouseDate eq 2025-01-13&$select=OpenHouseKey", "k")
+        refused = [
+            (await gateway.get(f"OpenHouse{rest}", "k")).status
+            for rest in (
+                "?$count=true",
+                "?$skip=1",
+                "/$count",
+                "/$count?$filter=ListingKey eq 'L1' or ListingKey eq 'L2'",
+            )
+        ]
+        single = [(await gateway.get(f"OpenHouse('{name}')", "k")) for name in ("H1", "H2", "H4", "nope")]
+        nested = [await gateway.get(f"Property('{name}')/OpenHouse", "k") for name in ("L2", "L9")]
+
+    assert [row["OpenHouseKey"] for row in scanned.rows] == ["H1", "H3"]
+    assert hidden.body == absent.body
+    assert (by_own_key.json()["@odata.count"], by_own_key.rows) == (1, [{"OpenHouseKey": "H1"}])
+    assert loose.rows == []
+    assert refused == [501] * 4
+    assert [answer.status for answer in single] == [200, 404, 404, 404]
+    assert single[1].body == single[2].body == single[3].body
+    assert nested[0] == nested[1]
+
+
+@pytest.mark.channel("C224", "C330", "C335")
+async def test_changes_past_the_limit_change_no_byte(directory: Path) -> None:
+    """Six photos or sixty, whatever is in them: every question about Media and its listing is answered alike."""
+    role = {**ROLE, "Media": {**ROLE["Media"], "Filter": "MediaStatus eq 'Live'"}}
+    more = copy.deepcopy(DATA)
+    more["Media"] = [row for row in more["Media"] if row["MediaKey"] not in ("L1-3", "L1-4")]
+    more["Media"] += [photo("L1", n, MediaURL="canary") for n in range(20, 70)]
+    more["Media"] += [photo("L1", -n, key=f"private{n}", MediaStatus="Private", MediaURL="canary") for n in range(9)]
+    more["Property"][0]["PhotosCount"] = 55
+    targets = [
+        "Media", "Media?$orderby=Order desc", "Media?$filter=Order gt 2", "Media?$filter=contains(MediaURL,'canary')",
+        "Media?$filter=ResourceRecordKey eq 'L1'&$count=true&$orderby=Order desc", "Media/$count?$filter=ResourceRecordKey eq 'L1' and Order gt 2",
+        "Property?$expand=Media($count=true)", "Property?$expand=Media($orderby=Order desc;$top=1)", "Property('L1')/Media/$count",
+        "Property('L1')/Media?$skip=1", "Property?$filter=PhotosCount gt 2", "Media('private1')", "Media('L1-33')",
+    ]  # fmt: skip
+    answers: list[list[Any]] = []
+    for number, data in enumerate((DATA, more)):
+        async with modelled(directory / str(number), data, role=role, limit=2) as (gateway, _):
+            answers.append([await gateway.get(target, "limited") for target in targets])
+
+    for target, one, two in zip(targets, *answers, strict=True):
+        assert one == two, target
+        assert b"canary" not in one.body
+
+
+@pytest.mark.channel("C332")
+async def test_photos_in_several_sizes_count_once(directory: Path) -> None:
+    sizes = [photo("L1", n, key=f"L1-{n}-{size}") for n in (3, 1, 2) for size in ("s", "l")]
+    data: Tables = {**DATA, "Media": sizes}
+    found = {}
+    for photo_sizes in (False, True):
+        async with modelled(directory / str(photo_sizes), data, trusted=profile(photo_sizes=photo_sizes)) as (
+            gateway,
+            _,
+        ):
+            found[photo_sizes] = keys((await gateway.get("Property('L1')/Media?$select=MediaKey", "limited")).rows)
+
+    assert found == {False: ["L1-1-l", "L1-1-s"], True: ["L1-1-l", "L1-1-s", "L1-2-l", "L1-2-s"]}
+
+
+@pytest.mark.channel("C331")
+async def test_orders_that_are_text_are_ranked_as_numbers(directory: Path) -> None:
+    rows = [photo("L1", order, key=f"M{order}") for order in ("1", "10", "2", "x", "")]
+    async with modelled(directory, {**DATA, "Media": rows}, limit=2) as (gateway, _):
+        answer = await gateway.get("Property('L1')/Media?$select=MediaKey", "limited")
+
+    assert keys(answer.rows) == ["M1", "M2"]
+
+
+@pytest.mark.channel("C276")
+async def test_rows_that_a_second_read_was_not_asked_for_are_as_if_not_sent(directory: Path) -> None:
+    """The upstream answers every read of members with all of them, twice."""
+    data = {
+        **DATA,
+        "Member": [*DATA["Member"], member("A7", MemberFullName="canary"), member("A1", MemberFullName="canary")],
+    }
+    async with modelled(directory, data, Habits(ignores=frozenset({"filter"}))) as (gateway, _):
+        answer = await gateway.get("Property?$select=City&$expand=ListAgent($select=MemberFullName)", "k")
+
+    assert [row["ListAgent"] for row in answer.rows] == [{"MemberFullName": "Name A1"}, None]
+
+
+@pytest.mark.channel("C353")
+async def test_second_reads_are_batched_over_the_page(directory: Path) -> None:
+    rows = [listing(f"L{n:03}", ListAgentKey=f"A{n % 70}") for n in range(140)]
+    data = tables(Property=rows, Member=[member(f"A{n}") for n in range(70)])
+    settings = {"requests": {"page_size": 140}}
+    async with modelled(directory, data, settings=settings) as (gateway, model):
+        answer = await gateway.get("Property?$select=City&$expand=ListAgent($select=MemberFullName)", "k")
+        reads = [name for name, _ in model.asked]
+
+    assert len(answer.rows) == 140
+    assert all(row["ListAgent"] for row in answer.rows)
+    assert reads == ["Property", "Member", "Member"]
