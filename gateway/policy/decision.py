@@ -426,10 +426,24 @@ class _Decision:
             self.levels.check_length(ask),
             level.record,
             page,
-            canonical_text(resource.name, self.request.query),
+            canonical_text(resource.name, self._without_unknown(resource, self.request.query)),
             self._context(resource, self.request.query),
             client=level.local,
         )
+
+    def _without_unknown(self, resource: ResourcePolicy, query: Query) -> Query:
+        """The query with one word for all names that were passed over: a link must not tell hidden from unknown by its
+        bytes (C271). The word is no name of any model, so a list that has nothing else selects nothing again."""
+        if self.settings.unknown_select == "reject":
+            return query
+        known = {"*", *resource.fields, *resource.navigation}
+        chosen = dict.fromkeys(item.name if item.name in known else "_" for item in query.select)
+        below = tuple(
+            replace(item, query=self._without_unknown(self.policy.resources[navigation.target], item.query))
+            for item in query.expand
+            if (navigation := resource.navigation.get(item.name)) is not None
+        )
+        return replace(query, select=tuple(SelectItem(name) for name in chosen), expand=below)
 
     def _context(self, resource: ResourcePolicy, query: Query) -> str:
         """The fragment of the context URL (OData Protocol, 10): the client's own projection, in its own order, with
