@@ -71,7 +71,12 @@ async def test_left_out_nulls_do_not_tell_hidden_from_null(directory: Path, reda
 
     assert bodies[0] == bodies[1]
     assert without.header("Preference-Applied") == "omit-values=nulls"
-    hidden = {"omit": {}, "null": {"ListPrice": None}, "annotate": {"ListPrice@Core.Permissions": "None"}}[redaction]
+    kinds: dict[str, dict[str, Any]] = {
+        "omit": {},
+        "null": {"ListPrice": None},
+        "annotate": {"ListPrice@Core.Permissions": "None"},
+    }
+    hidden = kinds[redaction]
     assert plain.rows == [{"City": "X", **hidden}, {"City": None, "ListPrice": None}]
     assert without.rows == [{"City": "X", **(hidden if redaction == "annotate" else {})}, {}]
 
@@ -85,9 +90,7 @@ async def test_a_field_that_is_hidden_everywhere_is_annotated_nowhere(directory:
     assert b"OwnerName" not in answer.body
     assert b"canary" not in answer.body
     for row in answer.rows:
-        assert ("ListPrice" in row) is not ("ListPrice@Core.Permissions" in row) is (
-            row["PropertyType"] == "Land"
-        ) or True
+        assert ("ListPrice" in row) is not ("ListPrice@Core.Permissions" in row)
         assert ("ListPrice@Core.Permissions" in row) is (row["PropertyType"] == "Land")
 
 
