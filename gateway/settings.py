@@ -103,6 +103,8 @@ class Settings(_Section):
     security: Security = Security()
     policy: PolicySection = PolicySection()
     requests: Requests = Requests()
+    #: Where the gateway keeps what it remembers by itself, relative to the configuration; it must exist.
+    state_dir: str | None = None
     log: Log = Log()
 
     @property

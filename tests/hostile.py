@@ -25,6 +25,7 @@ class Hostile:
     metadata: bytes | None = field(default_factory=metadata_document)
     requests: list[web.BaseRequest] = field(default_factory=list)
     port: int = 0
+    lookup: Callable[[web.BaseRequest], web.Response] = lambda _request: collection([])
 
     @property
     def url(self) -> str:
@@ -35,6 +36,8 @@ class Hostile:
             if self.metadata is None:
                 return web.Response(status=500, text="canary")
             return web.Response(body=self.metadata, content_type="application/xml")
+        if request.raw_path.startswith(f"{ROOT}/Lookup?"):
+            return self.lookup(request)  # read with the metadata; tests count what clients cause
         self.requests.append(request)
         answer = self.answer(request)
         response: web.StreamResponse = await answer if asyncio.iscoroutine(answer) else answer

@@ -34,6 +34,8 @@ KEYS = {
     "OpenHouse": "OpenHouseKey",
     "PropertyRooms": "RoomKey",
     "PropertyUnitTypes": "UnitTypeKey",
+    "ExternalProducts": "ExternalProductKey",
+    "DelegatedAccess": "Id",
 }
 
 
@@ -187,7 +189,7 @@ class ModelUpstream(Hostile):
     def _expand(self, name: str, row: Row, item: ast.ExpandItem, record: dict[str, Any]) -> None:
         local, target, there, kind = RELATIONS[name, item.name]
         habits = self.habits
-        is_list = item.name in ("Media", "OpenHouse", "Rooms", "UnitTypes")
+        is_list = item.name in ("Media", "OpenHouse", "Rooms", "UnitTypes", "ExternalProducts", "DelegatedAccess")
         found = [
             child
             for child in self.tables[target]

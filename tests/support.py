@@ -136,9 +136,9 @@ def configuration(directory: Path, upstream: str, **environment: str) -> Configu
 
 
 @asynccontextmanager
-async def running(settings: Configuration) -> AsyncIterator[Harness]:
+async def running(settings: Configuration, clock: float | None = None) -> AsyncIterator[Harness]:
     events: list[Event] = []
-    now = [1_800_000_000.0]
+    now = [clock or 1_800_000_000.0]
     async with (
         Service(settings, events.append, clock=lambda: now[0]) as service,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True) as session,

@@ -25,7 +25,8 @@ def test_the_unit_starts_a_verb_that_exists() -> None:
 
 def test_the_environment_that_it_names_sets_something() -> None:
     text = (DEPLOY / "gateway.service").read_text(encoding="utf-8")
-    named = {word.partition("=")[0].lstrip("# ") for word in text.split("\n") if ENVIRONMENT_PREFIX in word}
+    lines = [line.lstrip("# ").removeprefix("Environment=") for line in text.split("\n") if ENVIRONMENT_PREFIX in line]
+    named = {line.partition("=")[0] for line in lines}
 
     settings = set(settings_of(Settings))
     assert named

@@ -189,6 +189,31 @@ SANDBOX_NAVIGATION: dict[str, tuple[str, ...]] = {
     "PropertyUnitTypes": ("Listing",),
     "Media": (),
 }
+#: Sets of the sandbox that are no resource of the Data Dictionary's tables: (field, type, facets), the key first.
+SANDBOX_LOCAL_SETS: dict[str, tuple[tuple[str, str, dict[str, str]], ...]] = {
+    "ExternalProducts": (
+        ("ExternalProductKey", "Edm.String", {"MaxLength": "255"}),
+        ("OfficeKey", "Edm.String", {"MaxLength": "255"}),
+        ("ProductName", "Edm.String", {"MaxLength": "255"}),
+    ),
+    "DelegatedAccess": (
+        ("Id", "Edm.String", {"MaxLength": "255"}),
+        ("OfficeKey", "Edm.String", {"MaxLength": "255"}),
+        ("AsUser", "Edm.String", {"MaxLength": "255"}),
+        ("AllUsers", "Edm.Boolean", {}),
+        ("BrokerloadOverride", "Edm.Boolean", {}),
+    ),
+    "Lookup": (
+        ("LookupKey", "Edm.String", {"MaxLength": "255"}),
+        ("LookupName", "Edm.String", {"MaxLength": "255"}),
+        ("LookupValue", "Edm.String", {"MaxLength": "255"}),
+        ("StandardLookupValue", "Edm.String", {"MaxLength": "255"}),
+        ("LegacyODataValue", "Edm.String", {"MaxLength": "255"}),
+        ("ModificationTimestamp", "Edm.DateTimeOffset", {}),
+    ),
+}
+#: Navigation to lists that the Data Dictionary's tables do not have: resource to names, which are those of the sets.
+SANDBOX_LOCAL_NAVIGATION: dict[str, tuple[str, ...]] = {"Office": ("ExternalProducts", "DelegatedAccess")}
 
 
 def rows(folder: Path, name: str) -> list[dict[str, str]]:
@@ -290,6 +315,10 @@ def yaml_list(names: list[str], indent: int) -> str:
     return "[\n" + text + "\n" + " " * (indent - 2) + "]"
 
 
+#: Rows about the model itself, written by the gateway from what the key can see.
+COMPUTED = ("  Field:", "    Default: Visible", "  Lookup:", "    Default: Visible")
+
+
 class Roles:
     def __init__(
         self, fields: list[dict[str, str]], navigation: list[dict[str, str]], sensitive: list[dict[str, str]]
@@ -362,7 +391,7 @@ class Roles:
                     '          - Condition: "InternetAddressDisplayYN eq true"',
                     f"            Fields: {yaml_list(conditional, 14)}",
                 ]
-        return "\n".join(out) + "\n"
+        return "\n".join([*out, *COMPUTED]) + "\n"
 
     def private(self) -> str:
         out = [
@@ -377,7 +406,7 @@ class Roles:
         out.append("Resources:")
         for resource in PRIVATE_RESOURCES:
             out += [f"  {resource}:", "    Default: Visible"]
-        return "\n".join(out) + "\n"
+        return "\n".join([*out, *COMPUTED]) + "\n"
 
 
 # --- gateway/sandbox --------------------------------------------------------------------------------------------
@@ -408,13 +437,21 @@ class Sandbox:
         ]
         for resource in SANDBOX_RESOURCES:
             out += self._entity_type(resource)
+        for name, members in SANDBOX_LOCAL_SETS.items():
+            out += [f'   <EntityType Name="{name}">', f'    <Key><PropertyRef Name="{members[0][0]}"/></Key>']
+            out += [self._property(field, kind, False, facets, number == 0, "")
+                    for number, (field, kind, facets) in enumerate(members)]  # fmt: skip
+            out.append("   </EntityType>")
         out.append('   <EntityContainer Name="Container">')
         for resource in SANDBOX_RESOURCES:
             out.append(f'    <EntitySet Name="{resource}" EntityType="Sandbox.{resource}">')
             for name in SANDBOX_NAVIGATION[resource]:
                 target = self.navigation[resource, name]["target"]
                 out.append(f'     <NavigationPropertyBinding Path="{name}" Target="{target}"/>')
+            for name in SANDBOX_LOCAL_NAVIGATION.get(resource, ()):
+                out.append(f'     <NavigationPropertyBinding Path="{name}" Target="{name}"/>')
             out.append("    </EntitySet>")
+        out += [f'    <EntitySet Name="{name}" EntityType="Sandbox.{name}"/>' for name in SANDBOX_LOCAL_SETS]
         out += ["   </EntityContainer>", "  </Schema>", " </edmx:DataServices>", "</edmx:Edmx>", ""]
         return "\n".join(out)
 
@@ -454,6 +491,8 @@ class Sandbox:
                     f'ReferencedProperty="{row["target_field"]}"/>',
                     "    </NavigationProperty>",
                 ]
+        for name in SANDBOX_LOCAL_NAVIGATION.get(resource, ()):
+            out.append(f'    <NavigationProperty Name="{name}" Type="Collection(Sandbox.{name})"/>')
         return [*out, "   </EntityType>"]
 
     @staticmethod

@@ -15,6 +15,7 @@ from cachetools import LRUCache
 from gateway.edge import responses
 from gateway.edge.authentication import authenticate
 from gateway.edge.bodies import read_query_body
+from gateway.edge.computed import read_computed
 from gateway.edge.continuation import TokenSeal, TooLongError
 from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Result, Trace
 from gateway.edge.links import Continued, Links
@@ -144,7 +145,8 @@ class Gateway:
         continued = self._links.opened(parsed, key, policy)
         now = continued.position.now if continued.position else self._instant()
         preferences = read_preferences(request.headers.getall("Prefer", []), self._answers.page_size)
-        answer = await self._answer(request, continued, preferences, now, story, key, policy)
+        assert snapshot is not None  # a policy has come from it
+        answer = await self._answer(request, continued, preferences, now, story, key, policy, snapshot)
         return await responses.finished(request, answer, compress=self._settings.requests.gzip)
 
     async def _answer(
@@ -156,6 +158,7 @@ class Gateway:
         story: _Story,
         key: ApiKey,
         policy: Policy,
+        snapshot: Snapshot,
     ) -> responses.Answer:
         """Decide and carry out; decide anew where the upstream contradicts what it was trusted with (C315)."""
         for _ in (None, *TRUSTS):
@@ -170,7 +173,11 @@ class Gateway:
             story.trace.tally = Tally()
             form = replace(self._form, omit_nulls=preferences.omit_nulls)
             try:
-                result = await self._enforcement.read(plan, profile, story.trace, form)
+                if plan.computed:
+                    shown = snapshot.shown_since(key, plan.resource)
+                    result = read_computed(plan, policy, shown, story.trace.tally, form)
+                else:
+                    result = await self._enforcement.read(plan, profile, story.trace, form)
             except ContradictionError as error:
                 story.trace.violations += 1
                 story.trace.detail = error.reason

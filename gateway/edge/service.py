@@ -23,6 +23,7 @@ from gateway.odata.csdl import Schema
 from gateway.odata.literals import Timestamp
 from gateway.policy.probes import probes
 from gateway.store.configuration import Configuration
+from gateway.store.shown import ShownSince
 from gateway.store.snapshot import Snapshot, build_snapshot
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.metadata import MetadataWatcher
@@ -37,6 +38,7 @@ class Service:
         settings = configuration.settings
         self._configuration = configuration
         self._clock = clock
+        self._since = ShownSince(configuration.state_file("shown.json"))
         self.metrics = Metrics()
         self._publish = Observers(self.metrics, *observers)
         self.trust = UpstreamTrust(
@@ -66,7 +68,10 @@ class Service:
     async def publish_schema(self, schema: Schema) -> None:
         """Compiles every policy against a schema, asks the upstream whether it reads their rules as its profile says,
         and swaps the snapshot: one reference, between two requests."""
-        snapshot = build_snapshot(self.snapshot.revision + 1, self._configuration, schema, self.snapshot)
+        moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        snapshot = build_snapshot(
+            self.snapshot.revision + 1, self._configuration, schema, self.snapshot, since=self._since, moment=moment
+        )
         if self._configuration.settings.upstream.probe:
             await self._probe(snapshot, schema)
         self.gateway.snapshot = snapshot
@@ -105,10 +110,10 @@ class Service:
         await stack.enter_async_context(self._upstream)
         await self.admin.start()
         stack.push_async_callback(self.admin.stop)
-        await self._watcher.fetch()
+        current = await self._watcher.fetch()
         await self.listener.start()
         stack.push_async_callback(self.listener.stop)
-        task = asyncio.create_task(self._watcher.run())
+        task = asyncio.create_task(self._watcher.run(current=current))
         stack.callback(task.cancel)
         return self
 

@@ -93,12 +93,30 @@ class EntitySet:
 
 
 @dataclass(frozen=True, slots=True)
+class LookupValue:
+    """A row of an upstream's Lookup resource: one value of one lookup."""
+
+    key: str
+    name: str
+    value: str
+    standard: str | None
+    legacy: str | None
+    modified: str
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
-    """Everything the gateway believes about the shape of the upstream."""
+    """Everything the gateway believes about the shape of the upstream.
+
+    ``computed`` are sets whose rows the gateway writes itself, ``lookups`` the values that the upstream's own Lookup
+    resource told.
+    """
 
     entity_sets: Mapping[str, EntitySet]
     types: Mapping[str, StructuredType]
     enum_types: Mapping[str, EnumType]
+    computed: frozenset[str] = frozenset()
+    lookups: tuple[LookupValue, ...] = ()
 
     def type_of(self, set_name: str) -> StructuredType:
         return self.types[self.entity_sets[set_name].type_name]

@@ -225,6 +225,8 @@ class _Decision:
 
     def _collection(self, resource: ResourcePolicy) -> Plan:
         query = self.request.query
+        if resource.name in self.policy.schema.computed:
+            return self._computed("collection", resource)
         pins = self._pins(resource)
         names.check_filter_names(resource, query.filter, Said())
         names.check_orderby_names(resource, query.orderby, Said())
@@ -251,6 +253,23 @@ class _Decision:
             return self._gathered("collection", resource, level, pins, page)
         read = self._read("collection", resource, level, replace(level.query, orderby=orderby), page)
         return self._walked(read, resource, level)
+
+    def _computed(self, kind: str, resource: ResourcePolicy, key: tuple[tuple[str, Literal], ...] = ()) -> Read:
+        """Rows that the gateway writes itself: no upstream, so everything is exact (C169)."""
+        query = self.request.query
+        level = self.levels.level(resource, query, here=True)
+        check_served(resource)
+        skip = self.position.skip if self.position else query.skip or 0
+        top = self.position.top if self.position else query.top
+        page = Page(self.settings.page_size, top, skip, bool(query.count))
+        options = LocalOptions(
+            level.guard.condition, level.client, query.orderby, skip, top, bool(query.count) or kind == "count"
+        )
+        read = self._read(kind, resource, level, Query(), page)
+        # Nobody is believed here, so nobody can contradict.
+        record = replace(level.record, believed=TRUE, believed_whole=False)
+        named_key = tuple((name, value.value) for name, value in key)
+        return replace(read, record=record, gather=options, computed=True, entity_key=named_key)
 
     def _walked(self, read: Read, resource: ResourcePolicy, level: Level) -> Read:
         """The read with the way in which its pages go on."""
@@ -332,6 +351,8 @@ class _Decision:
         return None
 
     def _entity(self, resource: ResourcePolicy, key: tuple[tuple[str, Literal], ...]) -> Plan:
+        if resource.name in self.policy.schema.computed:
+            return self._computed("entity", resource, key)
         level = self.levels.level(resource, self.request.query, pinned=_pinned(key), beside=_beside(resource))
         self._check_reachable(resource)
         if self._is_empty(level, _pinned(key)):
@@ -377,6 +398,8 @@ class _Decision:
         )
 
     def _count(self, resource: ResourcePolicy) -> Plan:
+        if resource.name in self.policy.schema.computed:
+            return self._computed("count", resource)
         query = replace(self.request.query, select=(SelectItem(resource.key[0]),))
         pins = self._pins(resource)
         level = self.levels.level(

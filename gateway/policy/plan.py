@@ -165,7 +165,8 @@ class Read:
     ``client`` is what of the client's filter is evaluated here; ``gather`` says that all rows are read, and these
     options then applied here. ``parents`` and ``ranking`` take rows out that follow nothing that exists, or are past
     the photo limit. ``exact`` says that the upstream selects just the rows that exist for the key, as far as it is
-    believed. ``by`` is the field by whose values a join is asked for.
+    believed. ``by`` is the field by whose values a join is asked for; ``computed`` that the gateway writes the rows
+    itself.
 
     ``context`` is the fragment of the context URL with the client's own projection (C94); ``canonical`` the request
     as a token seals it, without ``$top`` and ``$skip``; ``entity_key`` the key that the one row must have (C293).
@@ -186,6 +187,7 @@ class Read:
     exact: bool = False
     walk: Walk = "skip"
     by: str = ""
+    computed: bool = False
 
 
 Plan = Local | Read

@@ -52,6 +52,8 @@ RELATIONS = {
     ("Office", "MainOffice"): ("MainOfficeKey", "Office", "OfficeKey", None),
     ("Office", "OfficeBroker"): ("OfficeBrokerKey", "Member", "MemberKey", None),
     ("Office", "Media"): ("OfficeKey", "Media", "ResourceRecordKey", "Office"),
+    ("Office", "ExternalProducts"): ("OfficeKey", "ExternalProducts", "OfficeKey", None),
+    ("Office", "DelegatedAccess"): ("OfficeKey", "DelegatedAccess", "OfficeKey", None),
     ("OpenHouse", "Listing"): ("ListingKey", "Property", "ListingKey", None),
     ("OpenHouse", "ShowingAgent"): ("ShowingAgentKey", "Member", "MemberKey", None),
     ("PropertyRooms", "Listing"): ("ListingKey", "Property", "ListingKey", None),

@@ -129,7 +129,32 @@ def make_tables(seed: int = 20160328, listings: int = LISTINGS) -> Tables:
     _people(maker, tables)
     for number in range(listings):
         _listing(maker, tables, number)
+    tables.update(_beside(tables, maker.lookups))
     return tables
+
+
+def _beside(tables: Tables, lookups: dict[str, list[str]]) -> Tables:
+    """Sets beside the Data Dictionary's: what offices use, who may act for them, and the values of lookups."""
+    offices = [row["OfficeKey"] for row in tables["Office"]]
+    return {
+        "ExternalProducts": [
+            {"ExternalProductKey": f"P{key}-{number}", "OfficeKey": key, "ProductName": f"Product {number}"}
+            for key in offices
+            for number in range(2)
+        ],
+        "DelegatedAccess": [
+            {"Id": f"D{key}", "OfficeKey": key, "AsUser": "M001", "AllUsers": False, "BrokerloadOverride": None}
+            for key in offices[::2]
+        ],
+        "Lookup": [
+            {
+                "LookupKey": f"{name}-{number}", "LookupName": name, "LookupValue": value, "StandardLookupValue": value,
+                "LegacyODataValue": None, "ModificationTimestamp": "2025-01-01T00:00:00.001Z",
+            }
+            for name, values in sorted(lookups.items())
+            for number, value in enumerate(values)
+        ],
+    }  # fmt: skip
 
 
 def _people(maker: _Maker, tables: Tables) -> None:

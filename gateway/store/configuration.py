@@ -54,6 +54,11 @@ class Configuration:
     rules: GatewayRules
     documents: Mapping[str, Document]
 
+    def state_file(self, name: str) -> Path | None:
+        """A file of what the gateway remembers by itself; None where it has no directory for that."""
+        folder = self.settings.state_dir
+        return None if folder is None else self.directory / folder / name
+
     def place(self, fault: Fault) -> Fault:
         document = self.documents.get(fault.file)
         return document.place(fault) if document else fault

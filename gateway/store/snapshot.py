@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -11,10 +11,12 @@ from gateway.errors import ConfigurationError, Fault
 from gateway.odata.csdl import Schema
 from gateway.policy.binding import bind_policy
 from gateway.policy.compilation import compile_policy
+from gateway.policy.computed import computed_rows, with_computed
 from gateway.policy.documents import Template
 from gateway.policy.model import Policy
 from gateway.store.api_keys import ApiKey
 from gateway.store.configuration import Configuration
+from gateway.store.shown import ShownSince
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,17 @@ class Snapshot:
     by_key: Mapping[str, Policy]
     whole: Mapping[str, Schema]
     faults: tuple[Fault, ...] = ()
+    #: (policy's name, resource) to row to the moment since when the policy shows it (C363).
+    shown: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What all policies have to tell their authors, each once."""
         return tuple(sorted({note for policy in self.policies.values() for note in policy.notes}))
+
+    def shown_since(self, key: ApiKey, resource: str) -> Mapping[str, str]:
+        """Since when the key's policy shows the rows of Field or Lookup."""
+        return self.shown.get((policy_name(key), resource), {})
 
     def policy_of(self, key: ApiKey) -> Policy | None:
         """The policy of a key under its bindings."""
@@ -49,7 +57,13 @@ def policy_name(key: ApiKey) -> str:
 
 
 def build_snapshot(
-    revision: int, configuration: Configuration, schema: Schema | None, previous: Snapshot | None = None
+    revision: int,
+    configuration: Configuration,
+    schema: Schema | None,
+    previous: Snapshot | None = None,
+    *,
+    since: ShownSince | None = None,
+    moment: str = "1970-01-01T00:00:00.000Z",
 ) -> Snapshot:
     """Compiles everything against a schema; without one nothing can be served yet.
 
@@ -58,10 +72,13 @@ def build_snapshot(
     Args:
         previous: of the same configuration. Documents that were whole under an earlier schema are not refused for what
             the upstream has taken away since (P10).
+        since: what is known of when rows of Field and Lookup were first shown.
+        moment: now, for rows that are shown for the first time.
     """
     if schema is None:
         nothing: Mapping[str, Any] = MappingProxyType({})
         return Snapshot(revision, configuration, None, nothing, nothing, nothing)
+    schema = with_computed(schema)
     whole = dict(previous.whole) if previous and previous.configuration is configuration else {}
     policies: dict[str, Policy] = {}
     faults: set[Fault] = set()
@@ -97,4 +114,17 @@ def build_snapshot(
         MappingProxyType(by_key),
         MappingProxyType(whole),
         tuple(sorted(faults)),
+        _shown(policies, since or ShownSince(), moment),
     )
+
+
+def _shown(
+    policies: Mapping[str, Policy], since: ShownSince, moment: str
+) -> Mapping[tuple[str, str], Mapping[str, str]]:
+    found = {}
+    for name, policy in policies.items():
+        for resource in policy.schema.computed & policy.resources.keys():
+            rows = [row.key for row in computed_rows(policy, resource)]
+            found[name, resource] = since.note(f"{name}/{resource}", rows, moment)
+    since.save()
+    return MappingProxyType(found)

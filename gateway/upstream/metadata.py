@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from gateway.odata.csdl import Schema, SchemaError, parse_metadata
+from gateway.odata.csdl import LookupValue, Schema, SchemaError, parse_metadata
+from gateway.odata.json_format import BodyError, decode_collection, decode_string
+from gateway.odata.literals import parse_timestamp
+from gateway.policy.computed import LOOKUP, with_computed
 from gateway.upstream.client import UpstreamClient, UpstreamFailure
 
 
@@ -13,6 +16,17 @@ def shrinks(old: Schema, new: Schema) -> bool:
     """Whether a set, or a tenth of all properties, is gone: half a document looks so (P10, C350)."""
     before, after = set(old.properties()), set(new.properties())
     return bool(old.entity_sets.keys() - new.entity_sets.keys()) or len(before - after) * 10 > len(before)
+
+
+#: Members of Lookup beside its key and its moment.
+_LOOKUP_MEMBERS = ("LookupName", "LookupValue", "StandardLookupValue", "LegacyODataValue")
+_PAGE, _MOST_PAGES = 1_000, 500
+
+
+def _moment(text: str | None) -> str:
+    """An instant in the one form in which instants are compared as text, or nothing."""
+    parsed = parse_timestamp(text) if text else None
+    return "" if parsed is None else f"{parsed.second:%Y-%m-%dT%H:%M:%S}.{parsed.picoseconds // 10**9:03}Z"
 
 
 class MetadataWatcher:
@@ -35,19 +49,24 @@ class MetadataWatcher:
         self._document: bytes | None = None
         self._current: Schema | None = None
         self._suspect: bytes | None = None
+        self._lookups: tuple[LookupValue, ...] = ()
 
-    async def run(self) -> None:
-        while True:  # noqa: ASYNC110  # a clock is what is waited for, not an event
-            await asyncio.sleep(self._refresh if await self.fetch() else self._retry)
+    async def run(self, *, current: bool) -> None:
+        """Fetches for ever. ``current`` says whether the round before the first was a success."""
+        while True:
+            await asyncio.sleep(self._refresh if current else self._retry)
+            current = await self.fetch()
 
     async def fetch(self) -> bool:
         """One round; True when the metadata in hand is current."""
         try:
             document = await self._client.read_metadata()
-            if document == self._document:
+            known = document == self._document and self._current is not None
+            schema = self._current if known and self._current else await asyncio.to_thread(parse_metadata, document)
+            lookups = await self._read_lookups(schema)
+            if known and lookups == self._lookups:
                 self._suspect = None
                 return True
-            schema = await asyncio.to_thread(parse_metadata, document)
         except UpstreamFailure as failure:
             self._complain(f"the upstream's metadata: {failure.reason}")
             return False
@@ -58,6 +77,39 @@ class MetadataWatcher:
             self._suspect = document
             self._complain("the upstream's metadata lost a set or a tenth of its properties; a second fetch must agree")
             return False
-        self._document, self._current, self._suspect = document, schema, None
-        await self._publish(schema)
+        self._document, self._current, self._suspect, self._lookups = document, schema, None, lookups
+        await self._publish(with_computed(schema, lookups))
         return True
+
+    async def _read_lookups(self, schema: Schema) -> tuple[LookupValue, ...]:
+        """The rows of the upstream's own Lookup, where it has one: texts may be values that no metadata lists.
+
+        An upstream that does not answer keeps what was known; metadata does not wait for it.
+        """
+        if LOOKUP not in schema.entity_sets or "LookupKey" not in schema.type_of(LOOKUP).properties:
+            return ()
+        members = schema.type_of(LOOKUP).properties
+        names = [name for name in ("LookupKey", *_LOOKUP_MEMBERS, "ModificationTimestamp") if name in members]
+        found: dict[str, LookupValue] = {}
+        try:
+            for _ in range(_MOST_PAGES):
+                query = f"$select={','.join(names)}&$orderby=LookupKey&$top={_PAGE}" + (
+                    f"&$skip={len(found)}" if found else ""
+                )
+                fetched = await self._client.read_collection(LOOKUP, query)
+                page = decode_collection(fetched.body, max_records=10 * _PAGE)
+                before = len(found)
+                for record in page.records:
+                    texts = {name: decode_string(record.members[name]) for name in names if name in record.members}
+                    key, name, value = texts.get("LookupKey"), texts.get("LookupName"), texts.get("LookupValue")
+                    if key and name and value:
+                        found[key] = LookupValue(
+                            key, name, value, texts.get("StandardLookupValue"), texts.get("LegacyODataValue"),
+                            _moment(texts.get("ModificationTimestamp")),
+                        )  # fmt: skip
+                if len(found) == before:
+                    break
+        except (UpstreamFailure, BodyError) as failure:
+            self._complain(f"the upstream's Lookup: {failure}")
+            return self._lookups
+        return tuple(found.values())

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.sandbox.rows import Row, Tables
-from tests.edge.modelled import ROLE, every_page, house, listing, member, modelled, office, photo, profile, tables
 from tests.model_upstream import Habits
+from tests.modelled import ROLE, every_page, house, listing, member, modelled, office, photo, profile, tables
 
 #: L1 and L3 are visible, L2 is not; photos of each, of a visible and of an invisible member, and of nobody.
 PHOTOS: list[Row] = [

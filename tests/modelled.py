@@ -51,9 +51,14 @@ async def modelled(
     settings: Mapping[str, Any] | None = None,
     keys: str | None = None,
     templates: Mapping[str, Any] | None = None,
+    state: Path | None = None,
+    clock: float | None = None,
+    lookup: Any = None,
 ) -> AsyncIterator[tuple[Harness, ModelUpstream]]:
     """Key ``k`` has the role; ``limited`` is the same role under a photo limit."""
     upstream = ModelUpstream(tables, habits)
+    if lookup is not None:
+        upstream.lookup = lookup
     async with hostile_running(upstream):
         data = {
             "public_url": f"http://gateway.example{ROOT}",
@@ -63,6 +68,8 @@ async def modelled(
             "security": {"key_pepper": DEMO_PEPPER, "token_keys": [TOKEN_KEY]},
             "requests": {"page_size": 10},
         }
+        if state is not None:
+            data["state_dir"] = str(state)
         for section, values in (settings or {}).items():
             data[section] = {**data.get(section, {}), **values}  # type: ignore[dict-item]  # sections are mappings
         template = {"D": {"Name": "t", "Description": "t", "Role": "idx", "ListingPhotoLimit": limit or 2}}
@@ -74,7 +81,7 @@ async def modelled(
             **{f"templates/{name}.json": body for name, body in (templates or {}).items()},
             "keys.yaml": keys or key_file(k="Role: idx", limited="Template: limited"),
         })  # fmt: skip
-        async with running(load_configuration(directory, {})) as gateway:
+        async with running(load_configuration(directory, {}), clock) as gateway:
             yield gateway, upstream
 
 

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from gateway.sandbox.rows import Row
-from tests.edge.modelled import every_page, listing, modelled, profile, tables
 from tests.model_upstream import Habits
+from tests.modelled import every_page, listing, modelled, profile, tables
 from tests.support import ROOT, Answer
 
 KEYSET = profile(order_exact={"Property": ["ListingKey", "ListPrice", "City", "ModificationTimestamp"]})

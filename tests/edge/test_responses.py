@@ -12,8 +12,8 @@ import pytest
 from yarl import URL
 
 from gateway.sandbox.rows import Row
-from tests.edge.modelled import listing, modelled, photo, tables
-from tests.edge.test_walks import query
+from tests.edge.test_links import query
+from tests.modelled import listing, modelled, photo, tables
 from tests.support import ROOT, Answer, Harness
 
 ROWS: list[Row] = [

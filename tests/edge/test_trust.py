@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.sandbox.rows import Row, Tables
-from tests.edge.modelled import ROLE, every_page, listing, modelled, profile, tables
 from tests.model_upstream import Habits
+from tests.modelled import ROLE, every_page, listing, modelled, profile, tables
 from tests.support import key_file
 
 
