@@ -32,15 +32,27 @@ class Admin(_Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8081
 
 
+class ClientCredentials(_Section):
+    """OAuth2 client credentials of the gateway at the upstream (RFC 6749, 4.4). ``token_url`` gives the tokens."""
+
+    token_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?$")]
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: str | None = None
+    client_secret_file: str | None = None
+    scope: str | None = None
+
+
 class Upstream(_Section):
     """The RESO Web API server behind the gateway.
 
-    ``url`` is its service root. ``token`` or ``token_file`` is the bearer credential. Times are seconds, sizes bytes.
+    ``url`` is its service root. ``token`` or ``token_file`` is the bearer credential, ``oauth2`` what gets one instead.
+    Times are seconds, sizes bytes.
     """
 
     url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?$")]
     token: str | None = None
     token_file: str | None = None
+    oauth2: ClientCredentials | None = None
     profile: Profile = Profile()
     connect_timeout: Annotated[float, Field(gt=0)] = 5.0
     read_timeout: Annotated[float, Field(gt=0)] = 30.0

@@ -87,7 +87,9 @@ async def fetched_schema(configuration: Configuration) -> Schema:
 
     settings = configuration.settings.upstream
     try:
-        async with UpstreamClient(settings, configuration.secrets.upstream_token) as client:
+        async with UpstreamClient(
+            settings, configuration.secrets.upstream_token, configuration.secrets.upstream_secret
+        ) as client:
             return parse_metadata(await client.read_metadata())
     except UpstreamFailure as failure:
         fail(

@@ -44,7 +44,9 @@ class Service:
         self.trust = UpstreamTrust(
             settings.upstream.profile, lambda kind, resource, reason: self._publish(TrustLost(kind, resource, reason))
         )
-        self._upstream = UpstreamClient(settings.upstream, configuration.secrets.upstream_token)
+        self._upstream = UpstreamClient(
+            settings.upstream, configuration.secrets.upstream_token, configuration.secrets.upstream_secret
+        )
         enforcement = Enforcement(self._upstream, settings.requests.scan_requests)
         self.gateway = Gateway(configuration, enforcement, self.trust, self._publish, clock)
         self.gateway.snapshot = build_snapshot(0, configuration, None)

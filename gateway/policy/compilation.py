@@ -152,6 +152,12 @@ def _check_profile(inputs: Inputs) -> None:
             inputs.report.add(
                 source, (*place, "class_field", name), f"`{field}` is no field of the upstream's `{name}`"
             )
+    for name, text in inputs.profile.mandatory_filter.items():
+        said = (*place, "mandatory_filter", name)
+        if name not in sets:
+            inputs.report.add(source, said, f"`{name}` is no resource of the upstream")
+        else:
+            inputs.condition(name, text, source, said)
     for name, links in inputs.profile.links.items():
         if name not in sets:
             inputs.report.add(source, (*place, "links", name), f"`{name}` is no resource of the upstream")

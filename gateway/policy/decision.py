@@ -344,7 +344,7 @@ class _Decision:
                     continue
             field = resource.fields.get(name)
             if name in fields and field is not None and field.condition == TRUE and field.queryable:
-                if name in self.profile.unfilterable.get(resource.name, ()):
+                if self.profile.is_unfilterable(resource.name, name):
                     continue
                 bound = self.levels.bind(resource, term, Said())
                 return _Pins(name, bound)

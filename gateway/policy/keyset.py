@@ -23,10 +23,10 @@ _SHORT = 72
 
 def is_keyset(order: Sequence[OrderByItem], types: Mapping[str, Property], resource: str, profile: Profile) -> bool:
     """Whether every column of an order can carry a continuation."""
-    exact, unfilterable = profile.order_exact.get(resource, ()), profile.unfilterable.get(resource, ())
+    exact = profile.order_exact.get(resource, ())
     return all(
-        item.path.name in exact and item.path.name not in unfilterable and _fits(types[item.path.name])
-        for item in order
+        name in exact and not profile.is_unfilterable(resource, name) and _fits(types[name])
+        for name in (item.path.name for item in order)
     )
 
 

@@ -165,9 +165,8 @@ class Levels:
 
     def _check_filterable(self, resource: ResourcePolicy, query: Query, said: Said, *, here: bool) -> None:
         """What the upstream cannot filter or sort by is refused from the name alone (C354, C359)."""
-        unfilterable = self.profile.unfilterable.get(resource.name, ())
         for item in query.orderby:
-            if item.path.name in unfilterable and not here:
+            if self.profile.is_unfilterable(resource.name, item.path.name) and not here:
                 raise said.unfit("$orderby", item.path.name, item.path.position, "cannot be searched or sorted by")
         if query.filter is None or here or self.profile.client_scan:
             return
@@ -367,7 +366,7 @@ class Levels:
     def _discriminated(self, target: ResourcePolicy, link: Link) -> Expression | None:
         """``ResourceName`` is one of the link's values, where the upstream can filter by that. It saves rows: what
         decides is the proof that a row belongs (C333, C357)."""
-        if link.discriminator is None or link.discriminator in self.profile.unfilterable.get(target.name, ()):
+        if link.discriminator is None or self.profile.is_unfilterable(target.name, link.discriminator):
             return None
         declared = target.type.properties[link.discriminator]
         enum = self.policy.schema.enum_types.get(declared.type.name)

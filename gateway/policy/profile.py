@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 from typing import Literal as OneOf
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.odata.ast import (
     DATE_PARTS,
@@ -23,6 +23,7 @@ from gateway.odata.ast import (
 from gateway.odata.evaluate import Equality, Reading
 from gateway.odata.literals import Literal
 from gateway.odata.walk import Atom, atoms, operand_of, properties
+from gateway.policy.presets import PRESETS
 
 #: What an upstream is trusted with, kind by kind. Each is lost for itself, once and for all keys (D6).
 Trust = OneOf[
@@ -55,6 +56,8 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    #: What is known of a vendor's servers, below everything that is said here.
+    preset: str | None = None
     #: Compares numbers, dates, booleans, enumerations and null as OData has it; and does filter at all.
     comparisons: OneOf["exact", "untrusted"] = "untrusted"
     #: Compares strings exactly, folds case, or folds case and ignores trailing blanks.
@@ -99,6 +102,8 @@ class Profile(BaseModel):
     mandatory_filter: Mapping[str, str] = Field(default_factory=dict)
     #: Resource to fields that the upstream cannot filter or sort by. Rules on them are enforced here.
     unfilterable: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    #: Resource to the only fields that the upstream can filter and sort by, where those are the shorter list.
+    filterable: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     #: Whether a client may filter by such fields, within the scan budget; else 400.
     client_scan: bool = False
     #: Members that are null may be missing from a record.
@@ -115,6 +120,16 @@ class Profile(BaseModel):
     distrusted: tuple[Trust, ...] = ()
     #: Changed by hand to confirm that a violation has been dealt with: any other text lifts the latch.
     confirmed: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_preset(cls, data: Any) -> Any:
+        """What the preset says, with what was said here on top."""
+        if not isinstance(data, Mapping) or data.get("preset") is None:
+            return data
+        if data["preset"] not in PRESETS:
+            raise ValueError(f"`{data['preset']}` is no preset; known are {', '.join(sorted(PRESETS))}")
+        return {**PRESETS[data["preset"]], **data}
 
     @property
     def reading(self) -> Reading:
@@ -139,10 +154,15 @@ class Profile(BaseModel):
 
     def cannot_filter(self, resource: str, expression: Expression) -> bool:
         """Whether the expression names a field, or is of a form, that the upstream cannot filter by."""
-        unfilterable = self.unfilterable.get(resource, ())
-        return any(path.name in unfilterable for path in properties(expression)) or (
+        return any(self.is_unfilterable(resource, path.name) for path in properties(expression)) or (
             self.collections == "none" and any(isinstance(atom, Lambda) for atom in atoms(expression))
         )
+
+    def is_unfilterable(self, resource: str, field: str) -> bool:
+        """Whether the upstream cannot filter or sort by a field."""
+        if field in self.unfilterable.get(resource, ()):
+            return True
+        return resource in self.filterable and field not in self.filterable[resource]
 
     def normal(self, text: str) -> str:
         """One text for all that the upstream's equality may not tell apart: where nothing is declared, much."""

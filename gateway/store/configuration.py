@@ -38,6 +38,7 @@ class Secrets:
     key_pepper: str | None = field(repr=False)
     token_keys: tuple[str, ...] = field(repr=False)
     upstream_token: str | None = field(repr=False)
+    upstream_secret: str | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,25 +241,32 @@ class _Loader:
     def _secrets(self, settings: Settings) -> Secrets | None:
         security, upstream = settings.security, settings.upstream
         values: list[str | None] = []
+        oauth2 = upstream.oauth2
+        oauth2_secret = (oauth2.client_secret, oauth2.client_secret_file) if oauth2 else (None, None)
         for section, name, value, file in (
             ("security", "key_pepper", security.key_pepper, security.key_pepper_file),
             ("security", "token_keys", ",".join(security.token_keys) or None, security.token_keys_file),
             ("upstream", "token", upstream.token, upstream.token_file),
+            ("upstream.oauth2", "client_secret", *oauth2_secret),
         ):
             try:
                 # A value given directly beats a file, so that the environment beats gateway.yaml.
                 values.append(settings_module.read_secret(value, file, self.directory))
             except (OSError, UnicodeDecodeError):
-                self.add("gateway.yaml", (section, f"{name}_file"), "the file cannot be read")
+                self.add("gateway.yaml", (*section.split("."), f"{name}_file"), "the file cannot be read")
                 values.append(None)
-        pepper, token_keys, token = values
+        pepper, token_keys, token, secret = values
         keys = tuple(part.strip() for part in (token_keys or "").replace("\n", ",").split(",") if part.strip())
         for key in keys:
             if len(key) != 128 or any(character not in "0123456789abcdef" for character in key):
                 self.add("gateway.yaml", ("security", "token_keys"), "each key must be 64 bytes as 128 hex digits")
         if pepper is not None and len(pepper) < 16:
             self.add("gateway.yaml", ("security", "key_pepper"), "must have at least 16 characters")
-        return Secrets(pepper, keys, token)
+        if oauth2 is not None and secret is None:
+            self.add("gateway.yaml", ("upstream", "oauth2"), "`client_secret` or `client_secret_file` is needed")
+        if oauth2 is not None and token is not None:
+            self.add("gateway.yaml", ("upstream", "token"), "there is `oauth2` beside it, and one of them is too much")
+        return Secrets(pepper, keys, token, secret)
 
 
 def load_configuration(directory: Path, environment: Mapping[str, str]) -> Configuration:

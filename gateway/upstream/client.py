@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -15,19 +16,13 @@ from yarl import URL
 from gateway import __version__
 from gateway.errors import Code
 from gateway.settings import Upstream
+from gateway.upstream.credentials import ClientCredentialsGrant, Credential, UpstreamFailure, fixed
+
+__all__ = ["Fetched", "UpstreamClient", "UpstreamFailure"]
 
 _JSON = "application/json"
 _XML = "application/xml"
 _CHUNK = 64 * 1024
-
-
-class UpstreamFailure(Exception):
-    """No usable answer. ``code`` is what the client is told; ``reason`` is for the log, and never for a client."""
-
-    def __init__(self, code: Code, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +36,34 @@ class Fetched:
 class UpstreamClient:
     """A session with constant headers, no cookies, no redirects, no proxies of the environment, and bounded bodies."""
 
-    def __init__(self, settings: Upstream, token: str | None) -> None:
+    def __init__(
+        self,
+        settings: Upstream,
+        token: str | None,
+        secret: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            token: the fixed bearer credential; None where there is none.
+            secret: of the OAuth2 client, where the settings have one.
+        """
         self._settings = settings
+        self._grant: ClientCredentialsGrant | None = None
+        if settings.oauth2 is not None:
+            self._grant = ClientCredentialsGrant(settings.oauth2, secret or "", self._connected, clock)
+        self._credential: Credential = self._grant or fixed(token)
         self._base = settings.url.rstrip("/")
         self._headers = {
             "Accept-Encoding": "gzip",
             "OData-MaxVersion": "4.01",
             "User-Agent": f"gateway/{__version__}",
-            **({"Authorization": f"Bearer {token}"} if token else {}),
         }
         self._session: aiohttp.ClientSession | None = None
+
+    def _connected(self) -> aiohttp.ClientSession:
+        assert self._session is not None, "the client is used inside its context only"
+        return self._session
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -103,12 +116,15 @@ class UpstreamClient:
         return target.raw_query_string
 
     async def _get(self, target: str, accept: str) -> Fetched:
-        assert self._session is not None, "the client is used inside its context only"
+        token = await self._credential()
+        authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
         url = URL(f"{self._base}/{target}", encoded=True)  # C299: never re-encoded
         try:
-            async with self._session.get(
-                url, headers={**self._headers, "Accept": accept}, allow_redirects=False
+            async with self._connected().get(
+                url, headers={**self._headers, **authorization, "Accept": accept}, allow_redirects=False
             ) as response:
+                if response.status == 401 and self._grant is not None and token is not None:
+                    self._grant.reject(token)
                 self._check_status(response.status)
                 self._check_type(response.headers, accept)
                 following = response.links.get("next")
