@@ -36,6 +36,8 @@ KEYS = {
     "PropertyUnitTypes": "UnitTypeKey",
     "ExternalProducts": "ExternalProductKey",
     "DelegatedAccess": "Id",
+    "HistoryTransactional": "HistoryTransactionalKey",
+    "EntityEvent": "EntityEventSequence",
 }
 
 

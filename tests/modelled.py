@@ -54,9 +54,12 @@ async def modelled(
     state: Path | None = None,
     clock: float | None = None,
     lookup: Any = None,
+    metadata: bytes | None = None,
 ) -> AsyncIterator[tuple[Harness, ModelUpstream]]:
     """Key ``k`` has the role; ``limited`` is the same role under a photo limit."""
     upstream = ModelUpstream(tables, habits)
+    if metadata is not None:
+        upstream.metadata = metadata
     if lookup is not None:
         upstream.lookup = lookup
     async with hostile_running(upstream):

@@ -20,6 +20,7 @@ from gateway.policy.documents import FieldGroup, RoleDocument, RoleResource, Tem
 from gateway.sandbox.server import Sandbox
 from gateway.settings import Settings
 from tests.support import CONFIG, REPOSITORY, configuration, running, sandbox_running
+from tools import channels
 
 DOCS = REPOSITORY / "docs"
 
@@ -170,3 +171,13 @@ def test_the_readmes_requests_are_explained() -> None:
 
 def test_the_readme_shows_requests() -> None:
     assert len(COMMANDS) >= 5
+
+
+def test_every_read_channel_has_a_test_that_cites_it_and_the_page_says_which() -> None:
+    text = channels.PAGE.read_text(encoding="utf-8")
+    listed = {channel: (kind, tests) for channel, _, kind, tests in channels.rows(text)}
+
+    assert channels.written(text) == text, "run tools/channels.py"
+    assert [channel for channel, (kind, tests) in listed.items() if kind == "read" and not tests] == []
+    assert set(channels.citations()) <= set(listed)
+    assert {kind.partition(":")[0] for kind, _ in listed.values()} == {"read", "documentation", "later"}

@@ -45,6 +45,8 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "PropertyPowerProduction": ("Property",),
     "SocialMedia": ("Property", "Member", "Office", "OpenHouse", "Teams"),
     "OtherPhone": ("Member", "Contacts"),
+    "HistoryTransactional": ("Property", "Member", "Office", "OpenHouse", "Media"),
+    "EntityEvent": ("Property", "Member", "Office", "OpenHouse", "Media"),
 }
 
 # --- what the roles take from the facts -------------------------------------------------------------------------

@@ -18,10 +18,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from gateway.errors import ConfigurationError
-from gateway.odata.ast import FALSE, TRUE, conjunction
+from gateway.odata.ast import FALSE, TRUE, And, In, PropertyPath, conjunction, disjunction
 from gateway.odata.csdl import NavigationProperty, Property, Schema
+from gateway.odata.literals import string
 from gateway.odata.walk import properties
 from gateway.policy import data_dictionary
+from gateway.policy.conditions import null_safe
 from gateway.policy.documents import OverrideMap, Role, Source, Syndication, Template, canonical
 from gateway.policy.inputs import GatewayRules, Inputs, Report
 from gateway.policy.media_rules import with_counters, with_photo_rule
@@ -71,6 +73,9 @@ def compile_policy(
         name: replace(_reachable(draft, drafts, fields[name]), parent_links=_parent_links(inputs, draft, drafts))
         for name, draft in drafts.items()
     }
+    for name in names:
+        if inputs.kind(name) == "HistoryTransactional":
+            finished[name] = _with_history(finished[name], finished)
     media = [name for name in names if inputs.kind(name) == "Media"]
     for name in media:
         finished[name] = with_photo_rule(finished[name], inputs.photo_limit, sizes=inputs.profile.photo_sizes)
@@ -330,7 +335,7 @@ def _parent_links(
                 if link is not None:
                     found.setdefault(parent.name, ParentLink(parent.name, link))
         if parent.name not in found:
-            link = _known_link(parent, child)
+            link = _known_link(parent, child) or _named_link(parent, child)
             if link is not None:
                 found[parent.name] = ParentLink(parent.name, link)
     return tuple(found.values())
@@ -348,6 +353,33 @@ def _known_link(parent: ResourcePolicy, child: ResourcePolicy) -> Link | None:
             if len(child.parents) == 1:
                 return Link(local=local, target=there)
     return None
+
+
+def _named_link(parent: ResourcePolicy, child: ResourcePolicy) -> Link | None:
+    """Rows that name any record of any resource: ``ResourceName`` and ``ResourceRecordKey``."""
+    named = {"ResourceName", "ResourceRecordKey"}
+    if len(parent.key) != 1 or not named <= child.type.properties.keys():
+        return None
+    return Link(local=parent.key[0], target="ResourceRecordKey", discriminator="ResourceName", values=(parent.kind,))
+
+
+def _with_history(history: ResourcePolicy, finished: Mapping[str, ResourcePolicy]) -> ResourcePolicy:
+    """History without what it tells of fields that the key does not see on every record (C228).
+
+    The list of names is long, so it is enforced here and never printed.
+    """
+    if not {"ResourceName", "FieldName"} <= history.type.properties.keys():
+        return replace(history, broken=True)
+    alternatives = []
+    for parent in history.parent_links:
+        seen = [name for name, field in finished[parent.resource].fields.items() if field.condition == TRUE]
+        alternatives.append(
+            And((
+                In(PropertyPath("ResourceName"), tuple(string(value) for value in parent.link.values)),
+                In(PropertyPath("FieldName"), tuple(string(name) for name in seen)),
+            ))
+        )  # fmt: skip
+    return replace(history, unpushed=null_safe(disjunction(*alternatives)))
 
 
 # --- stage 6: closure

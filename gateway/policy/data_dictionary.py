@@ -30,6 +30,8 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "PropertyPowerProduction": ("Property",),
     "SocialMedia": ("Property", "Member", "Office", "OpenHouse", "Teams"),
     "OtherPhone": ("Member", "Contacts"),
+    "HistoryTransactional": ("Property", "Member", "Office", "OpenHouse", "Media"),
+    "EntityEvent": ("Property", "Member", "Office", "OpenHouse", "Media"),
 }
 
 #: (resource, navigation) to (local field, target, its field, discriminator field or "", value or "").

@@ -108,6 +108,8 @@ class Levels:
             if name in chosen
         )
         rule = push(self.folded(resource.rule), resource.name, self.profile)
+        if resource.unpushed != TRUE:
+            rule = replace(rule, condition=conjunction(rule.condition, resource.unpushed))
         guarded = push(guard, resource.name, self.profile)
         local, pushed_client = (TRUE, TRUE) if here else self._client_parts(resource, client)
         asked_guard, verified_guard = (TRUE, TRUE) if here else (guarded.asked, guard)
@@ -417,7 +419,7 @@ def _needed(
     for plan in nested:
         needed.add(plan.link.local)
         needed.update(path.name for path in walk.properties(plan.condition))
-    for expression in (resource.rule, guard):
+    for expression in (resource.rule, resource.unpushed, guard):
         needed.update(path.name for path in walk.properties(expression))
     return needed
 

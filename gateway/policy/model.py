@@ -98,6 +98,8 @@ class ResourcePolicy:
     kind: str = ""
     photo: PhotoRule | None = None
     broken: bool = False
+    #: A part of the rule that is enforced here only, because it is too long to be asked.
+    unpushed: Expression = TRUE
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -106,7 +108,7 @@ class ResourcePolicy:
     @property
     def is_restricted(self) -> bool:
         """Whether some rows of the upstream do not exist for the key."""
-        return self.rule != TRUE or bool(self.parents) or self.photo is not None
+        return self.rule != TRUE or self.unpushed != TRUE or bool(self.parents) or self.photo is not None
 
     @property
     def is_addressable(self) -> bool:
@@ -152,6 +154,7 @@ def fingerprint(resources: Mapping[str, ResourcePolicy], photo_limit: int | None
                 "photo": resource.photo
                 and [resource.photo.limit, resource.photo.category, resource.photo.order, resource.photo.sizes],
                 "broken": resource.broken,
+                "unpushed": print_expression(resource.unpushed),
                 "fields": {
                     field_name: [
                         str(field.property.type),

@@ -275,3 +275,49 @@ async def test_second_reads_are_batched_over_the_page(directory: Path) -> None:
     assert len(answer.rows) == 140
     assert all(row["ListAgent"] for row in answer.rows)
     assert reads == ["Property", "Member", "Member"]
+
+
+@pytest.mark.channel("C228", "C229")
+async def test_history_and_events_of_what_is_hidden_do_not_exist(directory: Path) -> None:
+    """Neither of a hidden field, nor of one that is hidden on some records, nor of a record that does not exist."""
+    from gateway.odata.csdl import parse_metadata
+    from gateway.sandbox.rows import metadata_document
+
+    def history(number: int, parent: str, name: str, kind: str = "Property") -> Row:
+        return {"HistoryTransactionalKey": f"T{number}", "ResourceName": kind, "ResourceRecordKey": parent, "FieldName": name,
+                "PreviousValue": "canary", "NewValue": "x"}  # fmt: skip
+
+    extra = """<EntityType Name="HistoryTransactional"><Key><PropertyRef Name="HistoryTransactionalKey"/></Key>%s</EntityType>
+      <EntityType Name="EntityEvent"><Key><PropertyRef Name="EntityEventSequence"/></Key>%s</EntityType>"""
+    text = '<Property Name="%s" Type="Edm.String"/>'
+    names = ("HistoryTransactionalKey", "ResourceName", "ResourceRecordKey", "FieldName", "PreviousValue", "NewValue")
+    types = extra % (
+        "".join(text % name for name in names),
+        "".join(text % name for name in ("EntityEventSequence", "ResourceName", "ResourceRecordKey")),
+    )
+    document = metadata_document().decode().replace('<EntityContainer Name="Container">', types + '<EntityContainer Name="Container">'
+        '<EntitySet Name="HistoryTransactional" EntityType="Sandbox.HistoryTransactional"/><EntitySet Name="EntityEvent" EntityType="Sandbox.EntityEvent"/>')  # fmt: skip
+    parse_metadata(document.encode())
+    role = {**ROLE, "HistoryTransactional": {"Default": "Visible"}, "EntityEvent": {"Default": "Visible"}}
+    data = {
+        **DATA,
+        "HistoryTransactional": [
+            history(1, "L1", "City"), history(2, "L1", "OwnerName"), history(3, "L1", "ListPrice"), history(4, "L2", "City"), history(5, "L9", "City"),
+            history(6, "A1", "City"), history(7, "L1", "city"), history(8, "A1", "MemberFullName", "Member"), history(9, "A2", "MemberFullName", "Member"),
+            history(10, "L1", "MemberFullName"), history(11, "L1", "City", "Unheard"),
+        ],
+        "EntityEvent": [
+            {"EntityEventSequence": str(number), "ResourceName": kind, "ResourceRecordKey": key}
+            for number, (kind, key) in enumerate((("Property", "L1"), ("Property", "L2"), ("Member", "A1"), ("Member", "A2"), ("Property", "L9"), ("Teams", "T"), (None, "L1")))
+        ],
+    }  # fmt: skip
+    async with modelled(directory, data, role=role, metadata=document.encode()) as (gateway, _):
+        changes, _ = await every_page(gateway, "HistoryTransactional?$select=HistoryTransactionalKey")
+        pinned = await gateway.get("HistoryTransactional?$filter=ResourceRecordKey eq 'L1'&$count=true&$top=0", "k")
+        events, _ = await every_page(gateway, "EntityEvent?$select=EntityEventSequence")
+        refused = [(await gateway.get(f"HistoryTransactional{rest}", "k")).status for rest in ("/$count", "?$skip=1")]
+
+    assert sorted(row["HistoryTransactionalKey"] for row in changes) == ["T1", "T8"]
+    assert pinned.json()["@odata.count"] == 1
+    assert [row["EntityEventSequence"] for row in events] == ["0", "2"]
+    assert refused == [501, 501]

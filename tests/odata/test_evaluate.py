@@ -98,3 +98,21 @@ def test_the_declared_equality_reaches_every_comparison_of_strings(
     text: str, value: str, equality: Equality, expected: bool
 ) -> None:
     assert evaluate(parse_filter(text), lambda _: value, Reading(equality)) is expected
+
+
+@pytest.mark.channel("C283", "C199")
+@pytest.mark.parametrize(
+    "text", ["0.1", "0.30000000000000004", "1e-7", "123456789012345678.9", "9007199254740993", "0.10", "-0.0"]
+)
+def test_numbers_are_equal_digit_by_digit_and_never_by_a_binary_float(text: str) -> None:
+    """An upstream with binary floats calls some of these equal; what it sends is compared as it is written."""
+    value = typed_value(msgspec.Raw(text.encode()), TypeReference("Edm.Decimal"))
+    assert isinstance(value, Decimal)
+
+    def lookup(_: str) -> Value | Unknown:
+        return value
+
+    near = Decimal(text) + Decimal("1e-9")
+    assert evaluate(parse_filter(f"x eq {text}"), lookup) is True
+    assert evaluate(parse_filter(f"x ne {near:f}"), lookup) is True
+    assert evaluate(parse_filter(f"x lt {near:f}"), lookup) is True

@@ -710,3 +710,29 @@ def test_an_always_condition_for_a_resource_that_is_not_there_is_noted() -> None
     assert (
         "policy.always: the upstream has no resource `Teams`" in policy(role({"Property": PROPERTY}), rules=rules).notes
     )
+
+
+@pytest.mark.channel("C347", "C346")
+@pytest.mark.parametrize(
+    "condition",
+    ["ListAgent/MemberStatus eq 'Active'", "Media/any(m:m/Order gt 1)", "Media/$count gt 0", "ListPrice eq OriginalListPrice", "1 div ListPrice gt 0",
+     "matchesPattern(City,'a')", "substring(City,1) eq 'x'", "geo.distance(City,geography'SRID=4326;POINT(1 1)') lt 1", "Nope eq 1"],
+)  # fmt: skip
+def test_a_condition_must_be_decidable_on_the_record(condition: str) -> None:
+    """In a role's condition and in a template's rule alike; what depends on time is one literal instant."""
+    when = [{"Condition": condition, "Fields": ["ListPrice"]}]
+    for base, over in (
+        (role({"Property": {"Fields": {"All": {"Visible": ["City"], "When": when}}}}), None),
+        (role({"Property": PROPERTY}), template(RestrictiveFilters={"Property": {"Filter": condition}})),
+    ):
+        with pytest.raises(ConfigurationError):
+            policy(base, over)
+    policy(
+        role(
+            {
+                "Property": {
+                    "Fields": {"All": {"When": [{"Condition": "ModificationTimestamp le now()", "Fields": ["City"]}]}}
+                }
+            }
+        )
+    )
