@@ -73,6 +73,8 @@ class Habits:
     #: Digits of a fraction of a second that it prints; it stores and compares all.
     printed_fraction: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    #: Gives these lists as part of a record that is asked for them by $select, and knows no $expand of them.
+    embeds: frozenset[str] = frozenset()
 
 
 class RefusedError(Exception):
@@ -164,6 +166,8 @@ class ModelUpstream(Hostile):
 
     def _record(self, name: str, row: Row, options: dict[str, str]) -> dict[str, Any]:
         record = self._projected(name, row, options.get("$select"))
+        for embedded in self.habits.embeds & set(options.get("$select", "").split(",")):
+            self._expand(name, row, ast.ExpandItem(embedded, ast.Query()), record)
         if "$expand" in options:
             for item in parser.parse_expand(options["$expand"], _LIMITS):
                 self._expand(name, row, item, record)

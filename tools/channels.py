@@ -65,7 +65,7 @@ def written(text: str) -> str:
             continue
         ((channel, attack, kind, _),) = rows(line)
         tests = cited.get(channel, [])
-        shown = "; ".join(tests[:2]) + (f"; and {len(tests) - 2} more" if len(tests) > 2 else "")
+        shown = "; ".join(tests[:2]) + ("; and more" if len(tests) > 2 else "")
         out.append(f"| {channel} | {attack} | {kind} | {shown} |")
     return "\n".join(out) + "\n"
 

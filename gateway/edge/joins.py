@@ -72,6 +72,8 @@ class Joins:
             found: list[Row] | None = [] if nested.empty else None
             if nested.inline and not nested.empty:
                 found = came_inside(row, nested)
+            if found is None and nested.embedded:
+                raise BrokenAnswerError(f"`{nested.name}` was asked for and did not come")
             if found is None:
                 apart.append(row)
             else:

@@ -117,6 +117,9 @@ class Schema:
     enum_types: Mapping[str, EnumType]
     computed: frozenset[str] = frozenset()
     lookups: tuple[LookupValue, ...] = ()
+    #: (set, navigation) of lists that come as part of a record, and the sets that exist in no other way.
+    embedded: frozenset[tuple[str, str]] = frozenset()
+    embedded_only: frozenset[str] = frozenset()
 
     def type_of(self, set_name: str) -> StructuredType:
         return self.types[self.entity_sets[set_name].type_name]

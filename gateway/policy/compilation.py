@@ -157,6 +157,11 @@ def _check_profile(inputs: Inputs) -> None:
             inputs.report.add(
                 source, (*place, "class_field", name), f"`{field}` is no field of the upstream's `{name}`"
             )
+    for name, fields in inputs.profile.embedded.items():
+        for field in fields:
+            if name in sets and (name, field) not in inputs.schema.embedded:
+                message = f"`{field}` of the upstream's `{name}` is no list of records with a key"
+                inputs.report.add(source, (*place, "embedded", name), message)
     for name, text in inputs.profile.mandatory_filter.items():
         said = (*place, "mandatory_filter", name)
         if name not in sets:
@@ -265,6 +270,7 @@ def _draft(inputs: Inputs, name: str) -> tuple[Fields, ResourcePolicy]:
         MappingProxyType(navigation),
         parents=inputs.parents(name),
         kind=inputs.kind(name),
+        embedded_only=name in inputs.schema.embedded_only,
         # Whatever cannot be decided denies the resource; a rule that cannot be applied never opens it.
         broken=len(inputs.report.faults) > before,
     )
@@ -287,6 +293,9 @@ def link_of(inputs: Inputs, resource: str, navigation: NavigationProperty, targe
     relation = data_dictionary.RELATIONS.get((inputs.kind(resource), navigation.name))
     if relation is not None and relation[1] != inputs.kind(target):
         relation = None
+    if (resource, navigation.name) in inputs.schema.embedded:
+        # What comes as part of a record is the record's own; nothing else ties the two.
+        return Link(local=here.key[0], target=there.key[0])
     found = inputs.profile.links.get(resource, {}).get(navigation.name)
     if found is None and len(navigation.constraints) == 1:
         local, referenced = navigation.constraints[0]

@@ -100,6 +100,8 @@ class ResourcePolicy:
     broken: bool = False
     #: A part of the rule that is enforced here only, because it is too long to be asked.
     unpushed: Expression = TRUE
+    #: Whether its rows come as part of other records only.
+    embedded_only: bool = False
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -113,7 +115,7 @@ class ResourcePolicy:
     @property
     def is_addressable(self) -> bool:
         """Whether its rows can be asked for directly; rows that follow a parent must name one that exists."""
-        return not self.parents or bool(self.parent_links)
+        return not self.embedded_only and (not self.parents or bool(self.parent_links))
 
     def conditions(self) -> Iterator[tuple[str, Expression]]:
         for name, field in self.fields.items():

@@ -60,6 +60,8 @@ class NestedPlan:
     options: LocalOptions = LocalOptions()
     #: No row can exist for the key, so none is asked for.
     empty: bool = False
+    #: Its rows are part of the record, all of them and no others: the profile says so, and nothing else could.
+    embedded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,8 @@ class Profile(BaseModel):
     client_scan: bool = False
     #: Members that are null may be missing from a record.
     omits_nulls: bool = False
+    #: Resource to fields that hold whole lists of records, which come with it and not by $expand.
+    embedded: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     #: A photo comes in several sizes, as several rows of one Order: limits count orders.
     photo_sizes: bool = False
     #: Resource to the field that holds the class of a record, beside Property: PropertyType.

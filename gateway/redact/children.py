@@ -30,7 +30,7 @@ def came_inside(row: Row, nested: NestedPlan) -> list[Row] | None:
     except BodyError:
         return None
     rows = [child for item in items if (child := _proven(row, item, nested)) is not None]
-    if nested.is_collection and not _is_whole(row, nested, len(items)):
+    if nested.is_collection and not nested.embedded and not _is_whole(row, nested, len(items)):
         return None
     return rows
 
@@ -40,7 +40,7 @@ def _proven(row: Row, item: Record, nested: NestedPlan) -> Row | None:
         child = prove(item, nested.record)
     except ContradictionError as error:
         raise ContradictionError(error.resource, {"nested"}, error.reason) from None
-    if child is not None and not belongs(row, child, nested.link):
+    if child is not None and not nested.embedded and not belongs(row, child, nested.link):
         reason = "a nested record does not belong to the record it came with"
         raise ContradictionError(nested.record.resource, {"nested"}, reason)
     return child

@@ -13,6 +13,7 @@ from gateway.policy.binding import bind_policy
 from gateway.policy.compilation import compile_policy
 from gateway.policy.computed import computed_rows, with_computed
 from gateway.policy.documents import Template
+from gateway.policy.embedded import with_embedded
 from gateway.policy.model import Policy
 from gateway.store.api_keys import ApiKey
 from gateway.store.configuration import Configuration
@@ -78,7 +79,7 @@ def build_snapshot(
     if schema is None:
         nothing: Mapping[str, Any] = MappingProxyType({})
         return Snapshot(revision, configuration, None, nothing, nothing, nothing)
-    schema = with_computed(schema)
+    schema = with_embedded(with_computed(schema), configuration.settings.upstream.profile.embedded)
     whole = dict(previous.whole) if previous and previous.configuration is configuration else {}
     policies: dict[str, Policy] = {}
     faults: set[Fault] = set()

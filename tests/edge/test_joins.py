@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.sandbox.rows import Row, Tables
+from gateway.sandbox.rows import Row, Tables, metadata_document
 from tests.model_upstream import Habits
 from tests.modelled import ROLE, every_page, house, listing, member, modelled, office, photo, profile, tables
 
@@ -275,6 +276,61 @@ async def test_second_reads_are_batched_over_the_page(directory: Path) -> None:
     assert len(answer.rows) == 140
     assert all(row["ListAgent"] for row in answer.rows)
     assert reads == ["Property", "Member", "Member"]
+
+
+@pytest.mark.channel("C10", "C198", "C222", "C337")
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_media_that_are_part_of_the_listing_are_under_the_same_rules(directory: Path, limit: int) -> None:
+    """A server that gives them by $select, as structured values, without a set of their own."""
+    document = metadata_document().decode()
+    start, end = (
+        document.index('<EntityType Name="Media">'),
+        document.index("</EntityType>", document.index('<EntityType Name="Media">')),
+    )
+    media = document[start:end]
+    document = document.replace(
+        media + "</EntityType>",
+        re.sub(r"<Key>.*?</Key>", "", media.replace("EntityType", "ComplexType"), flags=re.DOTALL) + "</ComplexType>",
+    )
+    document = document.replace(
+        '<NavigationProperty Name="Media" Type="Collection(Sandbox.Media)"/>',
+        '<Property Name="Media" Type="Collection(Sandbox.Media)"/>',
+    )
+    document = re.sub(r'<NavigationPropertyBinding Path="Media" Target="Media"/>', "", document)
+    document = re.sub(r'<EntitySet Name="Media" EntityType="Sandbox.Media">\s*</EntitySet>', "", document)
+    role = {
+        **ROLE,
+        "Media": {"Filter": "MediaStatus eq 'Live'", "Fields": {"All": {"Visible": ["Order"]}}},
+        "Member": {"Fields": {"All": {"Visible": ["MemberFullName"]}}},
+    }
+    data = copy.deepcopy(DATA)
+    data["Media"].append(photo("L1", 0, MediaStatus="Private"))
+    trusted = profile(embedded={"Property": ["Media"]}, nested="untrusted")
+    async with modelled(
+        directory,
+        data,
+        Habits(embeds=frozenset({"Media"}), shuffled=4),
+        role=role,
+        trusted=trusted,
+        limit=limit,
+        metadata=document.encode(),
+    ) as (gateway, model):
+        expanded = await gateway.get("Property?$select=City&$expand=Media($select=Order;$count=true)", "limited")
+        below = await gateway.get("Property('L1')/Media?$orderby=Order desc&$select=Order", "limited")
+        number = await gateway.get("Property('L1')/Media/$count", "limited")
+        direct = await gateway.get("Media", "limited")
+        plain = await gateway.get("Property", "limited")
+        sets = {entry["name"] for entry in (await gateway.get("", "limited")).rows}
+
+    orders = list(range(1, limit + 1))
+    assert [row["Order"] for row in expanded.rows[0]["Media"]] == orders
+    assert [row["Media@odata.count"] for row in expanded.rows] == [limit, min(limit, 2) + 1]
+    assert [row["Order"] for row in below.rows] == orders[::-1]
+    assert int(number.body) == limit
+    assert direct.status == 501
+    assert "Media" not in sets
+    assert b"MediaKey" not in plain.body
+    assert all("$expand" not in options for _, options in model.asked)
 
 
 @pytest.mark.channel("C228", "C229")

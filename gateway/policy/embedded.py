@@ -1,0 +1,52 @@
+"""Lists that come as part of a record, and not by ``$expand``: seen from policy they are navigation like any other.
+
+Some servers give media as structured values of each listing. The profile names such fields; here they become navigation
+to a resource of their own, so that its row rule, its fields and the photo limit hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from gateway.odata.csdl import EntitySet, NavigationProperty, Schema, TypeReference
+
+
+def with_embedded(schema: Schema, embedded: Mapping[str, tuple[str, ...]]) -> Schema:
+    """The schema with the named fields as navigation. What it does not have, or what has no key, stays as it is: the
+    fault is told where the profile is checked."""
+    sets, types = dict(schema.entity_sets), dict(schema.types)
+    found: set[tuple[str, str]] = set()
+    alone: set[str] = set()
+    for resource, names in embedded.items():
+        for name in names:
+            if resource not in sets:
+                continue
+            owner = types[sets[resource].type_name]
+            declared = owner.properties.get(name)
+            element = types.get(declared.type.name) if declared is not None else None
+            if declared is None or element is None or not declared.type.is_collection:
+                continue
+            key = element.key or ((f"{name}Key",) if f"{name}Key" in element.properties else ())
+            if not key:
+                continue
+            properties = {other: kept for other, kept in owner.properties.items() if other != name}
+            navigation = {**owner.navigation, name: NavigationProperty(name, TypeReference(element.name, True))}
+            types[owner.name] = replace(
+                owner, properties=MappingProxyType(properties), navigation=MappingProxyType(navigation)
+            )
+            types[element.name] = replace(element, key=key, is_entity=True)
+            if name not in sets:
+                sets[name] = EntitySet(name, element.name, MappingProxyType({}))
+                alone.add(name)
+            bindings = {**sets[resource].bindings, name: name}
+            sets[resource] = replace(sets[resource], bindings=MappingProxyType(bindings))
+            found.add((resource, name))
+    return replace(
+        schema,
+        entity_sets=MappingProxyType(sets),
+        types=MappingProxyType(types),
+        embedded=frozenset(found),
+        embedded_only=frozenset(alone),
+    )
