@@ -390,7 +390,8 @@ class _Decision:
         if self._is_empty(level, _pinned(key)):
             raise not_found()
         record = replace(level.record, emitted=(), nested=(plan,))
-        ask = self.levels.check_length(replace(level.query, expand=() if item is None else (item,)))
+        chosen = (*level.query.select, *([SelectItem(name)] if plan.embedded else []))
+        ask = self.levels.check_length(replace(level.query, select=chosen, expand=() if item is None else (item,)))
         context = self._context(target, self.request.query)
         page = Page(1, 1, 0, total=bool(self.request.query.count))
         return self._keyed(
