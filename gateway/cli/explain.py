@@ -128,6 +128,8 @@ def _print(explanation: Explanation, policy: str, configuration: Configuration) 
     for name, text in explanation.asked:
         click.echo(f"asks      {name}={text}")
     for title, entries in (
+        ("then", explanation.joins),
+        ("here", explanation.here),
         ("rule", explanation.rules),
         ("guard", explanation.guards),
         ("withholds", explanation.withheld),

@@ -6,9 +6,9 @@ Derived from the very plan that is carried out, so it cannot tell another story 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from gateway.odata.ast import TRUE, ExpandItem, Query
+from gateway.odata.ast import TRUE, ExpandItem, Query, conjunction
 from gateway.odata.printer import print_expression, query_options
 from gateway.odata.walk import named
 from gateway.policy.model import Origin, Policy, ResourcePolicy
@@ -28,14 +28,17 @@ class Because:
 class Explanation:
     """``kind`` of the plan; ``asked`` are the options of the upstream request, not encoded, without paging.
 
-    ``rules`` are row rules, ``guards`` what the named fields demand, ``withheld`` what is fetched for policy alone,
-    ``lost`` what is taken from records that are permitted.
+    ``joins`` are the second reads: what of, by which field, and with which condition beside its values; ``here`` what
+    is applied by the gateway and not by the upstream. ``rules`` are row rules, ``guards`` what the named fields
+    demand, ``withheld`` what is fetched for policy alone, ``lost`` what is taken from records that are permitted.
     """
 
     kind: str
     resource: str
     canonical: str
     asked: tuple[tuple[str, str], ...] = ()
+    joins: tuple[Because, ...] = ()
+    here: tuple[Because, ...] = ()
     rules: tuple[Because, ...] = ()
     guards: tuple[Because, ...] = ()
     withheld: tuple[Because, ...] = ()
@@ -58,12 +61,48 @@ def explain(plan: Plan, policy: Policy, query: Query) -> Explanation:
         plan.resource,
         plan.canonical,
         tuple(query_options(plan.ask)),
+        tuple(dict.fromkeys(_joins(plan))),
+        tuple(_here(plan)),
         tuple(Because(level.name, print_expression(part.expression), part.origin)
               for _, level in levels for part in level.parts),
         tuple(_guards(plan.record, policy, top)),
         tuple(Because(level.name, ", ".join(names)) for record, level in levels if (names := _withheld(record))),
         tuple(lost for record, level in levels for lost in _lost(record, level)),
     )  # fmt: skip
+
+
+def _joins(read: Read) -> Iterator[Because]:
+    """The second reads of a read, those of what is expanded with them."""
+    for parent in read.parents or ():
+        yield _join("parents", parent.read)
+        yield from _joins(parent.read)
+    if read.ranking is not None and read.ranking.read is not None:
+        yield _join("photo ranks", read.ranking.read)
+    for nested in _all_nested(read.record):
+        if not nested.inline and not nested.empty:
+            yield _join(nested.name, nested.read)
+            yield from _joins(replace(nested.read, record=replace(nested.read.record, nested=())))
+
+
+def _join(purpose: str, read: Read) -> Because:
+    condition = "" if read.ask.filter is None else f" and {print_expression(read.ask.filter)}"
+    return Because(read.resource, f"{purpose}, by {read.by} in (...){condition}")
+
+
+def _all_nested(record: RecordPlan) -> Iterator[NestedPlan]:
+    for nested in record.nested:
+        yield nested
+        yield from _all_nested(nested.record)
+
+
+def _here(read: Read) -> Iterator[Because]:
+    """What the upstream is not asked, or not believed."""
+    if read.client != TRUE:
+        yield Because(read.resource, f"the client's {print_expression(read.client)}")
+    if read.record.believed != conjunction(read.record.rule, read.record.guard):
+        yield Because(read.resource, "rule and guard, as far as the upstream is not trusted with them")
+    if read.gather is not None:
+        yield Because(read.resource, "all of the client's options, on whole lists")
 
 
 def _levels(record: RecordPlan, policy: Policy) -> Iterator[tuple[RecordPlan, ResourcePolicy]]:

@@ -12,6 +12,7 @@ from gateway.policy.explanation import Explanation, explain
 from gateway.policy.settings import AnswerSettings as Settings
 from tests.support import TRUSTING, policy, role, template
 
+NOW = Timestamp(datetime(2026, 1, 15, tzinfo=UTC))
 BASE = role(
     {
         "Property": {
@@ -35,7 +36,7 @@ POLICY = policy(
 
 def explained(target: str) -> Explanation:
     request = parse_request("GET", "/r/" + target.replace(" ", "%20"), root="/r", limits=Limits())
-    plan = decide(POLICY, request, TRUSTING, Settings(), Timestamp(datetime(2026, 1, 15, tzinfo=UTC)))
+    plan = decide(POLICY, request, TRUSTING, Settings(), NOW)
     return explain(plan, POLICY, request.query)
 
 
@@ -72,3 +73,32 @@ def test_a_path_below_a_record_is_explained_too() -> None:
 
 def test_what_is_answered_without_asking_says_so() -> None:
     assert explained("").canonical == "answered without asking the upstream"
+
+
+def test_second_reads_and_what_is_done_here_are_told() -> None:
+    compiled = policy(BASE, template(ListingPhotoLimit=2))
+    lines = {}
+    for target in (
+        "Property?$select=City&$expand=ListAgent,Media",
+        "Media?$filter=Order gt 1",
+        "Media?$filter=ResourceRecordKey eq 'L1'",
+    ):
+        request = parse_request("GET", "/r/" + target.replace(" ", "%20"), root="/r", limits=Limits())
+        profile = TRUSTING.model_copy(update={"nested": "untrusted", "string_equality": "untrusted"})
+        decided = decide(compiled, request, profile, Settings(), NOW)
+        told = explain(decided, compiled, request.query)
+        lines[target] = [str(entry.resource) + ": " + entry.text for entry in (*told.joins, *told.here)]
+
+    assert any(
+        line.startswith("Member: ListAgent, by MemberKey in (...)")
+        for line in lines["Property?$select=City&$expand=ListAgent,Media"]
+    )
+    assert any(
+        line.startswith("Property: parents, by ListingKey in (...) and (StandardStatus")
+        for line in lines["Media?$filter=Order gt 1"]
+    )
+    assert any(
+        line.startswith("Media: photo ranks, by ResourceRecordKey in (...)")
+        for line in lines["Media?$filter=Order gt 1"]
+    )
+    assert "Media: all of the client's options, on whole lists" in lines["Media?$filter=ResourceRecordKey eq 'L1'"]
