@@ -76,7 +76,11 @@ def test_what_is_answered_without_asking_says_so() -> None:
 
 
 def test_second_reads_and_what_is_done_here_are_told() -> None:
-    compiled = policy(BASE, template(ListingPhotoLimit=2))
+    resources = BASE.document.model_dump()["Resources"]
+    resources["Property"]["Fields"]["All"]["Visible"] = ["City", "Media", "ListAgent"]
+    resources["Media"] = {"Fields": {"All": {"Visible": ["Order", "ResourceRecordKey"]}}}
+    resources["Member"] = {"Fields": {"All": {"Visible": ["MemberFullName"]}}}
+    compiled = policy(role(resources), template(ListingPhotoLimit=2))
     lines = {}
     for target in (
         "Property?$select=City&$expand=ListAgent,Media",
