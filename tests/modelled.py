@@ -67,7 +67,11 @@ async def modelled(
             "public_url": f"http://gateway.example{ROOT}",
             "listen": {"port": 0},
             "admin": {"port": 0},
-            "upstream": {"url": upstream.url, "probe": False, "profile": dict(trusted or profile())},
+            "upstream": {
+                "url": upstream.url,
+                "probe": False,
+                "profile": dict(profile() if trusted is None else trusted),
+            },
             "security": {"key_pepper": DEMO_PEPPER, "token_keys": [TOKEN_KEY]},
             "requests": {"page_size": 10},
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.edge.joins import Joins
-from gateway.edge.scan import BrokenAnswerError, Mark, Scan, Source, Trace
+from gateway.edge.scan import MAX_REQUESTS, BrokenAnswerError, Mark, Scan, Source, Trace
 from gateway.errors import not_found
 from gateway.odata.json_format import BodyError, Record
 from gateway.odata.literals import NULL, Literal, Value
@@ -25,8 +25,6 @@ from gateway.upstream.client import UpstreamClient
 
 __all__ = ["BrokenAnswerError", "Enforcement", "Next", "Result", "Trace"]
 
-#: Batches for one record by key: the record itself, and rows under other spellings of its key (C293).
-_KEY_BATCHES = (1, 50, 50)
 #: Pages that bring only what was there already: one may, when rows are added meanwhile (C95), more do not.
 _MAX_REPEATS = 2
 
@@ -130,15 +128,12 @@ class _Carried:
         plan = self._plan
         key = tuple(value for _, value in plan.entity_key)
         scan = Scan(self._source, plan, plan.page)
-        for size in _KEY_BATCHES:
-            if scan.ended:
-                break
-            for record, _ in await scan.batch(size):
+        while not scan.ended and scan.requests < self._scan_requests:
+            for record, _ in await scan.batch(1):
                 row = prove(record, plan.record)
                 if row is not None and row.key == key and row.matches(plan.client):
                     for kept in await self._joins.remaining(plan, [row]):
                         return kept
-                    raise not_found()
                 self._tally.dropped += 1
         raise not_found()
 
@@ -154,9 +149,11 @@ class _Carried:
         repeats = 0
         exhausted = False
         while not scan.ended and (len(found.rows) < wanted or (page.total and scan.total is None)):
-            if not plan.exact and scan.requests >= self._scan_requests:
+            if (not plan.exact or scan.linked) and scan.requests >= self._scan_requests:
                 exhausted = True
                 break
+            if scan.requests >= MAX_REQUESTS:
+                raise BrokenAnswerError("the upstream's pages are too small")
             missing = max(1, wanted - len(found.rows))
             batch = await scan.batch(missing, count=page.total and scan.total is None)
             permitted, fresh = await self._take(batch, found)
@@ -172,7 +169,7 @@ class _Carried:
         following = None
         if page.top is None or page.top > len(shown):
             if exhausted and len(rows) <= size:
-                following = Next(scan.mark.skip, page.after, scan.mark.cursor, passed=True)
+                following = Next(scan.mark.skip, scan.mark.after or page.after, scan.mark.cursor, passed=True)
             elif len(rows) > size and shown:
                 following = self._behind(shown[-1], found.marks[shown[-1].key])
         return Result(await self._emitted(shown), total, following)
@@ -200,7 +197,10 @@ class _Carried:
     def _behind(self, last: Row, mark: Mark) -> Next:
         """The place behind the last record of a page, in the form that the plan's walk has."""
         if self._plan.walk == "keyset":
-            return Next(0, tuple(_literal(last, item.path.name) for item in self._plan.ask.orderby))
+            after = tuple(_literal(last, item.path.name) for item in self._plan.ask.orderby)
+            if after == self._plan.page.after:
+                raise BrokenAnswerError("the upstream takes no notice of where the page begins")
+            return Next(0, after)
         # The form in which the place is sealed follows from the plan: one that came with withheld rows would tell.
         return Next(mark.skip, None, mark.cursor, passed=not self._plan.exact or self._plan.walk == "cursor")
 

@@ -6,6 +6,7 @@ that is asked for directly.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
@@ -25,6 +26,8 @@ from gateway.redact.rows import Row, belongs, is_of_kind, normal_of, prove
 _BATCH = 50
 _MAX_ROWS = 10_000
 _PAGE = 1_000
+#: Characters of a reference whose length the upstream does not declare. A longer one names nothing.
+_LONGEST = 1_024
 
 
 class Joins:
@@ -40,7 +43,15 @@ class Joins:
 
     async def whole(self, read: Read) -> list[Row]:
         """All rows of a read, in the order of their keys: proven, with parents that exist, within the photo limit."""
-        return await self.remaining(read, await self._all(read, None))
+        return await self._remaining_once(read, None)
+
+    async def _remaining_once(self, read: Read, values: list[Literal] | None) -> list[Row]:
+        """All rows of a read that remain, each key once: a row that does not exist for the key hides no other of the
+        same key."""
+        once: dict[tuple[Value, ...], Row] = {}
+        for row in await self.remaining(read, await self._all(read, values)):
+            once.setdefault(row.key, row)
+        return list(once.values())
 
     async def remaining(self, read: Read, rows: list[Row]) -> list[Row]:
         """The rows that have a parent which exists for the key, and are among the first photos of their listing."""
@@ -80,7 +91,7 @@ class Joins:
                 lists[id(row)] = found
         if apart:
             read = nested.read
-            found_rows = await self.remaining(read, await self._all(read, _values(apart, nested.link.local)))
+            found_rows = await self._remaining_once(read, _values(apart, nested.link.local))
             groups = _grouped(found_rows, read.by)
             for row in apart:
                 group = groups.get(normal_of(row, nested.link.local), [])
@@ -97,7 +108,7 @@ class Joins:
         unknown = [row for row in of_kind if normal_of(row, parent.link.target) not in known]
         values = _values(unknown, parent.link.target)
         if values:
-            found = await self.remaining(parent.read, await self._all(parent.read, values))
+            found = await self._remaining_once(parent.read, values)
             exist = {normal_of(row, parent.read.by) for row in found}
             for row in unknown:
                 value = normal_of(row, parent.link.target)
@@ -123,8 +134,13 @@ class Joins:
     # --- reading to the end
 
     async def _all(self, read: Read, values: list[Literal] | None) -> list[Row]:
-        """Every row of a read, or every one that holds one of the values: each key once, in the order of keys."""
-        found: dict[tuple[Value, ...], Row] = {}
+        """Every row of a read, or every one that holds one of the values, in the order of keys.
+
+        Each list is bounded by itself: a bound on all of them would tell how long those are together that the client
+        has chosen (R6 declares one bit a list).
+        """
+        found: list[Row] = []
+        sizes: Counter[Hashable | None] = Counter()
         for narrowed in [read] if values is None else self._batches(read, values):
             asked = None if values is None else {_normal(read, value) for value in values}
             scan = Scan(self._source, narrowed, replace(narrowed.page, skip=0, cursor=None))
@@ -135,19 +151,25 @@ class Joins:
                     if row is None or (asked is not None and normal_of(row, read.by) not in asked):
                         self._tally.dropped += 1
                         continue
-                    found.setdefault(row.key, row)
-                if len(found) > _MAX_ROWS or (scan.mark == before and not scan.ended):
+                    found.append(row)
+                    sizes[normal_of(row, read.by) if read.by else None] += 1
+                if scan.mark == before and not scan.ended:
+                    raise BrokenAnswerError("a list that must be read to its end does not go on")
+                if sizes and max(sizes.values()) > _MAX_ROWS:
                     raise BrokenAnswerError("a list that must be read to its end has none")
-        return sorted(found.values(), key=Row.place)
+        return sorted(found, key=Row.place)
 
     def _batches(self, read: Read, values: list[Literal]) -> Iterator[Read]:
-        """The read for some of the values at a time: as many as fit the upstream."""
+        """The read for some of the values at a time: as many as fit the upstream. What does not fit it by itself is no
+        reference that anything could have."""
         rest = values
         while rest:
             size = min(_BATCH, len(rest))
             while size > 1 and not self._fits(_narrowed(read, rest[:size], self._source)):
                 size //= 2
-            yield replace(read, ask=_narrowed(read, rest[:size], self._source))
+            narrowed = _narrowed(read, rest[:size], self._source)
+            if size > 1 or self._fits(narrowed):
+                yield replace(read, ask=narrowed)
             rest = rest[size:]
 
     def _fits(self, ask: Query) -> bool:
@@ -180,7 +202,8 @@ def _values(rows: list[Row], name: str) -> list[Literal]:
         if value is None or isinstance(value, Unknown):
             continue
         literal = literal_of(value)
-        if literal is not None:
+        longest = row.plan.types[name].max_length or _LONGEST
+        if literal is not None and not (isinstance(value, str) and len(value) > longest):
             found.setdefault(row.plan.normal(value), literal)
     return list(found.values())
 

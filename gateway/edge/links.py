@@ -92,7 +92,9 @@ class Links:
         """
         canonical, digest, address = plan.canonical, "", f"{self._public_url}/{plan.resource}?$skiptoken="
         reserve = _reserve(plan)
-        paged = plan.kind == "collection" and not (plan.page.top is not None and plan.page.top <= plan.page.size)
+        # A scan whose budget is used up owes a link even where the client's own $top would end it.
+        ends = plan.page.top is not None and plan.page.top <= plan.page.size and plan.exact
+        paged = plan.kind == "collection" and not ends
         if paged and self._room(canonical, digest, reserve, address) > self._max_link:
             if not continued.request.via_query:
                 raise Refusal(Code.URI_TOO_LONG, "the request does not fit a link")
@@ -123,8 +125,7 @@ def _reserve(plan: Read) -> int:
     """Bytes that the place of a page may take beside its numbers."""
     if plan.kind != "collection" or plan.gather is not None:
         return 0
-    if plan.walk == "cursor":
-        return 2 * MAX_CURSOR
+    values = 0
     if plan.walk == "keyset":
-        return keyset.longest(plan.ask.orderby, plan.record.types) + 24 * len(plan.ask.orderby)
-    return 0
+        values = keyset.longest(plan.ask.orderby, plan.record.types) + 24 * len(plan.ask.orderby)
+    return values + (2 * MAX_CURSOR if plan.is_linked else 0)

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 
 from gateway.edge.scan import BrokenAnswerError, Source
 from gateway.edge.trust import UpstreamTrust
+from gateway.odata.ast import TRUE
 from gateway.odata.csdl import Schema
 from gateway.odata.json_format import BodyError
 from gateway.odata.printer import print_query
-from gateway.odata.values import typed_value
+from gateway.policy.plan import RecordPlan
 from gateway.policy.probes import Probe
+from gateway.redact.rows import Row
 from gateway.upstream.client import UpstreamFailure
 
 
@@ -27,11 +29,8 @@ async def ask_probes(probes: Iterable[Probe], source: Source, schema: Schema, tr
             failed = f"a probe of {probe.resource} was not answered: {error}"
             continue
         types = schema.type_of(probe.resource).properties
-        for record in collection.records:
-            value = typed_value(record.members.get(probe.field), types[probe.field].type) if probe.field else None
-            normal = trust.profile.reading.normal
-            if probe.field and isinstance(value, str) and normal(value) == normal(probe.twin):
-                continue
-            trust.lose(probe.kinds, probe.resource, "a probe of a rule was answered with a record that it excludes")
-            break
+        plan = RecordPlan(probe.resource, (), TRUE, TRUE, TRUE, (), (), types, trust.profile.reading)
+        if all(Row(record, plan).holds(probe.holds) for record in collection.records):
+            continue
+        trust.lose(probe.kinds, probe.resource, "a probe of a rule was answered with a record that it excludes")
     return failed

@@ -9,14 +9,20 @@ import time
 from dataclasses import dataclass, field, replace
 
 from gateway.odata import json_format
+from gateway.odata.ast import conjunction
 from gateway.odata.json_format import Collection, Record
+from gateway.odata.literals import Literal
 from gateway.odata.printer import print_query
+from gateway.odata.values import Unknown
+from gateway.policy.keyset import behind, literal_of
 from gateway.policy.plan import Page, Read
 from gateway.policy.profile import Profile
-from gateway.redact.rows import Tally
+from gateway.policy.spelling import spelled
+from gateway.redact.rows import Row, Tally
 from gateway.upstream.client import UpstreamClient
 
-#: A request that needs more upstream requests than this makes no progress that anybody could wait for.
+#: A page that needs more upstream requests than this makes no progress that anybody could wait for. Second reads are
+#: not counted: how many those take depends on rows that the key may not see, so the deadline alone ends them (R11).
 MAX_REQUESTS = 200
 #: Records that are asked for when some of a page were taken out: more than are missing, so that requests stay few.
 _REFILL = 50
@@ -41,10 +47,12 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a walk goes on: behind ``skip`` rows of what the upstream shows at ``cursor``."""
+    """Where a walk goes on: behind ``skip`` rows of what the upstream shows at ``cursor``, or behind the values
+    ``after``."""
 
     skip: int
     cursor: str | None = None
+    after: tuple[Literal, ...] | None = None
 
 
 class Source:
@@ -58,8 +66,6 @@ class Source:
 
     async def ask(self, resource: str, query: str, most: int) -> tuple[Collection, str | None]:
         """A page, and the cursor of the one behind it where the profile says that pages are linked."""
-        if self.trace.upstream_requests >= self._most:
-            raise BrokenAnswerError("the upstream's pages are too small")
         self.trace.upstream_requests += 1
         started = time.perf_counter()
         try:
@@ -85,6 +91,8 @@ class Scan:
     def __init__(self, source: Source, read: Read, page: Page) -> None:
         self._source = source
         self._read = read
+        self._start = read.ask
+        self._last: Record | None = None
         self.mark = Mark(page.skip, page.cursor)
         self.ended = False
         self.requests = 0
@@ -98,46 +106,67 @@ class Scan:
             missing: how many are wanted.
             count: whether the number of all is asked for.
         """
-        if self._read.walk == "cursor":
-            found = await self._linked(count=count)
-        else:
-            found = await self._numbered(missing, count=count)
         self.requests += 1
+        found = await (self._linked(count=count) if self.linked else self._numbered(missing, count=count))
         if found:
-            self.mark = found[-1][1]
+            self._last, self.mark = found[-1]
         return found
 
+    def _within_window(self) -> None:
+        """Where the next rows lie past the end of the upstream's windows, goes on behind the values of the last record:
+        rows that do not exist for the key must not use the window up."""
+        most, order = self._source.profile.skip_max, self._start.orderby
+        if most is None or self.mark.skip <= most or self._read.walk != "keyset" or self._last is None:
+            return
+        row = Row(self._last, self._read.record)
+        values = [row.value(item.path.name) for item in order]
+        after = tuple(literal_of(value) for value in values if not isinstance(value, Unknown))
+        if len(after) < len(order) or None in after:
+            raise BrokenAnswerError("a record cannot be paged by")
+        literals = tuple(literal for literal in after if literal is not None)
+        behind_it = spelled(self._source.profile, behind(order, literals, self._source.profile))
+        ask = replace(self._start, filter=conjunction(self._start.filter, behind_it))
+        self._read, self.mark = replace(self._read, ask=ask), Mark(0, None, literals)
+
+    @property
+    def linked(self) -> bool:
+        """Whether pages are linked; where they are, few servers take ``$skip`` too."""
+        return self._source.profile.paging != "skip"
+
+    def _records(self, answer: Collection) -> list[Record]:
+        """What of an answer is a record of the resource at all: nothing else has a place among them (C174)."""
+        return [record for record in answer.records if all(name in record.members for name in self._read.record.key)]
+
     async def _numbered(self, missing: int, *, count: bool) -> list[tuple[Record, Mark]]:
-        wanted = missing if self.requests == 0 else max(missing, _REFILL)
+        self._within_window()
+        wanted = missing if self.requests == 1 else max(missing, _REFILL)
         most = self._source.profile.page_max
         wanted = max(1, wanted if most is None else min(wanted, most))
         query = replace(self._read.ask, top=wanted, skip=self.mark.skip or None, count=True if count else None)
         answer, _ = await self._source.ask(self._read.resource, print_query(query), wanted)
-        records = answer.records[:wanted]
         self._note_total(answer, count=count)
-        if not records and answer.next_link is not None:
+        records = self._records(answer)[:wanted]
+        if not answer.records and answer.next_link is not None:
             raise BrokenAnswerError("an empty page of the upstream says that more follow")
         # A page that is full may be followed by another; one that is short is not, unless a link says so.
-        self.ended = answer.next_link is None and len(records) < wanted
-        start = self.mark.skip
-        return [(record, Mark(start + number)) for number, record in enumerate(records, 1)]
+        self.ended = answer.next_link is None and len(answer.records) < wanted
+        start, after = self.mark.skip, self.mark.after
+        return [(record, Mark(start + number, None, after)) for number, record in enumerate(records, 1)]
 
     async def _linked(self, *, count: bool) -> list[tuple[Record, Mark]]:
-        """A page of the upstream's own making. Rows that the walk has behind it are passed over, not asked away: where
-        pages are linked, few servers take ``$skip`` too."""
+        """A page of the upstream's own making. Rows that the walk has behind it are passed over, not asked away."""
         here = self.mark
         query = here.cursor or print_query(replace(self._read.ask, count=True if count else None))
         answer, cursor = await self._source.ask(self._read.resource, query, MAX_REQUESTS)
         self._note_total(answer, count=count)
-        found = [
-            (record, Mark(number, here.cursor)) for number, record in enumerate(answer.records, 1) if number > here.skip
-        ]
+        records = self._records(answer)
+        found = [(record, Mark(number, here.cursor)) for number, record in enumerate(records, 1) if number > here.skip]
         if cursor is None:
             self.ended = True
         elif cursor == here.cursor:
             raise BrokenAnswerError("the upstream's next link leads to where it stands")
         else:
-            behind = Mark(max(0, here.skip - len(answer.records)), cursor)
+            behind = Mark(max(0, here.skip - len(records)), cursor)
             if found:
                 found[-1] = (found[-1][0], behind)
             else:

@@ -91,7 +91,7 @@ class Service:
         profile = self._configuration.settings.upstream.profile
         now = Timestamp(datetime.fromtimestamp(self._clock(), UTC).replace(microsecond=0))
         asked = probes(snapshot.policies.values(), profile, now)
-        failed = await ask_probes(asked, Source(self._upstream, profile, Trace(), most=len(asked)), schema, self.trust)
+        failed = await ask_probes(asked, Source(self._upstream, profile, Trace()), schema, self.trust)
         if failed:
             self._publish(Complaint(failed))
 

@@ -232,7 +232,9 @@ class _Decision:
         names.check_orderby_names(resource, query.orderby, Said())
         orderby = total_order(resource, query.orderby)
         beside = _beside(resource)
-        if pins is None and keyset.is_keyset(orderby, resource.type.properties, resource.name, self.profile):
+        if pins is None and keyset.is_keyset(
+            orderby, resource.type.properties, resource.name, self.profile, resource.key
+        ):
             beside |= {item.path.name for item in orderby}
         level = self.levels.level(
             resource, query, here=pins is not None, pinned=pins.condition if pins else TRUE, beside=beside
@@ -275,7 +277,7 @@ class _Decision:
         """The read with the way in which its pages go on."""
         types, order = resource.type.properties, read.ask.orderby
         walk_by: Walk = "skip" if self.profile.paging == "skip" else "cursor"
-        if keyset.is_keyset(order, types, resource.name, self.profile):
+        if keyset.is_keyset(order, types, resource.name, self.profile, resource.key):
             # Percent-encoded, and each column stands twice: what the longest values would take must fit (C362).
             reserve = 2 * 3 * keyset.longest(order, types) + 200 * len(order)
             if len(print_query(read.ask)) + reserve <= self.profile.url_max and self.profile.or_max is None:
@@ -283,6 +285,7 @@ class _Decision:
         read = replace(
             read,
             walk=walk_by,
+            is_linked=self.profile.paging != "skip",
             exact=level.exact and not resource.parents and resource.photo is None,
             parents=self.levels.parents(resource),
             ranking=self.levels.ranking(resource, at_hand=False),
@@ -292,7 +295,7 @@ class _Decision:
             return read
         started = position.after is not None or position.cursor is not None or position.passed
         if (position.after is not None and walk_by != "keyset") or (
-            position.cursor is not None and walk_by != "cursor"
+            position.cursor is not None and self.profile.paging == "skip"
         ):
             raise _stale()
         if not started and not read.exact and position.skip:
@@ -321,6 +324,7 @@ class _Decision:
         return replace(
             read,
             gather=options,
+            by=pins.field,
             walk="skip" if self.profile.paging == "skip" else "cursor",
             parents=self.levels.parents(resource),
             ranking=self.levels.ranking(

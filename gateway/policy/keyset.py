@@ -21,9 +21,22 @@ _TEXT = 255
 _SHORT = 72
 
 
-def is_keyset(order: Sequence[OrderByItem], types: Mapping[str, Property], resource: str, profile: Profile) -> bool:
-    """Whether every column of an order can carry a continuation."""
+def is_keyset(
+    order: Sequence[OrderByItem],
+    types: Mapping[str, Property],
+    resource: str,
+    profile: Profile,
+    key: Sequence[str] = (),
+) -> bool:
+    """Whether every column of an order can carry a continuation.
+
+    Args:
+        key: of the resource. Where the upstream's windows end somewhere, an order by the key alone goes on behind the
+            key: nothing else leads past their end.
+    """
     exact = profile.order_exact.get(resource, ())
+    if profile.skip_max is not None and {item.path.name for item in order} == set(key):
+        exact = (*exact, *key)
     return all(
         name in exact and not profile.is_unfilterable(resource, name) and _fits(types[name])
         for name in (item.path.name for item in order)

@@ -310,8 +310,13 @@ class Levels:
         return tuple(
             ParentJoin(found.link, self._by(self.policy.resources[found.resource], found.link.local, trail + 1))
             for found in child.parent_links
-            if not self.policy.resources[found.resource].broken and trail < _MAX_CHAIN
+            if self._can_have_rows(found.resource) and trail < _MAX_CHAIN
         )
+
+    def _can_have_rows(self, resource: str) -> bool:
+        """Whether any row of a resource could exist for the key: where none can, nobody is asked for one."""
+        parent = self.policy.resources[resource]
+        return not parent.broken and not is_contradiction(self.folded(parent.rule), self.profile.normal)
 
     def ranking(self, media: ResourcePolicy, *, at_hand: bool) -> Ranking | None:
         """The photo limit of rows that are read in their own right. ``at_hand``: they are complete lists themselves."""

@@ -190,6 +190,8 @@ class Read:
     walk: Walk = "skip"
     by: str = ""
     computed: bool = False
+    #: Whether the upstream's pages are linked, so that a place may hold a cursor.
+    is_linked: bool = False
 
 
 Plan = Local | Read

@@ -6,12 +6,13 @@ question is one that an upstream which keeps to its profile answers with nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from gateway.odata import walk
-from gateway.odata.ast import TRUE, And, Comparison, Expression, In, Not, Operator, PropertyPath, Query, SelectItem
+from gateway.odata.ast import FALSE, TRUE, And, Comparison, Expression, Not, Operator, Query, SelectItem
 from gateway.odata.literals import Alias, Literal, Timestamp, string
+from gateway.odata.walk import Atom
 from gateway.policy.conditions import fold_now
 from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.profile import Profile, Trust, kinds_of
@@ -23,14 +24,13 @@ _MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """``query`` asked of ``resource``. Every record that comes must hold ``twin`` in ``field``; without a field, none
-    may come. What an answer that does not fit costs is ``kinds``."""
+    """``query`` asked of ``resource``. ``holds`` must be definitely true of every record that comes, ``false`` of none:
+    then none may come. What an answer that does not fit costs is ``kinds``."""
 
     resource: str
     query: Query
     kinds: frozenset[Trust]
-    field: str = ""
-    twin: str = ""
+    holds: Expression
 
 
 def probes(policies: Iterable[Policy], profile: Profile, now: Timestamp) -> list[Probe]:
@@ -50,51 +50,44 @@ def _of_resource(resource: ResourcePolicy, profile: Profile, now: Timestamp) -> 
     conditions = dict.fromkeys(
         fold_now(condition, now)
         for condition in (resource.rule, *(condition for _, condition in resource.conditions()))
-        if condition != TRUE and not _unbound(condition)
+        if condition != TRUE
     )
     for condition in conditions:
-        if profile.cannot_filter(resource.name, condition):
-            continue
-        for path, text in _texts(condition):
-            yield from _twins(resource, path, text, profile)
-    if resource.rule in conditions and not profile.cannot_filter(resource.name, resource.rule):
-        yield _contradiction(resource, fold_now(resource.rule, now), profile)
+        for atom in walk.atoms(condition):
+            # A binding is a value of one key, so its own atom is nobody's probe; those beside it are.
+            if not profile.cannot_filter(resource.name, atom) and not _is_bound_to_key(atom):
+                yield from _twins(resource, atom, profile)
+    rule = fold_now(resource.rule, now)
+    if rule != TRUE and not profile.cannot_filter(resource.name, rule) and not _is_bound_to_key(rule):
+        yield _contradiction(resource, rule, profile)
 
 
-def _unbound(condition: Expression) -> bool:
-    """A binding is a value of one key; nobody's probe."""
+def _is_bound_to_key(condition: Expression) -> bool:
     return any(isinstance(literal.value, Alias) for literal in walk.literals_of(condition))
 
 
-def _texts(condition: Expression) -> Iterator[tuple[PropertyPath, str]]:
-    for atom in walk.atoms(condition):
-        literals: tuple[Literal, ...] = ()
-        match atom:
-            case Comparison(Operator.EQ | Operator.NE, PropertyPath() as path, right):
-                literals = (right,)
-            case In(PropertyPath() as path, items):
-                literals = items
-            case _:
-                continue
-        for literal in literals:
-            if isinstance(literal.value, str):
-                yield path, literal.value
+def _twins(resource: ResourcePolicy, atom: Atom, profile: Profile) -> Iterator[Probe]:
+    """The same question about each text in other case, and with a blank behind it: what comes must fit it as it is
+    written. Whatever stands below a negation is asked for as it stands above one."""
+    if isinstance(atom, Comparison) and atom.operator is Operator.NE:
+        atom = replace(atom, operator=Operator.EQ)
+    for change in (str.swapcase, lambda text: f"{text} "):
+        twin = walk.replace_literals(atom, lambda literal, change=change: _changed(literal, change))  # type: ignore[misc]  # the default binds the loop's change
+        asked = spelled(profile, twin)
+        if twin == atom or asked is None:
+            continue
+        named = dict.fromkeys((*resource.key, *(path.name for path in walk.properties(twin))))
+        query = Query(filter=asked, select=tuple(SelectItem(name) for name in named), top=10)
+        yield Probe(resource.name, query, kinds_of(atom), twin)
 
 
-def _twins(resource: ResourcePolicy, path: PropertyPath, text: str, profile: Profile) -> Iterator[Probe]:
-    """The same text in other case, and with a blank behind it."""
-    for twin in dict.fromkeys((text.swapcase(), text + " ")):
-        if twin != text:
-            asked = spelled(profile, Comparison(Operator.EQ, path, string(twin)))
-            names = dict.fromkeys((*resource.key, path.name))
-            query = Query(filter=asked, select=tuple(SelectItem(name) for name in names), top=10)
-            yield Probe(resource.name, query, frozenset({"string_equality"}), path.name, twin)
+def _changed(literal: Literal, change: Callable[[str], str]) -> Literal:
+    return string(change(literal.value)) if isinstance(literal.value, str) else literal
 
 
 def _contradiction(resource: ResourcePolicy, rule: Expression, profile: Profile) -> Probe:
     """The rule and its opposite: nothing can satisfy both, whatever the upstream makes of null."""
     kinds: frozenset[Trust] = frozenset().union(*(kinds_of(atom) for atom in walk.atoms(rule)))
     asked = spelled(profile, And((rule, Not(rule))))
-    return Probe(
-        resource.name, Query(filter=asked, select=tuple(SelectItem(name) for name in resource.key), top=1), kinds
-    )
+    query = Query(filter=asked, select=tuple(SelectItem(name) for name in resource.key), top=1)
+    return Probe(resource.name, query, kinds, FALSE)

@@ -78,7 +78,16 @@ def _atom(literal: Expression) -> Atom:
 
 
 def _is_believed(literal: Expression, resource: str, profile: Profile) -> bool:
+    if _holds_of_nothing(literal):
+        return False
     return not profile.cannot_filter(resource, literal) and profile.trusts_atom(_atom(literal))
+
+
+def _holds_of_nothing(literal: Expression) -> bool:
+    """Whether an upstream may call it true of a null list, which nobody can exclude: OData has no such lists, so there
+    is no guard against one that every server takes (decision 2). It is asked and never believed."""
+    atom = _atom(literal)
+    return isinstance(atom, Lambda) and atom.quantifier is Quantifier.ALL
 
 
 def _is_asked(literal: Expression, resource: str, profile: Profile) -> bool:
