@@ -85,6 +85,8 @@ async def modelled(
             "roles/idx.yaml": json.dumps({"Role": "idx", "Resources": dict(role)}) + "\n",
             "templates/limited.json": template, "templates/company-idx.json": None,
             "templates/registered-consumers.json": None,
+            # Nobody's roles: what is not there need not be read, a thousand times a run.
+            **dict.fromkeys((f"roles/{name}.yaml" for name in ("public", "vow", "portal", "private")), None),
             **{f"templates/{name}.json": body for name, body in (templates or {}).items()},
             "keys.yaml": keys or key_file(k="Role: idx", limited="Template: limited"),
         })  # fmt: skip
