@@ -149,7 +149,7 @@ class _Carried:
         repeats = 0
         exhausted = False
         while not scan.ended and (len(found.rows) < wanted or (page.total and scan.total is None)):
-            if (not plan.exact or scan.linked) and scan.requests >= self._scan_requests:
+            if (not plan.exact or self._source.profile.is_linked) and scan.requests >= self._scan_requests:
                 exhausted = True
                 break
             if scan.requests >= MAX_REQUESTS:
@@ -196,13 +196,13 @@ class _Carried:
 
     def _behind(self, last: Row, mark: Mark) -> Next:
         """The place behind the last record of a page, in the form that the plan's walk has."""
-        if self._plan.walk == "keyset":
+        if self._plan.keyset:
             after = tuple(_literal(last, item.path.name) for item in self._plan.ask.orderby)
             if after == self._plan.page.after:
                 raise BrokenAnswerError("the upstream takes no notice of where the page begins")
             return Next(0, after)
         # The form in which the place is sealed follows from the plan: one that came with withheld rows would tell.
-        return Next(mark.skip, None, mark.cursor, passed=not self._plan.exact or self._plan.walk == "cursor")
+        return Next(mark.skip, None, mark.cursor, passed=not self._plan.exact or self._source.profile.is_linked)
 
 
 @dataclass(slots=True)

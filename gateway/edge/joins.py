@@ -13,12 +13,11 @@ from dataclasses import replace
 from gateway.edge.scan import BrokenAnswerError, Scan, Source
 from gateway.odata.ast import In, PropertyPath, Query, conjunction
 from gateway.odata.literals import Literal, Value
-from gateway.odata.printer import print_query
 from gateway.odata.values import Unknown
 from gateway.policy.keyset import literal_of
 from gateway.policy.plan import NestedPlan, ParentJoin, Ranking, Read, RecordPlan
 from gateway.policy.profile import Link
-from gateway.policy.spelling import count_or, spelled
+from gateway.policy.spelling import fits_address, has_too_many_or, spelled
 from gateway.redact.children import attach, came_inside, ranked
 from gateway.redact.rows import Row, belongs, is_of_kind, normal_of, prove
 
@@ -26,6 +25,8 @@ from gateway.redact.rows import Row, belongs, is_of_kind, normal_of, prove
 _BATCH = 50
 _MAX_ROWS = 10_000
 _PAGE = 1_000
+#: Bytes of ``$top`` and ``$skip`` beside a read.
+_PAGING = 64
 #: Characters of a reference whose length the upstream does not declare. A longer one names nothing.
 _LONGEST = 1_024
 
@@ -173,10 +174,7 @@ class Joins:
             rest = rest[size:]
 
     def _fits(self, ask: Query) -> bool:
-        most = self._profile.or_max
-        if most is not None and ask.filter is not None and count_or(ask.filter) > most:
-            return False
-        return len(print_query(ask)) + 64 <= self._profile.url_max
+        return not has_too_many_or(self._profile, ask) and fits_address(self._profile, ask, _PAGING)
 
 
 def _names_one_of(row: Row, link: Link, exist: Mapping[Hashable, bool]) -> bool:

@@ -91,7 +91,7 @@ class Links:
             Refusal: 414 where no link would fit, and the request did not come as a body.
         """
         canonical, digest, address = plan.canonical, "", f"{self._public_url}/{plan.resource}?$skiptoken="
-        reserve = _reserve(plan)
+        reserve = _reserve(plan, profile)
         # A scan whose budget is used up owes a link even where the client's own $top would end it.
         ends = plan.page.top is not None and plan.page.top <= plan.page.size and plan.exact
         paged = plan.kind == "collection" and not ends
@@ -121,11 +121,11 @@ class Links:
             return self._max_link + 1  # too long even to be sealed
 
 
-def _reserve(plan: Read) -> int:
+def _reserve(plan: Read, profile: Profile) -> int:
     """Bytes that the place of a page may take beside its numbers."""
     if plan.kind != "collection" or plan.gather is not None:
         return 0
     values = 0
-    if plan.walk == "keyset":
+    if plan.keyset:
         values = keyset.longest(plan.ask.orderby, plan.record.types) + 24 * len(plan.ask.orderby)
-    return values + (2 * MAX_CURSOR if plan.is_linked else 0)
+    return values + (2 * MAX_CURSOR if profile.is_linked else 0)

@@ -58,10 +58,9 @@ class Mark:
 class Source:
     """The upstream, for one request: counts and times what is asked."""
 
-    def __init__(self, upstream: UpstreamClient, profile: Profile, trace: Trace, most: int = MAX_REQUESTS) -> None:
+    def __init__(self, upstream: UpstreamClient, profile: Profile, trace: Trace) -> None:
         self.profile = profile
         self.trace = trace
-        self._most = most
         self._upstream = upstream
 
     async def ask(self, resource: str, query: str, most: int) -> tuple[Collection, str | None]:
@@ -74,7 +73,7 @@ class Source:
             self.trace.upstream_seconds += time.perf_counter() - started
         # An upstream that ignores $top is cut by us; one that sends the whole table is no upstream.
         collection = json_format.decode_collection(fetched.body, max_records=max(10_000, 2 * most))
-        if self.profile.paging == "skip":
+        if not self.profile.is_linked:
             return collection, None
         link = fetched.link if self.profile.paging == "link_header" else collection.next_link
         if link is None:
@@ -97,7 +96,6 @@ class Scan:
         self.ended = False
         self.requests = 0
         self.total: int | None = None
-        self._marks: list[Mark] = []
 
     async def batch(self, missing: int, *, count: bool = False) -> list[tuple[Record, Mark]]:
         """The next records, each with the mark behind it; few or none where the upstream shows few.
@@ -107,7 +105,9 @@ class Scan:
             count: whether the number of all is asked for.
         """
         self.requests += 1
-        found = await (self._linked(count=count) if self.linked else self._numbered(missing, count=count))
+        found = await (
+            self._linked(count=count) if self._source.profile.is_linked else self._numbered(missing, count=count)
+        )
         if found:
             self._last, self.mark = found[-1]
         return found
@@ -116,7 +116,7 @@ class Scan:
         """Where the next rows lie past the end of the upstream's windows, goes on behind the values of the last record:
         rows that do not exist for the key must not use the window up."""
         most, order = self._source.profile.skip_max, self._start.orderby
-        if most is None or self.mark.skip <= most or self._read.walk != "keyset" or self._last is None:
+        if most is None or self.mark.skip <= most or not self._read.keyset or self._last is None:
             return
         row = Row(self._last, self._read.record)
         values = [row.value(item.path.name) for item in order]
@@ -127,11 +127,6 @@ class Scan:
         behind_it = spelled(self._source.profile, behind(order, literals, self._source.profile))
         ask = replace(self._start, filter=conjunction(self._start.filter, behind_it))
         self._read, self.mark = replace(self._read, ask=ask), Mark(0, None, literals)
-
-    @property
-    def linked(self) -> bool:
-        """Whether pages are linked; where they are, few servers take ``$skip`` too."""
-        return self._source.profile.paging != "skip"
 
     def _records(self, answer: Collection) -> list[Record]:
         """What of an answer is a record of the resource at all: nothing else has a place among them (C174)."""

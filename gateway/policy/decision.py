@@ -25,7 +25,6 @@ from gateway.odata.ast import (
 from gateway.odata.csdl import Property
 from gateway.odata.literals import Kind, Literal, Timestamp, parse_number
 from gateway.odata.parser import ODataSyntaxError, Segment, parse_segment
-from gateway.odata.printer import print_query
 from gateway.odata.request import JSON_FORMATS, XML_FORMATS, Request, canonical_text
 from gateway.odata.values import INTEGERS
 from gateway.policy import keyset, names
@@ -33,10 +32,10 @@ from gateway.policy.conditions import is_contradiction
 from gateway.policy.levels import Level, Levels, check_served, link_fields, total_order
 from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.names import Said
-from gateway.policy.plan import Local, LocalOptions, Page, Plan, Position, Read, Walk
+from gateway.policy.plan import Local, LocalOptions, Page, Plan, Position, Read
 from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings
-from gateway.policy.spelling import spelled
+from gateway.policy.spelling import fits_address, spelled
 
 READ_METHODS = ("GET", "HEAD")
 #: Segments of the standard that are known and not offered; as first segment, and behind a resource.
@@ -276,16 +275,15 @@ class _Decision:
     def _walked(self, read: Read, resource: ResourcePolicy, level: Level) -> Read:
         """The read with the way in which its pages go on."""
         types, order = resource.type.properties, read.ask.orderby
-        walk_by: Walk = "skip" if self.profile.paging == "skip" else "cursor"
+        goes_behind = False
         if keyset.is_keyset(order, types, resource.name, self.profile, resource.key):
             # Percent-encoded, and each column stands twice: what the longest values would take must fit (C362).
             reserve = 2 * 3 * keyset.longest(order, types) + 200 * len(order)
-            if len(print_query(read.ask)) + reserve <= self.profile.url_max and self.profile.or_max is None:
-                walk_by = "keyset"
+            if fits_address(self.profile, read.ask, reserve) and self.profile.or_max is None:
+                goes_behind = True
         read = replace(
             read,
-            walk=walk_by,
-            is_linked=self.profile.paging != "skip",
+            keyset=goes_behind,
             exact=level.exact and not resource.parents and resource.photo is None,
             parents=self.levels.parents(resource),
             ranking=self.levels.ranking(resource, at_hand=False),
@@ -294,8 +292,8 @@ class _Decision:
         if position is None:
             return read
         started = position.after is not None or position.cursor is not None or position.passed
-        if (position.after is not None and walk_by != "keyset") or (
-            position.cursor is not None and self.profile.paging == "skip"
+        if (position.after is not None and not goes_behind) or (
+            position.cursor is not None and not self.profile.is_linked
         ):
             raise _stale()
         if not started and not read.exact and position.skip:
@@ -325,7 +323,6 @@ class _Decision:
             read,
             gather=options,
             by=pins.field,
-            walk="skip" if self.profile.paging == "skip" else "cursor",
             parents=self.levels.parents(resource),
             ranking=self.levels.ranking(
                 resource, at_hand=photo_link is not None and photo_link.link.target == pins.field

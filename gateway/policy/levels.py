@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from gateway.errors import Code, Refusal, invalid_query, not_offered
@@ -30,7 +31,6 @@ from gateway.odata.ast import (
 from gateway.odata.csdl import Property
 from gateway.odata.literals import NULL, EnumValue, Kind, Literal, Timestamp, string
 from gateway.odata.parser import parse_filter
-from gateway.odata.printer import print_query
 from gateway.policy import names
 from gateway.policy.conditions import Binder, enum_member, fold_now, is_contradiction
 from gateway.policy.model import NavigationPolicy, ParentLink, Policy, ResourcePolicy
@@ -39,10 +39,14 @@ from gateway.policy.plan import EmittedField, LocalOptions, NestedPlan, Page, Pa
 from gateway.policy.profile import Link, Profile
 from gateway.policy.pushdown import Pushed, push
 from gateway.policy.settings import AnswerSettings
-from gateway.policy.spelling import count_or, spelled
+from gateway.policy.spelling import fits_address, has_too_many_or, spelled
 
 #: Reads within reads within reads: a chain of parents longer than this is a circle.
 _MAX_CHAIN = 6
+
+
+#: The profile's conditions are the same for every request.
+_parsed = lru_cache(maxsize=64)(parse_filter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,19 +219,17 @@ class Levels:
         text = self.profile.mandatory_filter.get(resource.name)
         if text is None:
             return TRUE
-        return Binder(self.policy.schema, resource.type.properties.get, backslash_is_literal=True).bind(
-            parse_filter(text)
-        )
+        return Binder(self.policy.schema, resource.type.properties.get, backslash_is_literal=True).bind(_parsed(text))
 
-    def check_length(self, ask: Query, reserve: int = 0) -> Query:
+    def check_length(self, ask: Query) -> Query:
         """The query as it fits the upstream; what does not is refused before it is asked, whatever the data."""
-        if self.profile.or_max is not None and ask.filter is not None and count_or(ask.filter) > self.profile.or_max:
+        if has_too_many_or(self.profile, ask):
             raise invalid_query("`$filter` has more alternatives than the service behind this gateway takes", "$filter")
-        if len(print_query(ask)) + reserve <= self.profile.url_max:
+        if fits_address(self.profile, ask):
             return ask
         if self.profile.select == "omit":
             ask = replace(ask, select=())
-            if len(print_query(ask)) + reserve <= self.profile.url_max:
+            if fits_address(self.profile, ask):
                 return ask
         raise Refusal(Code.URI_TOO_LONG, "the request is too long for the service behind this gateway")
 
@@ -373,7 +375,6 @@ class Levels:
             Page(self.settings.page_size, None, 0, total=False),
             parents=parents,
             ranking=ranking,
-            walk="skip" if self.profile.paging == "skip" else "cursor",
             by=link.target,
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal as OneOf
 
 from gateway.odata.ast import TRUE, Expression, OrderByItem, Query
 from gateway.odata.csdl import Property
@@ -144,10 +143,6 @@ class Page:
     passed: bool = False
 
 
-#: How a walk goes on: behind the values of the last record, at the upstream's own cursor, or by number.
-Walk = OneOf["keyset", "cursor", "skip"]
-
-
 @dataclass(frozen=True, slots=True)
 class Local:
     """An answer without the upstream: ``service`` (of the sets ``select``), ``metadata``, an empty ``collection`` or
@@ -187,11 +182,10 @@ class Read:
     parents: tuple[ParentJoin, ...] | None = None
     ranking: Ranking | None = None
     exact: bool = False
-    walk: Walk = "skip"
     by: str = ""
     computed: bool = False
-    #: Whether the upstream's pages are linked, so that a place may hold a cursor.
-    is_linked: bool = False
+    #: Whether pages go on behind the values of the last record, and not at the upstream's cursor or by number.
+    keyset: bool = False
 
 
 Plan = Local | Read

@@ -134,6 +134,11 @@ class Profile(BaseModel):
         return {**PRESETS[data["preset"]], **data}
 
     @property
+    def is_linked(self) -> bool:
+        """Whether pages of the upstream lead to each other; where they do, few servers take ``$skip`` too."""
+        return self.paging != "skip"
+
+    @property
     def reading(self) -> Reading:
         """How rules, guards and conditions are evaluated here; equality that is not declared is exact (C58)."""
         return Reading("exact" if self.string_equality == "untrusted" else self.string_equality)

@@ -13,10 +13,12 @@ from gateway.odata.ast import (
     Operator,
     Or,
     PropertyPath,
+    Query,
     conjunction,
     disjunction,
 )
 from gateway.odata.literals import EnumValue, Literal, boolean, string
+from gateway.odata.printer import print_query
 from gateway.odata.walk import Atom
 from gateway.policy.profile import Profile
 
@@ -60,14 +62,24 @@ def _as_or(atom: Atom) -> Expression:
     return atom
 
 
-def count_or(expression: Expression) -> int:
+def fits_address(profile: Profile, ask: Query, reserve: int = 0) -> bool:
+    """Whether a query is no longer than the upstream takes, with ``reserve`` more bytes in it."""
+    return len(print_query(ask)) + reserve <= profile.url_max
+
+
+def has_too_many_or(profile: Profile, ask: Query) -> bool:
+    """Whether a query has more ``or`` than the upstream takes."""
+    return profile.or_max is not None and ask.filter is not None and _count_or(ask.filter) > profile.or_max
+
+
+def _count_or(expression: Expression) -> int:
     """How many ``or`` a printed expression has."""
     match expression:
         case Or(terms):
-            return len(terms) - 1 + sum(count_or(term) for term in terms)
+            return len(terms) - 1 + sum(_count_or(term) for term in terms)
         case And(terms):
-            return sum(count_or(term) for term in terms)
+            return sum(_count_or(term) for term in terms)
         case Not(term):
-            return count_or(term)
+            return _count_or(term)
         case _:
             return 0
