@@ -101,3 +101,13 @@ class ConfigurationError(Exception):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(sorted(set(faults)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+def stale_link() -> Refusal:
+    """410: a link of this key that means nothing any more."""
+    return Refusal(Code.GONE, "this link has expired; start again", target="$skiptoken")
+
+
+def foreign_link() -> Refusal:
+    """400: whatever is no link that this key was given."""
+    return invalid_query("`$skiptoken` is not one of ours", "$skiptoken")

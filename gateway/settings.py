@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.policy.profile import Profile
+from gateway.policy.settings import AnswerSettings
 
 #: Environment variables with this prefix override the file: ``GATEWAY__LISTEN__PORT=80``.
 ENVIRONMENT_PREFIX = "GATEWAY__"
@@ -118,6 +119,11 @@ class Settings(_Section):
     #: Where the gateway keeps what it remembers by itself, relative to the configuration; it must exist.
     state_dir: str | None = None
     log: Log = Log()
+
+    @property
+    def answers(self) -> AnswerSettings:
+        """What ``decide`` is told of the form of answers."""
+        return AnswerSettings(self.requests.page_size, self.requests.expand_depth, self.policy.unknown_select)
 
     @property
     def root(self) -> str:

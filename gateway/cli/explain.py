@@ -45,7 +45,6 @@ def explain(
     from gateway.odata.request import parse_request
     from gateway.policy.decision import decide
     from gateway.policy.explanation import explain as explained
-    from gateway.policy.settings import AnswerSettings
     from gateway.store.snapshot import build_snapshot
 
     configuration = load(directory)
@@ -70,10 +69,7 @@ def explain(
             limits=Limits(),
             plus_is_space=settings.requests.plus_is_space,
         )
-        answers = AnswerSettings(
-            settings.requests.page_size, settings.requests.expand_depth, settings.policy.unknown_select
-        )
-        plan = decide(policy, request, settings.upstream.profile, answers, _now(instant))
+        plan = decide(policy, request, settings.upstream.profile, settings.answers, _now(instant))
     except Refusal as refusal:
         _print_refusal(refusal, policy.name, as_json=as_json)
         sys.exit(EXIT_FINDING)

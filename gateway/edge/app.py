@@ -33,7 +33,6 @@ from gateway.policy.decision import decide
 from gateway.policy.model import Policy
 from gateway.policy.plan import Local, Read
 from gateway.policy.profile import TRUSTS
-from gateway.policy.settings import AnswerSettings
 from gateway.redact.links import collection_body, entity_body, service_document
 from gateway.redact.metadata import metadata_json, metadata_xml
 from gateway.redact.records import Form
@@ -90,9 +89,7 @@ class Gateway:
         self._trust = trust
         self._publish = publish
         self._clock = clock
-        self._answers = AnswerSettings(
-            settings.requests.page_size, settings.requests.expand_depth, settings.policy.unknown_select
-        )
+        self._answers = settings.answers
         self._form = Form(settings.policy.redaction)
         # A key's own metadata, by effective policy and format.
         self._documents: LRUCache[tuple[str, bool], tuple[Schema, bytes]] = LRUCache(maxsize=64)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from gateway.edge.enforcement import Next, Result
+from gateway.edge.enforcement import Result, first_page
 from gateway.errors import not_found
 from gateway.odata.json_format import Record
 from gateway.policy.computed import computed_rows
@@ -42,7 +42,6 @@ def read_computed(plan: Read, policy: Policy, shown: Mapping[str, str], tally: T
     rows, total = select(found, plan.gather)
     if plan.kind == "count":
         return Result((), total)
-    shown_rows = rows[: plan.page.size]
-    following = Next(plan.page.skip + len(shown_rows)) if len(rows) > len(shown_rows) else None
-    records = tuple(emit(proven, tally, form) for proven in shown_rows)
+    on_page, following = first_page(rows, plan)
+    records = tuple(emit(proven, tally, form) for proven in on_page)
     return Result(records, total if plan.gather.count else None, following)

@@ -14,7 +14,7 @@ from typing import TypedDict
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from gateway.errors import Code, Refusal, invalid_query
+from gateway.errors import Code, Refusal, foreign_link, stale_link
 from gateway.odata.literals import (
     Kind,
     Literal,
@@ -77,14 +77,6 @@ class _Sealed(TypedDict):
     e: int
 
 
-def _foreign() -> Refusal:
-    return invalid_query("`$skiptoken` is not one of ours", "$skiptoken")
-
-
-def _stale() -> Refusal:
-    return Refusal(Code.GONE, "this link has expired; start again", target="$skiptoken")
-
-
 class TokenSeal:
     """Seals under the first of its keys, opens under any: a rotation breaks no walk."""
 
@@ -140,7 +132,7 @@ class TokenSeal:
         """
         sealed, place = self._unseal(token, key_id)
         if sealed["f"] != fingerprint or sealed["e"] < now:
-            raise _stale()
+            raise stale_link()
         started = parse_timestamp(place["n"])
         assert started is not None  # we wrote it
         after = None if place["a"] is None else tuple(_read(kind, text) for kind, text in place["a"])
@@ -151,9 +143,9 @@ class TokenSeal:
         try:
             data = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, UnicodeEncodeError):
-            raise _foreign() from None
+            raise foreign_link() from None
         if not data or base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii") != token:
-            raise _foreign()  # one spelling of one token
+            raise foreign_link()  # one spelling of one token
         nonce, cipher_text = data[1 : 1 + data[0]], data[1 + data[0] :]
         for cipher in self._ciphers:
             try:
@@ -166,7 +158,7 @@ class TokenSeal:
             sealed: _Sealed = json.loads(head)
             place: _Place = json.loads(plain[4 + length :].rstrip(b"\0"))
             return sealed, place
-        raise _foreign()
+        raise foreign_link()
 
 
 def _head(request: str, digest: str, fingerprint: str, expiry: int) -> bytes:

@@ -10,12 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.edge.joins import Joins
-from gateway.edge.scan import MAX_REQUESTS, BrokenAnswerError, Mark, Scan, Source, Trace
+from gateway.edge.scan import MAX_REQUESTS, BrokenAnswerError, Mark, Scan, Source, Trace, values_of
 from gateway.errors import not_found
 from gateway.odata.json_format import BodyError, Record
-from gateway.odata.literals import NULL, Literal, Value
-from gateway.odata.values import Unknown
-from gateway.policy.keyset import literal_of
+from gateway.odata.literals import Literal, Value
 from gateway.policy.plan import Read
 from gateway.policy.profile import Profile
 from gateway.redact.fields import ShapeError
@@ -100,9 +98,7 @@ class _Carried:
         rows, total = select(await self._joins.whole(plan), options)
         if plan.kind == "count":
             return Result((), total)
-        page = plan.page
-        shown = rows[: page.size]
-        following = Next(page.skip + len(shown)) if len(rows) > len(shown) else None
+        shown, following = first_page(rows, plan)
         return Result(await self._emitted(shown), total if options.count else None, following)
 
     async def count(self) -> Result:
@@ -197,12 +193,18 @@ class _Carried:
     def _behind(self, last: Row, mark: Mark) -> Next:
         """The place behind the last record of a page, in the form that the plan's walk has."""
         if self._plan.keyset:
-            after = tuple(_literal(last, item.path.name) for item in self._plan.ask.orderby)
+            after = values_of(last, self._plan.ask.orderby)
             if after == self._plan.page.after:
                 raise BrokenAnswerError("the upstream takes no notice of where the page begins")
             return Next(0, after)
         # The form in which the place is sealed follows from the plan: one that came with withheld rows would tell.
         return Next(mark.skip, None, mark.cursor, passed=not self._plan.exact or self._source.profile.is_linked)
+
+
+def first_page(rows: list[Row], plan: Read) -> tuple[list[Row], Next | None]:
+    """What of a whole list, with the client's skip behind it, is on the page, and where the next one begins."""
+    shown = rows[: plan.page.size]
+    return shown, Next(plan.page.skip + len(shown)) if len(rows) > len(shown) else None
 
 
 @dataclass(slots=True)
@@ -211,13 +213,3 @@ class _Found:
 
     rows: dict[tuple[Value, ...], Row]
     marks: dict[tuple[Value, ...], Mark]
-
-
-def _literal(row: Row, name: str) -> Literal:
-    value = row.value(name)
-    if isinstance(value, Unknown):
-        raise BrokenAnswerError(f"`{name}` cannot be paged by: it is no value of its type")
-    literal = NULL if value is None else literal_of(value)
-    if literal is None:
-        raise BrokenAnswerError(f"`{name}` cannot be paged by")
-    return literal

@@ -19,7 +19,7 @@ from gateway.policy.plan import NestedPlan, ParentJoin, Ranking, Read, RecordPla
 from gateway.policy.profile import Link
 from gateway.policy.spelling import fits_address, has_too_many_or, spelled
 from gateway.redact.children import attach, came_inside, ranked
-from gateway.redact.rows import Row, belongs, is_of_kind, normal_of, prove
+from gateway.redact.rows import Row, belongs, grouped, is_of_kind, normal_of, prove
 
 #: Values in one ``in``, and rows of one whole list: above the latter nothing is a list that anybody shows.
 _BATCH = 50
@@ -93,7 +93,7 @@ class Joins:
         if apart:
             read = nested.read
             found_rows = await self._remaining_once(read, _values(apart, nested.link.local))
-            groups = _grouped(found_rows, read.by)
+            groups = grouped(found_rows, read.by)
             for row in apart:
                 group = groups.get(normal_of(row, nested.link.local), [])
                 theirs = [child for child in group if belongs(row, child, nested.link)]
@@ -204,10 +204,3 @@ def _values(rows: list[Row], name: str) -> list[Literal]:
         if literal is not None and not (isinstance(value, str) and len(value) > longest):
             found.setdefault(row.plan.normal(value), literal)
     return list(found.values())
-
-
-def _grouped(rows: list[Row], name: str) -> dict[Hashable | None, list[Row]]:
-    groups: dict[Hashable | None, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(normal_of(row, name), []).append(row)
-    return groups

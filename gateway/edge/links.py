@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gateway.edge.continuation import Continuation, TokenSeal
 from gateway.edge.enforcement import Result
 from gateway.edge.scan import MAX_CURSOR
-from gateway.errors import Code, Refusal, invalid_query
+from gateway.errors import Code, Refusal, foreign_link, invalid_query, stale_link
 from gateway.odata.literals import Timestamp
 from gateway.odata.parser import Limits
 from gateway.odata.request import Request, canonical_text, parse_request
@@ -36,15 +36,11 @@ class Continued:
     def check_trust(self, profile: Profile) -> None:
         """A place that counts rows which the key does not see means nothing once other rows are asked for."""
         if self.position is not None and self.position.passed and self.trust != _trust(profile):
-            raise Refusal(Code.GONE, "this link has expired; start again", target="$skiptoken")
+            raise stale_link()
 
 
 def _trust(profile: Profile) -> str:
     return ",".join(sorted(profile.distrusted))
-
-
-def _foreign() -> Refusal:
-    return invalid_query("`$skiptoken` is not one of ours", "$skiptoken")
 
 
 def _digest(canonical: str) -> str:
@@ -73,10 +69,10 @@ class Links:
         sealed = self._seal.open(token, key_id=key.Id, fingerprint=policy.fingerprint, now=self._clock())
         if parsed.via_query:
             if sealed.digest != _digest(canonical_text(head.name, parsed.query)):
-                raise _foreign()  # another body, or a link that needs none (C90)
+                raise foreign_link()  # another body, or a link that needs none (C90)
             return Continued(parsed, sealed.position, sealed.trust, sealed.total)
         if sealed.digest or sealed.request.partition("?")[0] != head.name:
-            raise _foreign()
+            raise foreign_link()
         target = f"{self._root}/{sealed.request}".rstrip("?")
         again = parse_request(parsed.method, target, root=self._root, limits=_SEALED_LIMITS)
         return Continued(again, sealed.position, sealed.trust, sealed.total)

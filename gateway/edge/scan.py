@@ -6,10 +6,11 @@ What comes is not believed yet; a walk only knows where each record stood, so th
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from gateway.odata import json_format
-from gateway.odata.ast import conjunction
+from gateway.odata.ast import OrderByItem, conjunction
 from gateway.odata.json_format import Collection, Record
 from gateway.odata.literals import Literal
 from gateway.odata.printer import print_query
@@ -84,6 +85,22 @@ class Source:
         return collection, cursor
 
 
+def values_of(row: Row, order: Iterable[OrderByItem]) -> tuple[Literal, ...]:
+    """What a record holds in the columns of an order, for a page that begins behind it.
+
+    Raises:
+        BrokenAnswerError: a column holds no value of its type.
+    """
+    found = []
+    for item in order:
+        value = row.value(item.path.name)
+        literal = None if isinstance(value, Unknown) else literal_of(value)
+        if literal is None:
+            raise BrokenAnswerError(f"`{item.path.name}` cannot be paged by: it is no value of its type")
+        found.append(literal)
+    return tuple(found)
+
+
 class Scan:
     """One walk. ``ended`` says that nothing follows, ``mark`` where the records of the last batch end."""
 
@@ -118,15 +135,10 @@ class Scan:
         most, order = self._source.profile.skip_max, self._start.orderby
         if most is None or self.mark.skip <= most or not self._read.keyset or self._last is None:
             return
-        row = Row(self._last, self._read.record)
-        values = [row.value(item.path.name) for item in order]
-        after = tuple(literal_of(value) for value in values if not isinstance(value, Unknown))
-        if len(after) < len(order) or None in after:
-            raise BrokenAnswerError("a record cannot be paged by")
-        literals = tuple(literal for literal in after if literal is not None)
-        behind_it = spelled(self._source.profile, behind(order, literals, self._source.profile))
+        after = values_of(Row(self._last, self._read.record), order)
+        behind_it = spelled(self._source.profile, behind(order, after, self._source.profile))
         ask = replace(self._start, filter=conjunction(self._start.filter, behind_it))
-        self._read, self.mark = replace(self._read, ask=ask), Mark(0, None, literals)
+        self._read, self.mark = replace(self._read, ask=ask), Mark(0, None, after)
 
     def _records(self, answer: Collection) -> list[Record]:
         """What of an answer is a record of the resource at all: nothing else has a place among them (C174)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gateway.errors import Code, Refusal, invalid_query, not_found, not_offered
+from gateway.errors import Code, Refusal, foreign_link, invalid_query, not_found, not_offered, stale_link
 from gateway.odata import walk
 from gateway.odata.ast import (
     TRUE,
@@ -29,10 +29,10 @@ from gateway.odata.request import JSON_FORMATS, XML_FORMATS, Request, canonical_
 from gateway.odata.values import INTEGERS
 from gateway.policy import keyset, names
 from gateway.policy.conditions import is_contradiction
-from gateway.policy.levels import Level, Levels, check_served, link_fields, total_order
+from gateway.policy.levels import Level, Levels, check_served, own_fields, total_order
 from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.names import Said
-from gateway.policy.plan import Local, LocalOptions, Page, Plan, Position, Read
+from gateway.policy.plan import Local, Page, Plan, Position, Read
 from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings
 from gateway.policy.spelling import fits_address, spelled
@@ -218,7 +218,7 @@ class _Decision:
         if self.request.query.format is not None and self.request.query.format not in formats:
             raise Refusal(Code.NOT_ACCEPTABLE, "this format is not offered", target="$format")
         if "$skiptoken" in self.request.options and self.position is None:
-            raise invalid_query("`$skiptoken` is not one of ours", "$skiptoken")
+            raise foreign_link()
 
     # --- reads
 
@@ -230,7 +230,7 @@ class _Decision:
         names.check_filter_names(resource, query.filter, Said())
         names.check_orderby_names(resource, query.orderby, Said())
         orderby = total_order(resource, query.orderby)
-        beside = _beside(resource)
+        beside = own_fields(resource)
         if pins is None and keyset.is_keyset(
             orderby, resource.type.properties, resource.name, self.profile, resource.key
         ):
@@ -263,9 +263,7 @@ class _Decision:
         skip = self.position.skip if self.position else query.skip or 0
         top = self.position.top if self.position else query.top
         page = Page(self.settings.page_size, top, skip, bool(query.count))
-        options = LocalOptions(
-            level.guard.condition, level.client, query.orderby, skip, top, bool(query.count) or kind == "count"
-        )
+        options = level.options(query, skip=skip, top=top, count=bool(query.count) or kind == "count")
         read = self._read(kind, resource, level, Query(), page)
         # Nobody is believed here, so nobody can contradict.
         record = replace(level.record, believed=TRUE, believed_whole=False)
@@ -295,9 +293,9 @@ class _Decision:
         if (position.after is not None and not goes_behind) or (
             position.cursor is not None and not self.profile.is_linked
         ):
-            raise _stale()
+            raise stale_link()
         if not started and not read.exact and position.skip:
-            raise _stale()  # it counted rows that are not believed to be all visible any more (C371)
+            raise stale_link()  # it counted rows that are not believed to be all visible any more (C371)
         page = replace(read.page, after=position.after, cursor=position.cursor, passed=position.passed)
         ask = read.ask
         if position.after is not None:
@@ -309,14 +307,7 @@ class _Decision:
         """A read of dependent rows that the client itself holds to some parents or keys: all are read, and everything
         that the client says of them is done here, so numbers and windows are exact (D8)."""
         query = self.request.query
-        options = LocalOptions(
-            level.guard.condition,
-            level.client,
-            query.orderby,
-            page.skip,
-            page.top,
-            bool(query.count) or kind == "count",
-        )
+        options = level.options(query, skip=page.skip, top=page.top, count=bool(query.count) or kind == "count")
         photo_link = self.levels.photo_link(resource)
         read = self._read(kind, resource, level, replace(level.query, orderby=total_order(resource, ())), page)
         return replace(
@@ -354,7 +345,7 @@ class _Decision:
     def _entity(self, resource: ResourcePolicy, key: tuple[tuple[str, Literal], ...]) -> Plan:
         if resource.name in self.policy.schema.computed:
             return self._computed("entity", resource, key)
-        level = self.levels.level(resource, self.request.query, pinned=_pinned(key), beside=_beside(resource))
+        level = self.levels.level(resource, self.request.query, pinned=_pinned(key), beside=own_fields(resource))
         self._check_reachable(resource)
         if self._is_empty(level, _pinned(key)):
             raise not_found()
@@ -385,7 +376,7 @@ class _Decision:
         ignore = self.settings.unknown_select == "ignore"
         names.check_nested_names(self.policy, target, query, Said(), ignore_unknown=ignore)
         plan, item = self.levels.nested(resource, ExpandItem(name, query), navigation, depth=1, said=Said())
-        beside = {plan.link.local, *(path.name for path in walk.properties(plan.condition)), *_beside(resource)}
+        beside = {plan.link.local, *(path.name for path in walk.properties(plan.condition)), *own_fields(resource)}
         select = Query(select=(SelectItem(resource.key[0]),))
         level = self.levels.level(resource, select, pinned=_pinned(key), beside=frozenset(beside))
         if self._is_empty(level, _pinned(key)):
@@ -405,7 +396,7 @@ class _Decision:
         query = replace(self.request.query, select=(SelectItem(resource.key[0]),))
         pins = self._pins(resource)
         level = self.levels.level(
-            resource, query, here=pins is not None, pinned=pins.condition if pins else TRUE, beside=_beside(resource)
+            resource, query, here=pins is not None, pinned=pins.condition if pins else TRUE, beside=own_fields(resource)
         )
         self._check_reachable(resource)
         if pins is None:
@@ -486,16 +477,5 @@ class _Decision:
         return f"{resource.name}({','.join(parts)})" if parts or listed else resource.name
 
 
-def _beside(resource: ResourcePolicy) -> frozenset[str]:
-    """What is fetched of rows that are read in their own right, beside what rule and client need."""
-    photo = resource.photo
-    ranked = {name for name in (photo.category, photo.order) if name} if photo else set()
-    return link_fields(resource) | ranked
-
-
 def _pinned(key: tuple[tuple[str, Literal], ...]) -> Expression:
     return conjunction(*(Comparison(Operator.EQ, PropertyPath(name), value) for name, value in key))
-
-
-def _stale() -> Refusal:
-    return Refusal(Code.GONE, "this link has expired; start again", target="$skiptoken")

@@ -33,7 +33,7 @@ from gateway.odata.literals import NULL, EnumValue, Kind, Literal, Timestamp, st
 from gateway.odata.parser import parse_filter
 from gateway.policy import names
 from gateway.policy.conditions import Binder, enum_member, fold_now, is_contradiction
-from gateway.policy.model import NavigationPolicy, ParentLink, Policy, ResourcePolicy
+from gateway.policy.model import NavigationPolicy, ParentLink, PhotoRule, Policy, ResourcePolicy
 from gateway.policy.names import Said
 from gateway.policy.plan import EmittedField, LocalOptions, NestedPlan, Page, ParentJoin, Ranking, Read, RecordPlan
 from gateway.policy.profile import Link, Profile
@@ -60,6 +60,10 @@ class Level:
     local: Expression
     rule: Pushed
     guard: Pushed
+
+    def options(self, query: Query, *, skip: int, top: int | None, count: bool) -> LocalOptions:
+        """The client's own options of this level, to be applied here."""
+        return LocalOptions(self.guard.condition, self.client, query.orderby, skip, top, count)
 
     @property
     def exact(self) -> bool:
@@ -263,12 +267,10 @@ class Levels:
         beside = {
             *_link_fields(navigation.link),
             *([order_name] if order_name else []),
-            *(part for part in ((photo.category, photo.order) if photo else ()) if part),
+            *_photo_fields(photo),
         }
         level = self.level(target, query, depth + 1, said=said, here=True, beside=frozenset(beside))
-        options = LocalOptions(
-            level.guard.condition, level.client, query.orderby, query.skip or 0, query.top, bool(query.count)
-        )
+        options = level.options(query, skip=query.skip or 0, top=query.top, count=bool(query.count))
         read = self._join(target, level, navigation.link, follows=not is_child, ranked=not is_child)
         # A filter inside $expand is legal on lists only; a row that may have to be read otherwise is never asked for.
         whole = is_child and (is_collection or not target.is_restricted)
@@ -325,8 +327,7 @@ class Levels:
         link = self.photo_link(media)
         if media.photo is None or link is None:
             return None
-        beside = frozenset({*link_fields(media), *_photo_fields(media)})
-        level = self.level(media, Query(select=(SelectItem(media.key[0]),)), here=True, beside=beside)
+        level = self.level(media, Query(select=(SelectItem(media.key[0]),)), here=True, beside=own_fields(media))
         return Ranking(media.photo, link.link, None if at_hand else self._join(media, level, link.link))
 
     def photo_link(self, media: ResourcePolicy) -> ParentLink | None:
@@ -357,7 +358,7 @@ class Levels:
         parents = self.parents(target, trail) if follows else None
         ranking = self.ranking(target, at_hand=False) if ranked else None
         if parents is not None or ranking is not None:
-            extra = link_fields(target) | _photo_fields(target)
+            extra = own_fields(target)
             types = {
                 name: kind for name, kind in target.type.properties.items() if name in record.types or name in extra
             }
@@ -416,8 +417,12 @@ def _link_fields(link: Link) -> set[str]:
     return {link.target, *([link.discriminator] if link.discriminator else [])}
 
 
-def _photo_fields(resource: ResourcePolicy) -> frozenset[str]:
-    photo = resource.photo
+def own_fields(resource: ResourcePolicy) -> frozenset[str]:
+    """What is fetched of rows that are read in their own right, beside what rule and client need."""
+    return link_fields(resource) | _photo_fields(resource.photo)
+
+
+def _photo_fields(photo: PhotoRule | None) -> frozenset[str]:
     return frozenset(name for name in (photo.category, photo.order) if name) if photo else frozenset()
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from gateway.odata import json_format
 from gateway.odata.json_format import BodyError, Record
 from gateway.odata.literals import Value
 from gateway.policy.model import PhotoRule
 from gateway.policy.plan import NestedPlan
 from gateway.redact.media import rank, within_limit
-from gateway.redact.rows import Children, ContradictionError, Row, Tally, belongs, normal_of, prove, select
+from gateway.redact.rows import Children, ContradictionError, Row, Tally, belongs, grouped, prove, select
 
 
 def came_inside(row: Row, nested: NestedPlan) -> list[Row] | None:
@@ -59,27 +57,21 @@ def attach(row: Row, nested: NestedPlan, rows: list[Row], tally: Tally) -> list[
     """Makes a whole list of rows the children of a record: ranked, in our own order, under the client's options.
     Gives those that leave."""
     if nested.photo is not None:
-        rows = first_photos(rows, nested.photo, tally)
-    rows.sort(key=lambda child: rank(child.value(nested.order) if nested.order else None, child.key_text))
+        kept = _first_photos(rows, nested.photo)
+        tally.photos_cut += len(rows) - len(kept)
+        rows = kept
+    rows.sort(key=lambda child: rank(child.value(nested.order) if nested.order else None, child.key_text()))
     chosen, count = select(rows, nested.options)
     row.children[nested.name] = Children(chosen, count)
     return chosen
 
 
-def first_photos(rows: list[Row], photo: PhotoRule, tally: Tally) -> list[Row]:
+def _first_photos(rows: list[Row], photo: PhotoRule) -> list[Row]:
     """What the photo limit leaves of the whole media list of one listing."""
-    kept = within_limit(rows, photo, Row.value, lambda row: row.key_text)
-    tally.photos_cut += len(rows) - len(kept)
-    return kept
+    return within_limit(rows, photo, Row.value, Row.key_text)
 
 
 def ranked(rows: list[Row], photo: PhotoRule, link_field: str) -> frozenset[tuple[Value, ...]]:
     """The keys of what the photo limit leaves of the whole lists of several listings."""
-    lists: dict[Hashable | None, list[Row]] = {}
-    for row in rows:
-        lists.setdefault(normal_of(row, link_field), []).append(row)
-    return frozenset(row.key for group in lists.values() for row in within_limit(group, photo, Row.value, _key_text))
-
-
-def _key_text(row: Row) -> str:
-    return row.key_text
+    lists = grouped(rows, link_field).values()
+    return frozenset(row.key for group in lists for row in _first_photos(group, photo))

@@ -85,7 +85,6 @@ class Row:
     def key(self) -> tuple[Value, ...]:
         return tuple(self.value(name) for name in self.plan.key)  # type: ignore[misc]  # proven rows have one
 
-    @property
     def key_text(self) -> str:
         """The key as one text, for orders."""
         return "\x1f".join(str(value) for value in self.key)
@@ -152,6 +151,14 @@ def select(rows: list[Row], options: LocalOptions) -> tuple[list[Row], int]:
     in_order(kept, options.orderby)
     end = None if options.top is None else options.skip + options.top
     return kept[options.skip : end], len(kept)
+
+
+def grouped(rows: Iterable[Row], name: str) -> dict[Hashable | None, list[Row]]:
+    """The rows by what stands for a field's value."""
+    groups: dict[Hashable | None, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(normal_of(row, name), []).append(row)
+    return groups
 
 
 def normal_of(row: Row, name: str) -> Hashable | None:
