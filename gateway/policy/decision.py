@@ -227,14 +227,11 @@ class _Decision:
         if resource.name in self.policy.schema.computed:
             return self._computed("collection", resource)
         pins = self._pins(resource)
-        names.check_filter_names(resource, query.filter, Said())
-        names.check_orderby_names(resource, query.orderby, Said())
         orderby = total_order(resource, query.orderby)
-        beside = own_fields(resource)
-        if pins is None and keyset.is_keyset(
+        goes_behind = pins is None and keyset.is_keyset(
             orderby, resource.type.properties, resource.name, self.profile, resource.key
-        ):
-            beside |= {item.path.name for item in orderby}
+        )
+        beside = own_fields(resource) | {item.path.name for item in orderby if goes_behind}
         level = self.levels.level(
             resource, query, here=pins is not None, pinned=pins.condition if pins else TRUE, beside=beside
         )
@@ -253,7 +250,7 @@ class _Decision:
         if pins is not None:
             return self._gathered("collection", resource, level, pins, page)
         read = self._read("collection", resource, level, replace(level.query, orderby=orderby), page)
-        return self._walked(read, resource, level)
+        return self._walked(read, resource, level, goes_behind=goes_behind)
 
     def _computed(self, kind: str, resource: ResourcePolicy, key: tuple[tuple[str, Literal], ...] = ()) -> Read:
         """Rows that the gateway writes itself: no upstream, so everything is exact (C169)."""
@@ -270,15 +267,13 @@ class _Decision:
         named_key = tuple((name, value.value) for name, value in key)
         return replace(read, record=record, gather=options, computed=True, entity_key=named_key)
 
-    def _walked(self, read: Read, resource: ResourcePolicy, level: Level) -> Read:
+    def _walked(self, read: Read, resource: ResourcePolicy, level: Level, *, goes_behind: bool) -> Read:
         """The read with the way in which its pages go on."""
-        types, order = resource.type.properties, read.ask.orderby
-        goes_behind = False
-        if keyset.is_keyset(order, types, resource.name, self.profile, resource.key):
+        order = read.ask.orderby
+        if goes_behind:
             # Percent-encoded, and each column stands twice: what the longest values would take must fit (C362).
-            reserve = 2 * 3 * keyset.longest(order, types) + 200 * len(order)
-            if fits_address(self.profile, read.ask, reserve) and self.profile.or_max is None:
-                goes_behind = True
+            reserve = 2 * 3 * keyset.longest(order, resource.type.properties) + 200 * len(order)
+            goes_behind = fits_address(self.profile, read.ask, reserve) and self.profile.or_max is None
         read = replace(
             read,
             keyset=goes_behind,

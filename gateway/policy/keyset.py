@@ -38,7 +38,7 @@ def is_keyset(
     if profile.skip_max is not None and {item.path.name for item in order} == set(key):
         exact = (*exact, *key)
     return all(
-        name in exact and not profile.is_unfilterable(resource, name) and _fits(types[name])
+        name in exact and name in types and not profile.is_unfilterable(resource, name) and _fits(types[name])
         for name in (item.path.name for item in order)
     )
 

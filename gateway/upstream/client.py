@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,13 +14,13 @@ from yarl import URL
 from gateway import __version__
 from gateway.errors import Code
 from gateway.settings import Upstream
+from gateway.upstream.bodies import CODINGS, BrokenCodingError, TooLongError, content_type, read_bounded
 from gateway.upstream.credentials import ClientCredentialsGrant, Credential, UpstreamFailure, fixed
 
 __all__ = ["Fetched", "UpstreamClient", "UpstreamFailure"]
 
 _JSON = "application/json"
 _XML = "application/xml"
-_CHUNK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,33 +152,21 @@ class UpstreamClient:
         """JSON must say that it is JSON, in UTF-8; metadata may say what it likes, it is parsed strictly (C317)."""
         if accept != _JSON:
             return
-        media_type, _, parameters = headers.get("Content-Type", "").partition(";")
-        if media_type.strip().lower() != _JSON:
+        media_type, charset = content_type(headers.get("Content-Type", ""))
+        if media_type != _JSON:
             raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with the content type {media_type!r}")
-        for parameter in parameters.lower().split(";"):
-            name, _, value = parameter.strip().partition("=")
-            if name == "charset" and value.strip('"') not in ("utf-8", "utf8"):
-                raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with the charset {value!r}")
+        if charset not in ("", "utf-8", "utf8"):
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with the charset {charset!r}")
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        """The whole body, inflated if need be, within ``max_body`` bytes before and after."""
+        """The whole body, inflated if need be, within ``max_body`` bytes."""
         coding = response.headers.get("Content-Encoding", "identity").lower()
-        if coding not in ("identity", "gzip"):
+        if coding not in CODINGS:
             raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with the content coding {coding!r}")
-        inflate = zlib.decompressobj(wbits=31) if coding == "gzip" else None
         limit = self._settings.max_body
-        body = bytearray()
-        async for chunk in response.content.iter_chunked(_CHUNK):
-            if inflate is None:
-                body += chunk
-            else:
-                try:
-                    body += inflate.decompress(chunk, limit + 1 - len(body))
-                except zlib.error as error:
-                    raise UpstreamFailure(Code.UPSTREAM_ERROR, f"broken gzip: {error}") from None
-            if len(body) > limit:
-                raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with more than {limit} bytes")
-            await asyncio.sleep(0)
-        if inflate is not None and not inflate.eof:
-            raise UpstreamFailure(Code.UPSTREAM_ERROR, "broken gzip: it ends early")
-        return bytes(body)
+        try:
+            return await read_bounded(response.content, coding, limit)
+        except TooLongError:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with more than {limit} bytes") from None
+        except BrokenCodingError as error:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, f"broken gzip: {error}") from None
