@@ -110,7 +110,7 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("Property?$filter=AccessibilityFeatures/all(a:a eq 'x')", "200", "allExpr"),
     Sample("Property?$filter=$it/City eq 'X'", _400, "implicitVariableExpr"),
     Sample("Property?$filter=$root/Member('A1')/MemberFullName eq 'X'", _400, "rootExpr"),
-    Sample("Property?$filter=Media/any(m:m/Order eq 1)", _400, "collectionNavigationExpr collectionNavNoCastExpr"),
+    Sample("Property?$filter=Media/any(m:m/Order eq 1)", "200", "collectionNavigationExpr collectionNavNoCastExpr"),
     Sample("Property?$filter=ListOffice/OfficeName eq 'X'", _400, "singleNavigationExpr"),
     Sample("Property?$filter=Media/$filter(@this/Order eq 1)/$count gt 0", _400, "filterExpr"),
     Sample("Property?$filter=Address/Street eq 'X'", _400, "complexPathExpr complexColPathExpr"),
@@ -140,11 +140,11 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("Property?$filter=round(ListPrice) eq 1", _400, "roundMethodCallExpr"),
     Sample("Property?$filter=floor(ListPrice) eq 1", _400, "floorMethodCallExpr"),
     Sample("Property?$filter=ceiling(ListPrice) eq 1", _400, "ceilingMethodCallExpr"),
-    Sample("Property?$filter=geo.distance(City,geography'SRID=4326;Point(1 1)') lt 1", _400, "distanceMethodCallExpr geographyPoint geographyPrefix fullPointLiteral "
+    Sample("Property?$filter=geo.distance(Coordinates,geography'SRID=4326;Point(1 1)') lt 1", "200", "distanceMethodCallExpr geographyPoint geographyPrefix fullPointLiteral "
            "sridLiteral pointLiteral pointData positionLiteral geoLiteral"),
     Sample("Property?$filter=geo.length(geography'SRID=4326;LineString(1 1,2 2)') lt 1", _400, "geoLengthMethodCallExpr geographyLineString fullLineStringLiteral "
            "lineStringLiteral lineStringData"),
-    Sample("Property?$filter=geo.intersects(City,geography'SRID=4326;Polygon((0 0,1 1,0 1,0 0))')", _400, "intersectsMethodCallExpr geographyPolygon fullPolygonLiteral "
+    Sample("Property?$filter=geo.intersects(Coordinates,geography'SRID=4326;Polygon((0 0,1 1,0 1,0 0))')", "200", "intersectsMethodCallExpr geographyPolygon fullPolygonLiteral "
            "polygonLiteral polygonData ringLiteral"),
     Sample("Property?$filter=City eq geography'SRID=4326;MultiPoint((1 1))'", _400, "geographyMultiPoint fullMultiPointLiteral multiPointLiteral geographyMultiLineString "
            "fullMultiLineStringLiteral multiLineStringLiteral geographyMultiPolygon fullMultiPolygonLiteral multiPolygonLiteral geographyCollection fullCollectionLiteral "

@@ -7,7 +7,9 @@ own; of the gateway it uses the parser only, to read what the gateway has printe
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from aiohttp import web
 
 from gateway.odata import ast, parser
-from gateway.odata.literals import EnumValue, Literal
+from gateway.odata.literals import EnumValue, Geography, Literal
 from gateway.odata.parser import Limits
 from gateway.sandbox.database import RELATIONS
 from gateway.sandbox.rows import Row, Tables
@@ -256,6 +258,12 @@ class ModelUpstream(Hostile):
             case ast.PropertyPath(name):
                 found: bool | None = row[name]
                 return found
+            case ast.Intersects(path, area):
+                return None if row[path.name] is None else _inside(_point(row[path.name]), _ring(area))
+            case ast.Lambda(quantifier, path, variable, predicate) if path.name not in row:
+                rows = self._related(path.name, row)
+                results = [self._holds(predicate, child) is True for child in rows]
+                return any(results) if quantifier is ast.Quantifier.ANY else all(results)
             case ast.Lambda(quantifier, path, variable, predicate):
                 results = [self._holds(predicate, {variable: item}) is True for item in row[path.name] or ()]
                 return any(results) if quantifier is ast.Quantifier.ANY else all(results)
@@ -277,9 +285,24 @@ class ModelUpstream(Hostile):
             case ast.Comparison(operator, left, right):
                 return self._compare(operator, self._operand(left, row), right)
 
+    def _related(self, name: str, row: Row) -> list[Row]:
+        """The rows behind a navigation of a record that is told by its key."""
+        source = next(table for table, key in KEYS.items() if key in row and (table, name) in RELATIONS)
+        local, target, there, kind = RELATIONS[source, name]
+        return [
+            child
+            for child in self.tables[target]
+            if self.habits.foreign_children
+            or (child[there] == row[local] is not None and (kind is None or child["ResourceName"] == kind))
+        ]
+
     def _operand(self, operand: ast.Operand, row: Row) -> Any:
         if isinstance(operand, ast.PropertyPath):
             return row[operand.name]
+        if operand.function is ast.Function.GEO_DISTANCE:
+            path, place = operand.arguments
+            assert isinstance(path, ast.PropertyPath) and isinstance(place, Literal)
+            return None if row[path.name] is None else _distance(_point(row[path.name]), _ring(place)[0])
         values = [item.value if isinstance(item, Literal) else self._operand(item, row) for item in operand.arguments]
         if any(value is None for value in values):
             return None
@@ -327,6 +350,32 @@ class ModelUpstream(Hostile):
             left, wanted = self._text(value), self._text(right)
             return ((left.lower(), left), (wanted.lower(), wanted)) if self.habits.folded_order else (left, wanted)
         return str(value).rstrip("Z").rstrip("0").rstrip("."), str(right).rstrip("Z").rstrip("0").rstrip(".")
+
+
+def _point(value: Any) -> tuple[float, float]:
+    longitude, latitude = value["coordinates"]
+    return float(longitude), float(latitude)
+
+
+def _ring(literal: Literal) -> list[tuple[float, float]]:
+    assert isinstance(literal.value, Geography)
+    return [(float(x), float(y)) for x, y in literal.value.positions]
+
+
+def _distance(one: tuple[float, float], two: tuple[float, float]) -> float:
+    """Metres, by the law of cosines."""
+    (x1, y1), (x2, y2) = (map(math.radians, position) for position in (one, two))
+    cosine = math.sin(y1) * math.sin(y2) + math.cos(y1) * math.cos(y2) * math.cos(x1 - x2)
+    return 6_371_008.8 * math.acos(max(-1.0, min(1.0, cosine)))
+
+
+def _inside(point: tuple[float, float], ring: list[tuple[float, float]]) -> bool:
+    """By the sum of the angles under which the edges are seen."""
+    total = 0.0
+    for (x1, y1), (x2, y2) in itertools.pairwise(ring):
+        turn = math.atan2(y2 - point[1], x2 - point[0]) - math.atan2(y1 - point[1], x1 - point[0])
+        total += (turn + math.pi) % (2 * math.pi) - math.pi
+    return abs(total) > 1
 
 
 def _members(literal: Literal) -> set[str]:

@@ -42,7 +42,7 @@ TOKEN_KEY = "ab" * 64
 #: A profile that trusts the upstream with everything: what the sandbox deserves.
 TRUSTING = Profile(
     comparisons="exact", string_equality="exact", patterns="literal", collections="exact", date_parts="utc", string_functions="exact",
-    string_order="code_point", nested="exact", counts="exact",
+    string_order="code_point", nested="exact", counts="exact", navigation_lambdas="exact", geo="exact",
 )  # fmt: skip
 
 

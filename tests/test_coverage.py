@@ -15,18 +15,18 @@ from tools.coverage import PAGE
 #: How many productions the grammar of the standard has (odata-abnf-construction-rules.txt of OData 4.01).
 GRAMMAR = 459
 DATA = tables(
-    Property=[listing("L1", ListOfficeKey="O1", ListAgentKey="A1", AccessibilityFeatures=["x"])],
+    Property=[listing("L1", ListOfficeKey="O1", ListAgentKey="A1", AccessibilityFeatures=["x"], Coordinates=None)],
     Media=[photo("L1", 1)],
     Member=[member("A1")],
     Office=[office("O1")],
 )
-OPEN = {**ROLE, "Property": {"Fields": {"All": {"Visible": [*ROLE["Property"]["Fields"]["All"]["Visible"], "AccessibilityFeatures", "IDXOptInYN"]}}}}  # fmt: skip
+OPEN = {**ROLE, "Property": {"Fields": {"All": {"Visible": [*ROLE["Property"]["Fields"]["All"]["Visible"], "AccessibilityFeatures", "IDXOptInYN", "Coordinates"]}}}}  # fmt: skip
 
 
 def test_every_production_of_the_standard_has_a_sample_and_the_page_shows_it() -> None:
     assert len(productions()) == sum(len(sample.productions.split()) for sample in SAMPLES), "a production stands twice"
     assert len(productions()) == GRAMMAR
-    assert PAGE.read_text(encoding="utf-8") == page(), "run tools/coverage.py"
+    assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tools.coverage"
 
 
 @pytest.mark.guarantee("G2", "G3")

@@ -177,7 +177,7 @@ def test_every_read_channel_has_a_test_that_cites_it_and_the_page_says_which() -
     text = channels.PAGE.read_text(encoding="utf-8")
     listed = {channel: (kind, tests) for channel, _, kind, tests in channels.rows(text)}
 
-    assert channels.written(text) == text, "run tools/channels.py"
+    assert channels.written(text) == text, "run python -m tools.channels"
     assert [channel for channel, (kind, tests) in listed.items() if kind == "read" and not tests] == []
     assert set(channels.citations()) <= set(listed)
     assert {kind.partition(":")[0] for kind, _ in listed.values()} == {"read", "documentation", "later"}

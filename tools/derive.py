@@ -176,6 +176,7 @@ SANDBOX_PROPERTY_EXTRA: tuple[str, ...] = (
 SANDBOX_LOCAL: dict[str, tuple[tuple[str, str, dict[str, str]], ...]] = {
     "Property": (
         ("TotalBaths", "Edm.Decimal", {"Precision": "14", "Scale": "2"}),
+        ("Coordinates", "Edm.GeographyPoint", {}),
         ("SoldPrice", "Edm.Decimal", {"Precision": "14", "Scale": "2"}),
         ("ContractStatus", "Edm.String", {"MaxLength": "50"}),
         ("ChangedByMemberKey", "Edm.String", {"MaxLength": "255"}),

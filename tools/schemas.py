@@ -1,6 +1,6 @@
 """Writes the JSON Schemas of the configuration files, for editors: config/schemas/*.json.
 
-    python tools/schemas.py
+    python -m tools.schemas
 
 A test holds them to the models that read the files.
 """

@@ -66,6 +66,7 @@ class Function(Enum):
     SECOND = "second"
     DATE = "date"
     TIME = "time"
+    GEO_DISTANCE = "geo.distance"
 
 
 #: Functions of one string whose result is a string.
@@ -87,16 +88,21 @@ DATE_PARTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PropertyPath:
-    """A property of the type the expression is about. ``position`` is where the client wrote it, from 0."""
+    """A property of the type the expression is about, or of the rows that ``variable`` of an enclosing lambda stands
+    for. ``position`` is where the client wrote it, from 0."""
 
     name: str
     position: int = field(default=-1, compare=False)
+    variable: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.variable}/{self.name}" if self.variable else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """A function whose result is compared. All take one operand, but ``concat``, which takes two arguments of which
-    either may be a string literal."""
+    either may be a string literal, and ``geo.distance``, which takes a property and a place."""
 
     function: Function
     arguments: tuple[Operand | Literal, ...]
@@ -140,6 +146,14 @@ class StringTest:
     pattern: Literal
 
 
+@dataclass(frozen=True, slots=True)
+class Intersects:
+    """``geo.intersects(property,polygon)``: the point that the property holds lies in the polygon."""
+
+    left: PropertyPath
+    area: Literal
+
+
 class Quantifier(Enum):
     ANY = "any"
     ALL = "all"
@@ -147,12 +161,17 @@ class Quantifier(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Lambda:
-    """``Tags/any(x:...)`` or ``all`` over a collection; ``predicate`` names the element by ``variable``."""
+    """``Tags/any(x:...)`` or ``all`` over a collection; ``predicate`` names the element by ``variable``, and of rows
+    their properties. ``Tags/any()`` has ``true`` for a predicate and no variable.
+
+    ``target`` is the entity set of the rows, once the names are resolved; empty where the elements are values.
+    """
 
     quantifier: Quantifier
     path: PropertyPath
     variable: str
     predicate: Expression
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +198,7 @@ class Or:
     terms: tuple[Expression, ...]
 
 
-Expression = And | Or | Not | Comparison | Has | In | StringTest | Lambda | PropertyPath | Constant
+Expression = And | Or | Not | Comparison | Has | In | StringTest | Intersects | Lambda | PropertyPath | Constant
 
 TRUE = Constant(True)
 FALSE = Constant(False)

@@ -3,6 +3,7 @@
 ``None`` stands for unknown. Rules, guards and conditions are read strictly: a comparison with null or with a missing
 member is unknown, so what holds is what nothing about the record puts in doubt (CHANNELS 4.1, "our evaluator").
 A client's own options, where they are applied here, follow the null semantics of OData 4.01 instead.
+Of distances, areas and the rows behind a navigation nothing is known here: only an upstream can search by those.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from gateway.odata.ast import (
     Function,
     Has,
     In,
+    Intersects,
     Lambda,
     Not,
     Operand,
@@ -81,6 +83,10 @@ def evaluate(expression: Expression, lookup: Lookup, reading: Reading = STRICT) 
             return _negate(_all(_negate(_compare(Operator.EQ, value, item, reading)) for item in items))
         case StringTest(function, operand, pattern):
             return _string_test(function, operand_value(operand, lookup), pattern, reading)
+        case Intersects():
+            return None
+        case Lambda(target=target) if target:
+            return None
         case Lambda(quantifier, path, variable, predicate):
             return _quantify(quantifier, lookup(path.name), variable, predicate, reading)
         case PropertyPath(name):

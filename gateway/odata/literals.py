@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
+from typing import Literal as OneOf
 from uuid import UUID
 
 
@@ -24,6 +25,7 @@ class Kind(Enum):
     GUID = "guid"
     NOW = "now"
     ALIAS = "parameter alias"
+    GEOGRAPHY = "place"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,8 +81,24 @@ class Alias:
     kind: Kind = Kind.STRING
 
 
+#: Longitude and latitude, in degrees.
+Position = tuple[Decimal, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Geography:
+    """A point, or a polygon of one closed ring, in EPSG:4326."""
+
+    shape: OneOf["POINT", "POLYGON"]
+    positions: tuple[Position, ...]
+
+    def __str__(self) -> str:
+        text = ",".join(f"{longitude:f} {latitude:f}" for longitude, latitude in self.positions)
+        return f"{self.shape}({text})" if self.shape == "POINT" else f"{self.shape}(({text}))"
+
+
 #: A tuple is the value of a collection; no literal has one.
-Scalar = None | bool | str | Decimal | date | Timestamp | TimeOfDay | UUID | EnumValue | Now | Alias
+Scalar = None | bool | str | Decimal | date | Timestamp | TimeOfDay | UUID | EnumValue | Now | Alias | Geography
 Value = Scalar | tuple[Scalar, ...]
 
 
@@ -240,5 +258,7 @@ def print_literal(literal: Literal) -> str:
             return "now()" if not distance else f"now() add duration'{print_duration(distance)}'"
         case Alias(name):
             return "@" + name
+        case Geography():
+            return f"geography'SRID=4326;{value}'"
         case EnumValue(type_name, members):
             return type_name + "'" + members.replace("'", "''") + "'"

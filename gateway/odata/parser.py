@@ -15,6 +15,7 @@ from lark.exceptions import LarkError, UnexpectedInput, UnexpectedToken
 
 from gateway.odata import literals, walk
 from gateway.odata.ast import (
+    TRUE,
     And,
     Call,
     Comparison,
@@ -24,6 +25,7 @@ from gateway.odata.ast import (
     Function,
     Has,
     In,
+    Intersects,
     Lambda,
     Not,
     Operand,
@@ -36,6 +38,7 @@ from gateway.odata.ast import (
     SelectItem,
     StringTest,
 )
+from gateway.odata.geography import parse_geography
 from gateway.odata.grammar import GRAMMAR, GRAMMAR_DIRECTORY
 from gateway.odata.literals import Alias, EnumValue, Kind, Literal, Now, Timestamp
 
@@ -154,6 +157,9 @@ class _Builder(Transformer[Token, object]):
     def property_path(self, token: Token) -> PropertyPath:
         return PropertyPath(str(token), _position(token))
 
+    def variable_path(self, variable: Token, member: Token) -> PropertyPath:
+        return PropertyPath(str(member)[1:], _position(member) + 1, str(variable))
+
     def bool_method_call_expr(
         self, name: Token, _open: Token, operand: Operand, _comma: Token, pattern: Literal, _close: Token
     ) -> StringTest:
@@ -170,6 +176,26 @@ class _Builder(Transformer[Token, object]):
         _close: Token,
     ) -> Lambda:
         return Lambda(Quantifier(ascii_lower(quantifier)[1:]), path, str(variable), predicate)
+
+    def any_row(self, path: PropertyPath, _any: Token, _open: Token, _close: Token) -> Lambda:
+        return Lambda(Quantifier.ANY, path, "", TRUE)
+
+    def intersects(
+        self, _name: Token, _open: Token, path: PropertyPath, _comma: Token, area: Literal, _close: Token
+    ) -> Intersects:
+        return Intersects(path, area)
+
+    def distance_call(
+        self,
+        _name: Token,
+        _open: Token,
+        first: PropertyPath | Literal,
+        _comma: Token,
+        second: PropertyPath | Literal,
+        _close: Token,
+    ) -> Call:
+        arguments = (first, second) if isinstance(first, PropertyPath) else (second, first)
+        return Call(Function.GEO_DISTANCE, arguments)
 
     def method_call(self, name: Token, _open: Token, operand: Operand, _close: Token) -> Call:
         return Call(_FUNCTIONS[ascii_lower(name)], (operand,))
@@ -209,6 +235,12 @@ class _Builder(Transformer[Token, object]):
 
     def guid_value(self, token: Token) -> Literal:
         return Literal(Kind.GUID, literals.parse_guid(str(token)))
+
+    def geography(self, token: Token) -> Literal:
+        place = parse_geography(token.partition("'")[2][:-1])
+        if place is None:
+            raise ODataSyntaxError(_position(token), "is no point or simple polygon of EPSG:4326")
+        return Literal(Kind.GEOGRAPHY, place)
 
     def duration(self, token: Token) -> int:
         return _in_range(literals.parse_duration(token.partition("'")[2][:-1]), token)
@@ -383,33 +415,42 @@ def _check_brackets(text: str, depth: int) -> None:
 
 
 def _check_expression(expression: Expression, limits: Limits) -> None:
-    """Depth and list sizes of the built tree, without recursion: a chain of ``not`` has no brackets."""
-    pending: list[tuple[Expression | Operand, int]] = [(expression, 1)]
+    """Depth and list sizes of the built tree, without recursion: a chain of ``not`` has no brackets. And each path
+    that starts with a variable starts with one of a lambda around it, of which no two have one name (C37, C38)."""
+    pending: list[tuple[Expression | Operand, int, tuple[str, ...]]] = [(expression, 1, ())]
     while pending:
-        node, depth = pending.pop()
+        node, depth, scope = pending.pop()
         if depth > limits.depth + 4:  # brackets are counted before; this counts chains of `not` and calls too
             raise ODataSyntaxError(0, "is nested too deeply")
+        inner: list[Expression | Operand] = []
         match node:
             case And(terms) | Or(terms):
-                pending.extend((term, depth + 1) for term in terms)
+                inner.extend(terms)
             case Not(term):
-                pending.append((term, depth + 1))
+                inner.append(term)
             case StringTest(_, operand, _):
-                pending.append((operand, depth + 1))
+                inner.append(operand)
             case Call(_, arguments):
-                pending.extend((item, depth + 1) for item in arguments if not isinstance(item, Literal))
-            case Has(path, _):
-                pending.append((path, depth + 1))
+                inner.extend(item for item in arguments if not isinstance(item, Literal))
+            case Has(path, _) | Intersects(path, _):
+                inner.append(path)
             case Comparison(_, left, _):
-                pending.append((left, depth + 1))
-            case Lambda(_, path, _, predicate):
-                pending.extend(((path, depth + 1), (predicate, depth + 1)))
+                inner.append(left)
+            case Lambda(_, path, variable, predicate):
+                if variable in scope:
+                    raise ODataSyntaxError(path.position, "repeats a variable")
+                pending.append((path, depth + 1, scope))
+                pending.append((predicate, depth + 1, (*scope, variable)))
             case In(left, items):
                 if len(items) > limits.in_items:
                     raise ODataSyntaxError(0, "has too many items in a list")
-                pending.append((left, depth + 1))
-            case PropertyPath() | Constant():
+                inner.append(left)
+            case PropertyPath(_, position, variable):
+                if variable and variable not in scope:
+                    raise ODataSyntaxError(position - 1)
+            case Constant():
                 pass
+        pending.extend((item, depth + 1, scope) for item in inner)
 
 
 def parse_filter(text: str, limits: Limits = DEFAULT_LIMITS) -> Expression:

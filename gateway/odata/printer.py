@@ -14,6 +14,7 @@ from gateway.odata.ast import (
     Expression,
     Has,
     In,
+    Intersects,
     Lambda,
     Not,
     Operand,
@@ -39,15 +40,18 @@ def print_expression(expression: Expression) -> str:
             # Property left, literal right: `null eq X` is wrong on some servers.
             return f"{print_operand(left)} {operator.value} {print_literal(right)}"
         case Has(path, right):
-            return f"{path.name} has {print_literal(right)}"
+            return f"{path} has {print_literal(right)}"
         case In(left, items):
             return f"{print_operand(left)} in ({','.join(print_literal(item) for item in items)})"
         case StringTest(function, operand, pattern):
             return f"{function.value}({print_operand(operand)},{print_literal(pattern)})"
+        case Intersects(path, area):
+            return f"geo.intersects({path},{print_literal(area)})"
         case Lambda(quantifier, path, variable, predicate):
-            return f"{path.name}/{quantifier.value}({variable}:{print_expression(predicate)})"
-        case PropertyPath(name):
-            return name
+            inside = f"{variable}:{print_expression(predicate)}" if variable else ""
+            return f"{path}/{quantifier.value}({inside})"
+        case PropertyPath():
+            return str(expression)
         case Constant(value):
             return "true" if value else "false"
         case _:
@@ -56,8 +60,8 @@ def print_expression(expression: Expression) -> str:
 
 def print_operand(operand: Operand) -> str:
     match operand:
-        case PropertyPath(name):
-            return name
+        case PropertyPath():
+            return str(operand)
         case Call(function, arguments):
             return f"{function.value}({','.join(_print_argument(item) for item in arguments)})"
         case _:

@@ -36,8 +36,9 @@ def _atom(atom: Atom) -> Expression:
     match atom:
         case In():
             return replace(atom, items=(_HIDDEN,))
-        case Lambda(_, _, _, predicate):
-            return replace(atom, variable="x", predicate=_expression_shape(predicate))
+        case Lambda(variable=variable) if variable:
+            renamed = walk.rename_variable(atom, "x")
+            return replace(renamed, predicate=_expression_shape(renamed.predicate))
         case _:
             return atom
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from enum import Enum
 from typing import Final
 
@@ -10,7 +11,9 @@ import msgspec
 
 from gateway.odata import json_format
 from gateway.odata.csdl import TypeReference
+from gateway.odata.geography import read_point
 from gateway.odata.literals import (
+    Geography,
     Scalar,
     Value,
     parse_date,
@@ -73,6 +76,8 @@ def _scalar(raw: msgspec.Raw, reference: TypeReference) -> Scalar | Unknown:
     if text == b"null":
         return None
     name = reference.name
+    if name == "Edm.GeographyPoint":
+        return _point(raw)
     if name == "Edm.Boolean":
         return {b"true": True, b"false": False}.get(text, UNKNOWN)
     if name in NUMBERS:
@@ -89,6 +94,14 @@ def _scalar(raw: msgspec.Raw, reference: TypeReference) -> Scalar | Unknown:
     if name == "Edm.String" or not reference.is_primitive:
         return string
     return UNKNOWN
+
+
+def _point(raw: msgspec.Raw) -> Scalar | Unknown:
+    numbers = read_point(raw)
+    if numbers is None:
+        return UNKNOWN
+    longitude, latitude = (Decimal(number.decode("ascii")) for number in numbers[:2])
+    return Geography("POINT", ((longitude, latitude),))
 
 
 def as_members(value: Value | Unknown, displays: Mapping[str, str]) -> Value | Unknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import assert_never
 
 from gateway.odata.ast import (
@@ -11,8 +12,10 @@ from gateway.odata.ast import (
     Comparison,
     Constant,
     Expression,
+    Function,
     Has,
     In,
+    Intersects,
     Lambda,
     Not,
     Operand,
@@ -23,7 +26,7 @@ from gateway.odata.ast import (
 )
 from gateway.odata.literals import Literal
 
-Atom = Comparison | Has | In | StringTest | Lambda | PropertyPath | Constant
+Atom = Comparison | Has | In | StringTest | Intersects | Lambda | PropertyPath | Constant
 
 
 def atoms(expression: Expression) -> Iterator[Atom]:
@@ -34,10 +37,23 @@ def atoms(expression: Expression) -> Iterator[Atom]:
                 yield from atoms(term)
         case Not(term):
             yield from atoms(term)
-        case Comparison() | Has() | In() | StringTest() | Lambda() | PropertyPath() | Constant():
+        case Comparison() | Has() | In() | StringTest() | Intersects() | Lambda() | PropertyPath() | Constant():
             yield expression
         case _:
             assert_never(expression)
+
+
+def is_far(atom: Atom) -> bool:
+    """Whether an atom is about more than the values of the record, or computes with places: no record alone tells."""
+    match atom:
+        case Lambda(target=target):
+            return bool(target)
+        case Intersects():
+            return True
+        case Comparison(_, Call(Function.GEO_DISTANCE), _):
+            return True
+        case _:
+            return False
 
 
 def operand_of(atom: Atom) -> Operand | None:
@@ -47,7 +63,7 @@ def operand_of(atom: Atom) -> Operand | None:
             return left
         case StringTest(_, operand, _):
             return operand
-        case Has(path, _) | Lambda(_, path, _, _):
+        case Has(path, _) | Intersects(path, _) | Lambda(_, path):
             return path
         case PropertyPath():
             return atom
@@ -105,8 +121,10 @@ def replace_literals(expression: Expression, change: Callable[[Literal], Literal
                 return In(operand(left), tuple(change(item) for item in items))
             case StringTest(function, inner, pattern):
                 return StringTest(function, operand(inner), change(pattern))
-            case Lambda(quantifier, path, variable, predicate):
-                return Lambda(quantifier, path, variable, replace_literals(predicate, change))
+            case Intersects(path, area):
+                return Intersects(path, change(area))
+            case Lambda():
+                return replace(old, predicate=replace_literals(old.predicate, change))
             case PropertyPath() | Constant():
                 return old
             case _:
@@ -145,7 +163,43 @@ def replace_atoms(expression: Expression, change: Callable[[Atom], Expression]) 
             return Or(tuple(replace_atoms(term, change) for term in terms))
         case Not(term):
             return Not(replace_atoms(term, change))
-        case Comparison() | Has() | In() | StringTest() | Lambda() | PropertyPath() | Constant():
+        case Comparison() | Has() | In() | StringTest() | Intersects() | Lambda() | PropertyPath() | Constant():
             return change(expression)
         case _:
             assert_never(expression)
+
+
+def rename_variable(quantified: Lambda, name: str) -> Lambda:
+    """A lambda with its variable under another name, wherever its predicate has it."""
+    old = quantified.variable
+
+    def path(found: PropertyPath) -> PropertyPath:
+        if found.variable:
+            return replace(found, variable=name) if found.variable == old else found
+        return replace(found, name=name) if found.name == old else found
+
+    def operand(found: Operand) -> Operand:
+        if isinstance(found, PropertyPath):
+            return path(found)
+        return replace(
+            found, arguments=tuple(item if isinstance(item, Literal) else operand(item) for item in found.arguments)
+        )
+
+    def atom(found: Atom) -> Expression:
+        match found:
+            case Comparison(_, left, _) | In(left, _):
+                return replace(found, left=operand(left))
+            case StringTest(_, inner, _):
+                return replace(found, operand=operand(inner))
+            case Has(left, _) | Intersects(left, _):
+                return replace(found, left=path(left))
+            case Lambda():
+                return replace(found, path=path(found.path), predicate=replace_atoms(found.predicate, atom))
+            case PropertyPath():
+                return path(found)
+            case Constant():
+                return found
+            case _:
+                assert_never(found)
+
+    return replace(quantified, variable=name, predicate=replace_atoms(quantified.predicate, atom))

@@ -261,6 +261,7 @@ def _draft(inputs: Inputs, name: str) -> tuple[Fields, ResourcePolicy]:
         elif visible.declared:
             inputs.report.notes.append(f"`{name}.{member}` leads to no entity set of the upstream")
     _check_closure(inputs, name, found, fields)
+    _note_places(inputs, name, fields)
     return found, ResourcePolicy(
         name,
         structured,
@@ -276,11 +277,25 @@ def _draft(inputs: Inputs, name: str) -> tuple[Fields, ResourcePolicy]:
     )
 
 
+def _note_places(inputs: Inputs, name: str, fields: Mapping[str, FieldPolicy]) -> None:
+    """A point on the globe tells what a hidden address or latitude does not, by its value and by searches (C34)."""
+    declared = inputs.schema.type_of(name).properties
+    for member, shown in fields.items():
+        if str(shown.property.type) != "Edm.GeographyPoint":
+            continue
+        for other in ("Latitude", "Longitude", "UnparsedAddress", "StreetName"):
+            if other in declared and (other not in fields or fields[other].condition not in (TRUE, shown.condition)):
+                inputs.report.notes.append(f"`{name}.{member}` shows where the listing is, and `{other}` is withheld")
+
+
 def _can_be_emitted(schema: Schema, declared: Property) -> bool:
-    """Scalars, enumerations and collections of them; structured values and streams have no rules yet (C198)."""
+    """Scalars, enumerations and collections of them, and points on the globe; for other structured values and for
+    streams there are no rules (C198)."""
     name = declared.type.name
-    return name in schema.enum_types or (
-        declared.type.is_primitive and name != "Edm.Stream" and not name.startswith(("Edm.Geo", "Edm.Untyped"))
+    return (
+        name in schema.enum_types
+        or (declared.type.is_primitive and name != "Edm.Stream" and not name.startswith(("Edm.Geo", "Edm.Untyped")))
+        or str(declared.type) == "Edm.GeographyPoint"
     )
 
 

@@ -16,13 +16,13 @@ from gateway.odata.ast import (
     FALSE,
     TRUE,
     And,
-    Call,
     Comparison,
     Constant,
     Expression,
     Function,
     Has,
     In,
+    Intersects,
     Lambda,
     Not,
     Operand,
@@ -35,7 +35,7 @@ from gateway.odata.ast import (
     disjunction,
 )
 from gateway.odata.csdl import EnumType, Property, Schema, TypeReference
-from gateway.odata.literals import NULL, Alias, EnumValue, Kind, Literal, Now, Timestamp, parse_number, shift
+from gateway.odata.literals import NULL, Alias, EnumValue, Geography, Kind, Literal, Now, Timestamp, parse_number, shift
 from gateway.odata.values import INTEGERS, NUMBERS
 from gateway.odata.walk import Atom
 
@@ -63,6 +63,21 @@ class UnfitError(Exception):
 LAMBDA_VARIABLE = "x__"
 
 Resolve = Callable[[str], Property | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """What a navigation property leads to: the entity set, and the properties of its rows that may be named."""
+
+    target: str
+    is_collection: bool
+    resolve: Resolve
+
+
+def _nothing(_name: str) -> None:
+    return None
+
+
 #: The kind of literal that each primitive type is compared with.
 _KINDS = {
     "Edm.String": Kind.STRING,
@@ -75,6 +90,9 @@ _KINDS = {
 }
 #: Types without an order that every server shares.
 _UNORDERED = frozenset({"Edm.Boolean", "Edm.Guid"})
+_DISTANCE = TypeReference("Edm.Double")
+#: A distance is a number of no exact digits, so nothing equals it.
+_DISTANCES = (Operator.LT, Operator.LE, Operator.GT, Operator.GE)
 _STRING, _INTEGER = TypeReference("Edm.String"), TypeReference("Edm.Int32")
 _DAYS, _INSTANTS, _TIMES = (
     ("Edm.Date", "Edm.DateTimeOffset"),
@@ -105,13 +123,18 @@ BINDINGS = frozenset({"MemberKey", "OfficeKey"})
 class Binder:
     """Binds expressions to one type. ``resolve`` gives the property of a name, or None where there is none to name.
 
-    ``bindings`` are the aliases that stand for a binding of the key: rules have them, clients do not.
+    ``bindings`` are the aliases that stand for a binding of the key: rules have them, clients do not. ``related``
+    gives what a navigation property leads to, and ``places`` says whether distances and areas may be asked for: both
+    are a client's only, since a rule must be decided on the record alone (C347).
     """
 
     schema: Schema
     resolve: Resolve
     backslash_is_literal: bool = False
     bindings: frozenset[str] = frozenset()
+    related: Callable[[str], Related | None] = _nothing
+    places: bool = False
+    variable: str = ""
 
     def bind(self, expression: Expression) -> Expression:
         """The expression with every literal in the type of its property.
@@ -120,9 +143,11 @@ class Binder:
             UnknownNameError: the first name, in the order of the text, that does not resolve.
             UnfitError: the first literal or operator that does not fit, once all names resolve.
         """
-        for path in walk.properties(expression):
-            if self.resolve(path.name) is None:
-                raise UnknownNameError(path.name, path.position)
+        for atom in walk.atoms(expression):
+            for path in walk.properties(atom):
+                related = self.related(path.name) if isinstance(atom, Lambda) else None
+                if path.variable != self.variable or (self.resolve(path.name) is None and related is None):
+                    raise UnknownNameError(path.name, path.position)
         return walk.replace_atoms(expression, self._atom)
 
     def _property(self, path: PropertyPath) -> Property:
@@ -143,8 +168,12 @@ class Binder:
                 return replace(atom, items=tuple(self._literal(left, item, None) for item in items))
             case StringTest(_, operand, pattern):
                 return self._string_test(atom, operand, pattern)
-            case Lambda():
-                return self._lambda(atom)
+            case Intersects(path, area):
+                self._check_place(path, area, "POLYGON")
+                return atom
+            case Lambda(_, path):
+                related = self.related(path.name)
+                return self._lambda(atom) if related is None else self._rows(atom, related)
             case PropertyPath(name, position):
                 if str(self._property(atom).type) != "Edm.Boolean":
                     raise UnfitError(name, position, "is no condition by itself: it is not a boolean")
@@ -169,24 +198,46 @@ class Binder:
         renamed to one that is no property of any upstream (C38)."""
         declared = self._property(atom.path)
         path = atom.path
+        if self.variable:
+            raise UnfitError(path.name, path.position, "is searched by a lambda inside another")
         if not declared.type.is_collection:
             raise UnfitError(path.name, path.position, "is no collection")
         if not declared.type.is_primitive and declared.type.name not in self.schema.enum_types:
             raise UnfitError(path.name, path.position, "is a collection whose elements cannot be compared")
         element = Property(atom.variable, TypeReference(declared.type.name))
-        inner = replace(self, resolve=lambda name: element if name == atom.variable else None)
-        if self.resolve(atom.variable) is not None:
+        inner = replace(self, resolve=lambda name: element if name == atom.variable else None, related=_nothing)
+        if self.resolve(atom.variable) is not None or self.related(atom.variable) is not None:
             raise UnfitError(path.name, path.position, "is searched with a variable that is the name of a property")
-        try:
-            predicate = inner.bind(atom.predicate)
-        except UnknownNameError as error:
-            raise UnfitError(error.name, error.position, "stands inside a lambda and is not its variable") from None
-        return replace(atom, variable=LAMBDA_VARIABLE, predicate=_rename(predicate, LAMBDA_VARIABLE))
+        return _closed(atom, inner)
+
+    def _rows(self, atom: Lambda, related: Related) -> Lambda:
+        """Binds the predicate to the rows behind a navigation: every path inside starts with the variable."""
+        path = atom.path
+        if not related.is_collection:
+            raise UnfitError(path.name, path.position, "is no collection")
+        taken = (self.resolve, self.related, related.resolve)
+        if atom.variable and any(find(atom.variable) is not None for find in taken):
+            raise UnfitError(path.name, path.position, "is searched with a variable that is the name of a property")
+        inner = replace(self, resolve=related.resolve, related=_nothing, variable=atom.variable, places=False)
+        return replace(_closed(atom, inner), target=related.target)
+
+    def _check_place(self, path: PropertyPath, place: Literal, shape: str) -> None:
+        if str(self._property(path).type) != "Edm.GeographyPoint":
+            raise UnfitError(path.name, path.position, "is no point on the globe")
+        if not isinstance(place.value, Geography) or place.value.shape != shape:
+            raise UnfitError(path.name, path.position, f"is searched by what is no {shape.lower()}")
+        if not self.places:
+            raise UnfitError(path.name, path.position, "cannot be searched by place")
 
     def _type(self, operand: Operand) -> TypeReference:
         """The type of an operand; functions are checked against their signatures."""
         if isinstance(operand, PropertyPath):
             return self._property(operand).type
+        if operand.function is Function.GEO_DISTANCE:
+            path, place = operand.arguments
+            assert isinstance(path, PropertyPath) and isinstance(place, Literal)  # the grammar knows no other
+            self._check_place(path, place, "POINT")
+            return _DISTANCE
         accepted, result = _SIGNATURES[operand.function]
         for argument in operand.arguments:
             if isinstance(argument, Literal):
@@ -204,6 +255,8 @@ class Binder:
         """The literal as a value of the operand's type; ``operator`` is None for ``in``."""
         path = walk.first_property(operand)
         declared = self._type(operand)
+        if declared is _DISTANCE and operator not in _DISTANCES:
+            raise UnfitError(path.name, path.position, "is compared with a distance by `lt`, `le`, `gt` and `ge` only")
         if declared.is_collection:
             raise UnfitError(path.name, path.position, "is a collection and cannot be compared")
         if literal.kind is Kind.NULL:
@@ -316,6 +369,10 @@ def _compile(expression: Expression, *, negated: bool) -> Expression:
             return _compile(term, negated=not negated)
         case Constant(value):
             return Constant(value is not negated)
+        case Intersects():
+            return Not(expression) if negated else expression
+        case Lambda(_, _, "", _) if negated:
+            return Not(expression)
         case Lambda(quantifier, _, _, predicate):
             # Not guarded against a null list: OData has none, and some servers refuse to compare a collection with
             # null. Where one comes all the same, the evaluator says unknown, and the record is not permitted (C338).
@@ -358,30 +415,13 @@ def _unguarded(predicate: Expression) -> Expression:
 _OTHER = {Quantifier.ANY: Quantifier.ALL, Quantifier.ALL: Quantifier.ANY}
 
 
-def _rename(expression: Expression, name: str) -> Expression:
-    """The predicate of a lambda with its only variable under another name."""
-
-    def operand(old: Operand) -> Operand:
-        if isinstance(old, PropertyPath):
-            return PropertyPath(name)
-        return Call(old.function, tuple(item if isinstance(item, Literal) else operand(item) for item in old.arguments))
-
-    def atom(old: Atom) -> Expression:
-        match old:
-            case Comparison(_, left, _) | In(left, _):
-                return replace(old, left=operand(left))
-            case StringTest(_, inner, _):
-                return replace(old, operand=operand(inner))
-            case Has():
-                return replace(old, left=PropertyPath(name))
-            case PropertyPath():
-                return PropertyPath(name)
-            case Lambda() | Constant():
-                return old
-            case _:
-                assert_never(old)
-
-    return walk.replace_atoms(expression, atom)
+def _closed(atom: Lambda, inner: Binder) -> Lambda:
+    """The lambda with its predicate bound by ``inner``, and under the one name that variables have here."""
+    try:
+        bound = replace(atom, predicate=inner.bind(atom.predicate))
+    except UnknownNameError as error:
+        raise UnfitError(error.name, error.position, "stands inside a lambda and is not its variable") from None
+    return walk.rename_variable(bound, LAMBDA_VARIABLE) if atom.variable else bound
 
 
 def _join(parts: tuple[Expression, ...], *, conjunctive: bool) -> Expression:
@@ -409,7 +449,7 @@ def fold(expression: Expression) -> Expression:
             if isinstance(inner, Not):
                 return inner.term
             return Constant(not inner.value) if isinstance(inner, Constant) else Not(inner)
-        case Comparison() | Has() | In() | StringTest() | Lambda() | PropertyPath() | Constant():
+        case Comparison() | Has() | In() | StringTest() | Intersects() | Lambda() | PropertyPath() | Constant():
             return expression
         case _:
             assert_never(expression)

@@ -20,6 +20,7 @@ from gateway.odata.ast import (
     ExpandItem,
     Expression,
     In,
+    Lambda,
     Operator,
     OrderByItem,
     PropertyPath,
@@ -102,13 +103,14 @@ class Levels:
         """
         said = said or Said(nested=depth > 1)
         ignore = self.settings.unknown_select == "ignore"
-        names.check_filter_names(resource, query.filter, said)
+        names.check_filter_names(self.policy, resource, query.filter, said)
         names.check_orderby_names(resource, query.orderby, said)
         chosen = names.selected(resource, query.select, said, ignore_unknown=ignore)
         expands = names.expanded(self.policy, resource, query.expand, said, ignore_unknown=ignore)
         client = TRUE if query.filter is None else self.bind(resource, query.filter, said)
         guard = self._guard(resource, query, client, said)
-        self._check_filterable(resource, query, said, here=here)
+        self._check_filterable(resource, query, client, said, here=here)
+        self._check_far(resource, client, said, here=here)
         nested = tuple(self.nested(resource, item, navigation, depth) for item, navigation in expands)
         emitted = tuple(
             EmittedField(field.property, self.folded(field.condition), field.clamp)
@@ -158,7 +160,9 @@ class Levels:
 
     def bind(self, resource: ResourcePolicy, expression: Expression, said: Said) -> Expression:
         literal = self.profile.patterns == "literal"
-        return self.folded(names.bind(self.policy.schema, resource, expression, said, backslash_is_literal=literal))
+        places = self.profile.trusts_kind("geo")
+        bound = names.bind(self.policy, resource, expression, said, backslash_is_literal=literal, places=places)
+        return self.folded(bound)
 
     def folded(self, condition: Expression) -> Expression:
         return fold_now(condition, self.now)
@@ -175,25 +179,56 @@ class Levels:
             return conjunction(*local), client
         return conjunction(*local), conjunction(*(term for term in terms if term not in cannot))
 
-    def _check_filterable(self, resource: ResourcePolicy, query: Query, said: Said, *, here: bool) -> None:
+    def _check_filterable(
+        self, resource: ResourcePolicy, query: Query, client: Expression, said: Said, *, here: bool
+    ) -> None:
         """What the upstream cannot filter or sort by is refused from the name alone (C354, C359)."""
         for item in query.orderby:
             if self.profile.is_unfilterable(resource.name, item.path.name) and not here:
                 raise said.unfit("$orderby", item.path.name, item.path.position, "cannot be searched or sorted by")
-        if query.filter is None or here or self.profile.client_scan:
+        if here or self.profile.client_scan:
             return
-        for atom in walk.atoms(query.filter):
+        for atom in walk.atoms(client):
             if self.profile.cannot_filter(resource.name, atom):
                 operand = walk.operand_of(atom)
                 assert operand is not None  # constants name nothing
                 path = walk.first_property(operand)
                 raise said.unfit("$filter", path.name, path.position, "cannot be searched or sorted by")
 
+    def _check_far(self, resource: ResourcePolicy, client: Expression, said: Said, *, here: bool) -> None:
+        """What only the upstream can decide may be asked where all that it looks at is visible on every row, and where
+        it is trusted with the whole of what is asked: nothing of that is verified here, so nothing may hang on it
+        (C34, C36, D5)."""
+        for term in walk.conjuncts(client):
+            for atom in walk.atoms(term):
+                if not walk.is_far(atom):
+                    continue
+                operand = walk.operand_of(atom)
+                assert operand is not None  # constants are never far
+                path = walk.first_property(operand)
+                if here or self.profile.cannot_filter(resource.name, term) or not self.profile.trusts(term):
+                    raise said.unfit("$filter", path.name, path.position, "cannot be searched here")
+                if isinstance(atom, Lambda):
+                    self._check_rows(resource, atom, said)
+
+    def _check_rows(self, resource: ResourcePolicy, atom: Lambda, said: Said) -> None:
+        """The rows behind a navigation are searched only where each row that belongs to a visible record exists for
+        the key, with each field that is named."""
+        target = self.policy.resources[atom.target]
+        link = resource.navigation[atom.path.name].link
+        follows = not target.parents or resource.kind in target.parents
+        if link is None or target.broken or not follows or target.has_own_rule:
+            raise said.unfit("$filter", atom.path.name, atom.path.position, "cannot be searched here")
+        for path in walk.properties(atom.predicate):
+            field = target.fields[path.name]
+            if not field.queryable or field.condition != TRUE:
+                raise said.unfit("$filter", path.name, path.position, "cannot be searched or sorted by")
+
     def _guard(self, resource: ResourcePolicy, query: Query, client: Expression, said: Said) -> Expression:
         """The conjunction of the conditions of every conditional field that filter or order names (D4)."""
         conditions: dict[Expression, None] = {}
         for path in walk.named(query):
-            condition = resource.fields[path.name].condition
+            condition = resource.condition_of(path.name)
             if condition != TRUE:
                 conditions[condition] = None
         guard = self.folded(conjunction(*conditions))
@@ -203,7 +238,7 @@ class Levels:
         if self.policy.strict and not refused:
             refused = not all(_implied(term, client) for term in walk.conjuncts(guard))
         if refused:
-            path = next(path for path in walk.named(query) if resource.fields[path.name].condition != TRUE)
+            path = next(path for path in walk.named(query) if resource.condition_of(path.name) != TRUE)
             in_filter = query.filter is not None and path in set(walk.properties(query.filter))
             raise said.unknown("$filter" if in_filter else "$orderby", path.name, path.position)
         return guard

@@ -110,12 +110,21 @@ class ResourcePolicy:
     @property
     def is_restricted(self) -> bool:
         """Whether some rows of the upstream do not exist for the key."""
-        return self.rule != TRUE or self.unpushed != TRUE or bool(self.parents) or self.photo is not None
+        return self.has_own_rule or bool(self.parents)
+
+    @property
+    def has_own_rule(self) -> bool:
+        """Whether some rows do not exist for the key even if their parents do."""
+        return self.rule != TRUE or self.unpushed != TRUE or self.photo is not None
 
     @property
     def is_addressable(self) -> bool:
         """Whether its rows can be asked for directly; rows that follow a parent must name one that exists."""
         return not self.embedded_only and (not self.parents or bool(self.parent_links))
+
+    def condition_of(self, member: str) -> Expression:
+        """The condition of a visible field or navigation property."""
+        return self.fields[member].condition if member in self.fields else self.navigation[member].condition
 
     def conditions(self) -> Iterator[tuple[str, Expression]]:
         for name, field in self.fields.items():

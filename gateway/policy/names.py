@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.errors import Refusal, invalid_query
 from gateway.odata import walk
-from gateway.odata.ast import ExpandItem, Expression, OrderByItem, Query, SelectItem
-from gateway.odata.csdl import Property, Schema
-from gateway.policy.conditions import Binder, UnfitError, UnknownNameError, fold
+from gateway.odata.ast import ExpandItem, Expression, Lambda, OrderByItem, Query, SelectItem
+from gateway.odata.csdl import Property
+from gateway.policy.conditions import Binder, Related, UnfitError, UnknownNameError, fold
 from gateway.policy.model import NavigationPolicy, Policy, ResourcePolicy
 
 
@@ -27,11 +28,25 @@ class Said:
         return self.unfit(option, name, position, "is not known here")
 
 
-def check_filter_names(resource: ResourcePolicy, expression: Expression | None, said: Said) -> None:
-    """Name resolution alone, over the whole expression, before any literal is looked at."""
-    for path in walk.properties(expression) if expression is not None else ():
-        if path.name not in resource.fields:
-            raise said.unknown("$filter", path.name, path.position)
+def check_filter_names(
+    policy: Policy, resource: ResourcePolicy, expression: Expression | None, said: Said, variable: str = ""
+) -> None:
+    """Name resolution alone, over the whole expression, before any literal is looked at.
+
+    What stands in a lambda over a navigation and starts with its ``variable`` is a name of the rows there; what does
+    not is no name at all, and refused for its form, be it hidden, visible or fresh (C37).
+    """
+    for atom in walk.atoms(expression) if expression is not None else ():
+        for path in walk.properties(atom):
+            if path.variable != variable:
+                continue
+            navigation = resource.navigation.get(path.name) if isinstance(atom, Lambda) else None
+            if navigation is not None:
+                assert isinstance(atom, Lambda)
+                target = policy.resources[navigation.target]
+                check_filter_names(policy, target, atom.predicate, said, atom.variable)
+            elif path.name not in resource.fields:
+                raise said.unknown("$filter", path.name, path.position)
 
 
 def check_orderby_names(resource: ResourcePolicy, items: tuple[OrderByItem, ...], said: Said) -> None:
@@ -40,7 +55,8 @@ def check_orderby_names(resource: ResourcePolicy, items: tuple[OrderByItem, ...]
             raise said.unknown("$orderby", item.path.name, item.path.position)
     for item in items:
         field = resource.fields[item.path.name]
-        if not field.queryable or field.property.type.is_collection:
+        declared = field.property.type
+        if not field.queryable or declared.is_collection or declared.name == "Edm.GeographyPoint":
             raise said.unfit("$orderby", item.path.name, item.path.position, "cannot be searched or sorted by")
 
 
@@ -79,14 +95,20 @@ def expanded(
 def check_nested_names(
     policy: Policy, target: ResourcePolicy, query: Query, said: Said, *, ignore_unknown: bool = False
 ) -> None:
-    check_filter_names(target, query.filter, said)
+    check_filter_names(policy, target, query.filter, said)
     check_orderby_names(target, query.orderby, said)
     selected(target, query.select, said, ignore_unknown=ignore_unknown)
     expanded(policy, target, query.expand, said, ignore_unknown=ignore_unknown)
 
 
 def bind(
-    schema: Schema, resource: ResourcePolicy, expression: Expression, said: Said, *, backslash_is_literal: bool
+    policy: Policy,
+    resource: ResourcePolicy,
+    expression: Expression,
+    said: Said,
+    *,
+    backslash_is_literal: bool,
+    places: bool = False,
 ) -> Expression:
     """The client's filter in the types of the model; names have been resolved before.
 
@@ -94,15 +116,22 @@ def bind(
         Refusal: 400 for a literal or an operator that does not fit.
     """
 
-    def resolve(name: str) -> Property | None:
-        field = resource.fields.get(name)
-        return field.property if field else None
+    def resolve_in(found: ResourcePolicy) -> Callable[[str], Property | None]:
+        return lambda name: found.fields[name].property if name in found.fields else None
+
+    def related(name: str) -> Related | None:
+        navigation = resource.navigation.get(name)
+        if navigation is None:
+            return None
+        target = policy.resources[navigation.target]
+        return Related(target.name, navigation.navigation.type.is_collection, resolve_in(target))
 
     for path in walk.properties(expression):
-        if not resource.fields[path.name].queryable:
+        if path.name in resource.fields and not resource.fields[path.name].queryable:
             raise said.unfit("$filter", path.name, path.position, "cannot be searched or sorted by")
+    binder = Binder(policy.schema, resolve_in(resource), backslash_is_literal, related=related, places=places)
     try:
-        return fold(Binder(schema, resolve, backslash_is_literal).bind(expression))
+        return fold(binder.bind(expression))
     except UnknownNameError as error:
         raise said.unknown("$filter", error.name, error.position) from None
     except UnfitError as error:

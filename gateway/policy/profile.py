@@ -13,7 +13,9 @@ from gateway.odata.ast import (
     Comparison,
     Constant,
     Expression,
+    Function,
     In,
+    Intersects,
     Lambda,
     Operand,
     Operator,
@@ -34,6 +36,8 @@ Trust = OneOf[
     "patterns",
     "date_parts",
     "collections",
+    "navigation_lambdas",
+    "geo",
     "nested",
     "counts",
 ]
@@ -66,6 +70,11 @@ class Profile(BaseModel):
     patterns: OneOf["literal", "untrusted"] = "untrusted"
     #: Evaluates any/all over primitive collections as OData has it; ``none``: cannot, and is never asked to.
     collections: OneOf["exact", "untrusted", "none"] = "untrusted"
+    #: Evaluates any/all over the rows behind a navigation property, as OData has it, over all of them and no others.
+    #: What it finds cannot be verified, so only rows and fields that are visible without exception are searched.
+    navigation_lambdas: OneOf["exact", "untrusted"] = "untrusted"
+    #: Knows geo.distance and geo.intersects, and fails on no value that it stores. What it finds cannot be verified.
+    geo: OneOf["exact", "untrusted"] = "untrusted"
     #: Takes year, month, day, hour, minute, second, date and time of an instant in UTC.
     date_parts: OneOf["utc", "untrusted"] = "untrusted"
     #: tolower, toupper, trim (of blanks), length and concat are those of Unicode code points.
@@ -161,9 +170,14 @@ class Profile(BaseModel):
 
     def cannot_filter(self, resource: str, expression: Expression) -> bool:
         """Whether the expression names a field, or is of a form, that the upstream cannot filter by."""
-        return any(self.is_unfilterable(resource, path.name) for path in properties(expression)) or (
-            self.collections == "none" and any(isinstance(atom, Lambda) for atom in atoms(expression))
-        )
+        for atom in atoms(expression):
+            if any(self.is_unfilterable(resource, path.name) for path in properties(atom)):
+                return True
+            if isinstance(atom, Lambda) and atom.target and self.cannot_filter(atom.target, atom.predicate):
+                return True
+            if isinstance(atom, Lambda) and not atom.target and self.collections == "none":
+                return True
+        return False
 
     def is_unfilterable(self, resource: str, field: str) -> bool:
         """Whether the upstream cannot filter or sort by a field."""
@@ -186,8 +200,10 @@ def kinds_of(atom: Atom) -> frozenset[Trust]:
     match atom:
         case StringTest():
             kinds |= {"patterns", "string_equality"}
-        case Lambda(_, _, _, predicate):
-            kinds.add("collections")
+        case Intersects():
+            kinds.add("geo")
+        case Lambda(_, _, _, predicate, target):
+            kinds.add("navigation_lambdas" if target else "collections")
             kinds.update(kind for inner in atoms(predicate) for kind in kinds_of(inner))
         case Comparison(operator, _, right) if isinstance(right.value, str):
             kinds.add("string_equality")
@@ -206,6 +222,8 @@ def _kinds_of_operand(operand: Operand) -> set[Trust]:
     """Parts of dates depend on the zone in which a server takes them, functions of strings on its tables."""
     if isinstance(operand, PropertyPath):
         return set()
+    if operand.function is Function.GEO_DISTANCE:
+        return {"geo"}
     kinds: set[Trust] = {"date_parts" if operand.function in DATE_PARTS else "string_functions"}
     for argument in operand.arguments:
         if not isinstance(argument, Literal):

@@ -19,6 +19,7 @@ from gateway.odata.ast import (
     Expression,
     Has,
     In,
+    Intersects,
     Lambda,
     Not,
     Operator,
@@ -87,7 +88,7 @@ def _holds_of_nothing(literal: Expression) -> bool:
     """Whether an upstream may call it true of a null list, which nobody can exclude: OData has no such lists, so there
     is no guard against one that every server takes (decision 2). It is asked and never believed."""
     atom = _atom(literal)
-    return isinstance(atom, Lambda) and atom.quantifier is Quantifier.ALL
+    return isinstance(atom, Lambda) and (atom.quantifier is Quantifier.ALL or isinstance(literal, Not))
 
 
 def _is_asked(literal: Expression, resource: str, profile: Profile) -> bool:
@@ -114,7 +115,7 @@ def _may_be_narrower(literal: Expression) -> bool:
             return operator is Operator.NE and "string_equality" in kinds
         case Lambda(quantifier, _, _, predicate):
             return quantifier is Quantifier.ALL or not isinstance(predicate, Comparison | In | And)
-        case In() | StringTest() | Has() | PropertyPath() | Constant():
+        case In() | StringTest() | Has() | Intersects() | PropertyPath() | Constant():
             return False
         case _:
             assert_never(atom)

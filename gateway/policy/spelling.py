@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.odata import walk
 from gateway.odata.ast import (
     TRUE,
@@ -9,6 +11,7 @@ from gateway.odata.ast import (
     Comparison,
     Expression,
     In,
+    Lambda,
     Not,
     Operator,
     Or,
@@ -59,6 +62,8 @@ def _unqualified(literal: Literal) -> Literal:
 def _as_or(atom: Atom) -> Expression:
     if isinstance(atom, In):
         return disjunction(*(Comparison(Operator.EQ, atom.left, item) for item in atom.items))
+    if isinstance(atom, Lambda):
+        return replace(atom, predicate=walk.replace_atoms(atom.predicate, _as_or))
     return atom
 
 
@@ -81,5 +86,7 @@ def _count_or(expression: Expression) -> int:
             return sum(_count_or(term) for term in terms)
         case Not(term):
             return _count_or(term)
+        case Lambda(_, _, _, predicate):
+            return _count_or(predicate)
         case _:
             return 0

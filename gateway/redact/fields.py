@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.odata import json_format
 from gateway.odata.csdl import TypeReference
+from gateway.odata.geography import read_point
 from gateway.odata.literals import parse_number
 from gateway.odata.values import NUMBERS
 
@@ -56,6 +57,11 @@ def _emit_scalar(raw: msgspec.Raw, type_name: str) -> bytes:
         if text in _NOT_FINITE:
             return text
         raise ShapeError("a number was declared")
+    if type_name == "Edm.GeographyPoint":
+        point = read_point(raw)
+        if point is None:
+            raise ShapeError("a point on the globe was declared")
+        return b'{"type":"Point","coordinates":[' + b",".join(point) + b"]}"
     value = json_format.decode_string(raw)
     if value is None:
         raise ShapeError("a string was declared")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from gateway.odata.ast import (
     Function,
     Has,
     In,
+    Intersects,
     Lambda,
     Not,
     Operand,
@@ -34,6 +37,7 @@ from gateway.odata.ast import (
     StringTest,
 )
 from gateway.odata.csdl import Property, Schema, StructuredType
+from gateway.odata.geography import parse_geography
 from gateway.odata.literals import Alias, EnumValue, Literal, Now, Timestamp
 from gateway.sandbox.rows import Row, Tables
 
@@ -61,6 +65,9 @@ RELATIONS = {
 }
 
 
+_Point = tuple[float, float]
+
+
 class UnknownName(Exception):
     """A query names what the schema does not have: 400 of the sandbox."""
 
@@ -76,6 +83,36 @@ def _null_or(function: Callable[[str], str]) -> Callable[[str | None], str | Non
 
 def _unknown_or(test: Callable[[str, str], bool]) -> Callable[[str | None, str], int | None]:
     return lambda text, pattern: None if text is None else int(test(text, pattern))
+
+
+def _of_point(measure: Callable[[_Point, list[_Point]], float]) -> Callable[[str | None, str], float | None]:
+    """A function of a stored point and of a place as ``geography'...'`` prints it."""
+
+    def of_point(stored: str | None, text: str) -> float | None:
+        place = parse_geography(text)
+        if stored is None or place is None:
+            return None
+        longitude, latitude = json.loads(stored)["coordinates"]
+        return measure((longitude, latitude), [(float(x), float(y)) for x, y in place.positions])
+
+    return of_point
+
+
+def _distance(point: _Point, place: list[_Point]) -> float:
+    """Metres on a sphere of the Earth's mean radius."""
+    (x1, y1), (x2, y2) = (tuple(map(math.radians, position)) for position in (point, place[0]))
+    half = math.sin((y2 - y1) / 2) ** 2 + math.cos(y1) * math.cos(y2) * math.sin((x2 - x1) / 2) ** 2
+    return 2 * 6_371_008.8 * math.asin(math.sqrt(min(1.0, half)))
+
+
+def _inside(point: _Point, ring: list[_Point]) -> bool:
+    """Whether a ray from the point to the east meets an odd number of edges."""
+    x, y = point
+    odd = False
+    for (x1, y1), (x2, y2) in itertools.pairwise(ring):
+        if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
+            odd = not odd
+    return odd
 
 
 def _stripped(text: str) -> str:
@@ -100,6 +137,8 @@ class Database:
             self._connection.create_function(name, 1, _null_or(function), deterministic=True)
         for name, test in (("CONTAINED", str.__contains__), ("STARTED", str.startswith), ("ENDED", str.endswith)):
             self._connection.create_function(name, 2, _unknown_or(test), deterministic=True)
+        for name, measure in (("DISTANCE", _distance), ("INSIDE", _inside)):
+            self._connection.create_function(name, 2, _of_point(measure), deterministic=True)
         for name, rows in tables.items():
             self._create(name, rows)
 
@@ -131,7 +170,7 @@ class Database:
             where.append(f'"{column}" = ?')
             parameters.append(value)
         if query.filter is not None:
-            sql = _Where(structured)
+            sql = _Where(self.schema, entity_set)
             where.append(sql.condition(query.filter))
             parameters += sql.parameters
         clause = f" WHERE {' AND '.join(f'({part})' for part in where)}" if where else ""
@@ -189,7 +228,7 @@ def _column(declared: Property) -> str:
 def _stored(value: Any, declared: Property) -> Any:
     if value is None:
         return None
-    if declared.type.is_collection:
+    if declared.type.is_collection or declared.type.name == "Edm.GeographyPoint":
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):
         return int(value)
@@ -199,7 +238,7 @@ def _stored(value: Any, declared: Property) -> Any:
 def _json(value: Any, declared: Property) -> Any:
     if value is None:
         return None
-    if declared.type.is_collection:
+    if declared.type.is_collection or declared.type.name == "Edm.GeographyPoint":
         return json.loads(value)
     if declared.type.name == "Edm.Boolean":
         return bool(value)
@@ -223,10 +262,17 @@ def _order(structured: StructuredType, items: tuple[OrderByItem, ...]) -> str:
 class _Where:
     """A condition as SQL with parameters, under SQL's own null semantics."""
 
-    def __init__(self, structured: StructuredType, element: str | None = None) -> None:
-        self._structured = structured
+    def __init__(self, schema: Schema, entity_set: str, table: str | None = None, element: str | None = None) -> None:
+        self._schema = schema
+        self._set = entity_set
+        self._structured = schema.type_of(entity_set)
+        #: What the rows are called in SQL: columns of a subquery and of what is around it may have one name.
+        self._table = table or entity_set
         self._element = element
         self.parameters: list[Any] = []
+
+    def _column(self, name: str) -> str:
+        return f'"{self._table}".{_quoted(self._structured, name)}'
 
     def condition(self, expression: Expression) -> str:
         match expression:
@@ -250,19 +296,39 @@ class _Where:
                 return f"{self._operand(left)} IN ({','.join(self._value(item) for item in items)})"
             case StringTest(function, operand, pattern):
                 return self._string_test(function, self._operand(operand), str(pattern.value))
+            case Intersects(path, area):
+                self.parameters.append(str(area.value))
+                return f"INSIDE({self._operand(path)}, ?)"
+            case Lambda(_, path) if path.name in self._structured.navigation:
+                return self._rows(expression)
             case Lambda():
                 return self._lambda(expression)
             case _:
                 assert_never(expression)
 
     def _lambda(self, expression: Lambda) -> str:
-        column = _quoted(self._structured, expression.path.name)
-        inner = _Where(self._structured, expression.variable)
+        column = self._column(expression.path.name)
+        inner = _Where(self._schema, self._set, self._table, expression.variable or None)
         condition = inner.condition(expression.predicate)
         self.parameters += inner.parameters
         if expression.quantifier is Quantifier.ANY:
             return f"EXISTS (SELECT 1 FROM json_each({column}) AS element WHERE {condition})"
         return f"NOT EXISTS (SELECT 1 FROM json_each({column}) AS element WHERE NOT ({condition}))"
+
+    def _rows(self, expression: Lambda) -> str:
+        """``any`` and ``all`` over the rows behind a navigation."""
+        local, target, there, kind = RELATIONS[self._set, expression.path.name]
+        inner = _Where(self._schema, target, f"{self._table}_{expression.path.name}")
+        condition = inner.condition(expression.predicate)
+        belongs = f"{inner._column(there)} = {self._column(local)}"  # another of the same class
+        if kind is not None:
+            belongs += f" AND {inner._column('ResourceName')} = ?"
+            self.parameters.append(kind)
+        self.parameters += inner.parameters
+        rows = f'SELECT 1 FROM "{target}" AS "{self._table}_{expression.path.name}" WHERE {belongs}'
+        if expression.quantifier is Quantifier.ANY:
+            return f"EXISTS ({rows} AND ({condition}))"
+        return f"NOT EXISTS ({rows} AND ({condition}) IS NOT TRUE)"
 
     def _has(self, path: PropertyPath, literal: Literal) -> str:
         members = literal.value.members if isinstance(literal.value, EnumValue) else str(literal.value)
@@ -275,9 +341,12 @@ class _Where:
     def _operand(self, operand: Operand) -> str:
         match operand:
             case PropertyPath(name):
-                return "element.value" if name == self._element else _quoted(self._structured, name)
+                return "element.value" if name == self._element else self._column(name)
             case Call(Function.CONCAT, arguments):
                 return "(" + " || ".join(self._argument(item) for item in arguments) + ")"
+            case Call(Function.GEO_DISTANCE, (PropertyPath() as path, Literal() as place)):
+                self.parameters.append(str(place.value))
+                return f"DISTANCE({self._operand(path)}, ?)"
             case Call(function, (PropertyPath() | Call() as inner,)) if function in _CALLS:
                 return _CALLS[function].format(self._operand(inner))
             case Call(function):

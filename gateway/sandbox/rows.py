@@ -210,8 +210,9 @@ def _listing(maker: _Maker, tables: Tables, number: int) -> None:
     if number % 91 == 7:
         status = None
     tables["Property"].append(
-        maker.row(
+        _placed(maker.row(
             "Property",
+            Coordinates=None,
             ListingKey=key,
             ListingId=f"ID{number}",
             PropertyType=property_class,
@@ -240,8 +241,8 @@ def _listing(maker: _Maker, tables: Tables, number: int) -> None:
             BedroomsTotal=rng.randint(0, 7),
             Latitude=Decimal(rng.randint(-9_000_000, 9_000_000)).scaleb(-5),
             Longitude=Decimal(rng.randint(-18_000_000, 18_000_000)).scaleb(-5),
-        )
-    )
+        ))
+    )  # fmt: skip
     orders = list(range(1, photos + 1))
     rng.shuffle(orders)
     for order in orders:
@@ -273,6 +274,13 @@ def _listing(maker: _Maker, tables: Tables, number: int) -> None:
                 "PropertyUnitTypes", UnitTypeKey=f"U{number}", ListingKey=key, ModificationTimestamp=maker.moment()
             )
         )
+
+
+def _placed(row: Row) -> Row:
+    """The listing with its place as a point too; a few have none."""
+    if row["ListingId"] not in ("ID4", "ID44"):
+        row["Coordinates"] = {"type": "Point", "coordinates": [float(row["Longitude"]), float(row["Latitude"])]}
+    return row
 
 
 def _media(maker: _Maker, key: str, kind: str, owner: str, order: int, category: str | None) -> Row:

@@ -11,11 +11,12 @@ from aiohttp import web
 
 from gateway.errors import Refusal
 from gateway.odata.ast import Query
+from gateway.odata.csdl import parse_metadata
 from gateway.odata.parser import Limits
 from gateway.odata.printer import encode, print_query
 from gateway.odata.request import Path, Request, parse_request
 from gateway.sandbox.database import RELATIONS, Database, UnknownName
-from gateway.sandbox.rows import Tables, make_tables, metadata_document, sandbox_schema
+from gateway.sandbox.rows import Tables, make_tables, metadata_document
 
 ROOT = "/Reso/OData"
 PAGE_DEFAULT = 100
@@ -27,8 +28,9 @@ _LIMITS = Limits(filter_length=65_536, depth=80)
 class Sandbox:
     """Serves one set of tables. ``requests`` keeps the targets that were asked for, newest last, for tests."""
 
-    def __init__(self, tables: Tables | None = None) -> None:
-        self.database = Database(sandbox_schema(), make_tables() if tables is None else tables)
+    def __init__(self, tables: Tables | None = None, metadata: bytes | None = None) -> None:
+        self.metadata = metadata_document() if metadata is None else metadata
+        self.database = Database(parse_metadata(self.metadata), make_tables() if tables is None else tables)
         self.requests: list[str] = []
         self.port = 0
         self._runner: web.ServerRunner | None = None
@@ -55,7 +57,7 @@ class Sandbox:
         if request.method not in ("GET", "HEAD"):
             return _error(405, "Method not allowed")
         if request.raw_path.partition("?")[0] == f"{ROOT}/$metadata":
-            return web.Response(body=metadata_document(), content_type="application/xml")
+            return web.Response(body=self.metadata, content_type="application/xml")
         try:
             parsed = parse_request(request.method, request.raw_path, root=ROOT, limits=_LIMITS)
             if parsed.fault is not None:

@@ -14,7 +14,8 @@ from typing import Any
 
 from gateway.odata.csdl import Property
 from gateway.sandbox.database import RELATIONS
-from gateway.sandbox.rows import Tables, make_tables, sandbox_schema
+from gateway.sandbox.rows import Tables
+from tests.interop.model import make_tables, sandbox_schema
 from tests.interop.node_process import node_running
 
 _ROOT = "/Reso/OData"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import product
 from typing import Any
 
-from gateway.sandbox.rows import make_tables
+from tests.interop.model import make_tables
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from odatapy.server.adapters import ODataWSGIApp
 from odatapy.server.inmemory import InMemoryDataStore, InMemoryProcessor
 
 from gateway.sandbox.database import RELATIONS
-from gateway.sandbox.rows import Row, Tables, make_tables, metadata_document, sandbox_schema
+from gateway.sandbox.rows import Row, Tables
+from tests.interop.model import make_tables, metadata_document, sandbox_schema
 
 #: Smaller than the gateway's pages, so that those are made of several.
 PAGE = 60

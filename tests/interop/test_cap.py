@@ -12,9 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from gateway.odata.values import NUMBERS
-from gateway.sandbox.rows import sandbox_schema
-from gateway.sandbox.server import Sandbox
 from tests.interop.cap_server import PROFILE, cap_running
+from tests.interop.model import plain_sandbox, sandbox_schema
 from tests.interop.test_odatapy import KEYS, Requests
 from tests.support import CONFIG, Answer, Harness, configuration, running, sandbox_running, write_configuration
 
@@ -49,6 +48,10 @@ REST = (
     "Property?$filter=ModificationTimestamp le 2025-06-01T00:00:00-05:00&$select=ModificationTimestamp&$count=true",
     "Property?$filter=ModificationTimestamp lt now()&$select=ModificationTimestamp&$top=5",
     "Property?$filter=Appliances/any(a:a eq 'Disposal')&$select=Appliances",
+    "Property?$filter=OpenHouse/any(o:o/OpenHouseType eq 'Public' or o/OpenHouseKey gt 'H300')&$select=City&$count=true",
+    "Property?$filter=not Rooms/any(r:r/RoomKey lt 'R2')&$select=City&$orderby=City",
+    "Property?$filter=Rooms/all(r:r/RoomKey gt 'R2') and UnitTypes/any()&$select=City",
+    "Property/$count?$filter=OpenHouse/any()",
     "Property/$count",
     "Property/$count?$filter=ListPrice gt 500000.5",
     "Property?$skip=150&$top=150&$select=City&$count=true",
@@ -124,7 +127,7 @@ async def test_random_requests_give_the_same_answers(directory: Path) -> None:
     targets = [requests.target() for _ in range(REQUESTS)]
     statuses = []
     async with (
-        sandbox_running(Sandbox()) as sandbox,
+        sandbox_running(plain_sandbox()) as sandbox,
         cap_running() as cap,
         running(configuration(config, sandbox.url, **PROFILE)) as one,
         running(configuration(config, cap, **PROFILE)) as two,
@@ -142,7 +145,7 @@ async def test_each_form_of_request_gives_the_same_answer(directory: Path, key: 
     config = without_syndication(directory)
     statuses = []
     async with (
-        sandbox_running(Sandbox()) as sandbox,
+        sandbox_running(plain_sandbox()) as sandbox,
         cap_running() as cap,
         running(configuration(config, sandbox.url, **PROFILE)) as one,
         running(configuration(config, cap, **PROFILE)) as two,
@@ -163,7 +166,7 @@ async def test_each_form_of_request_gives_the_same_answer(directory: Path, key: 
 async def test_a_syndicated_key_gets_its_own_rows() -> None:
     """CAP has no lambda that could carry the rule, so it is enforced here."""
     async with (
-        sandbox_running(Sandbox()) as sandbox,
+        sandbox_running(plain_sandbox()) as sandbox,
         cap_running() as cap,
         running(configuration(CONFIG, sandbox.url, **PROFILE)) as one,
         running(configuration(CONFIG, cap, **PROFILE)) as two,

@@ -16,9 +16,9 @@ from ruamel.yaml import YAML
 from yarl import URL
 
 from gateway.odata.csdl import parse_metadata
-from gateway.sandbox.rows import make_tables
 from tests.interop.cap_server import PROFILE, cap_running
 from tests.interop.core import BELOW, COLLECTIONS, RECORDS, REFUSED, Form
+from tests.interop.model import make_tables
 from tests.interop.test_cap import read
 from tests.interop.test_odatapy import odatapy_running
 from tests.support import CONFIG, Harness, configuration, running, write_configuration

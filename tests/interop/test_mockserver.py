@@ -19,8 +19,8 @@ import pytest
 
 from gateway.policy.profile import Profile
 from gateway.sandbox.database import RELATIONS
-from gateway.sandbox.rows import Row, Tables, make_tables, metadata_document, sandbox_schema
-from gateway.sandbox.server import Sandbox
+from gateway.sandbox.rows import Row, Tables
+from tests.interop.model import make_tables, metadata_document, plain_sandbox, sandbox_schema
 from tests.interop.node_process import node_running
 from tests.interop.test_cap import BELOW, REST, violations
 from tests.interop.test_odatapy import KEYS, Requests
@@ -109,7 +109,10 @@ def assert_visible(answer: Answer, target: str, world: dict[str, list[Row]]) -> 
 async def test_nothing_leaves_that_the_key_does_not_see(key: str, profile: str) -> None:
     tables = make_tables(listings=LISTINGS)
     requests = Requests(random.Random(7))
-    async with sandbox_running(Sandbox(tables)) as sandbox, running(configuration(CONFIG, sandbox.url)) as gateway:
+    async with (
+        sandbox_running(plain_sandbox(tables)) as sandbox,
+        running(configuration(CONFIG, sandbox.url)) as gateway,
+    ):
         world = await visible(gateway, key)
     listings = [quote(row["ListingKey"].replace("'", "''"), safe="") for row in world["Property"][:6]]
     targets = [requests.target() for _ in range(REQUESTS)]

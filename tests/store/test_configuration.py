@@ -178,7 +178,7 @@ def test_a_digest_depends_on_the_pepper() -> None:
 def test_the_shipped_schemas_are_those_of_the_models() -> None:
     for name, schema in schemas().items():
         assert (CONFIG / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8") == text_of(schema), (
-            f"run tools/schemas.py ({name})"
+            f"run python -m tools.schemas ({name})"
         )
 
 
