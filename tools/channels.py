@@ -73,7 +73,7 @@ def written(text: str) -> str:
 def main() -> None:
     text = PAGE.read_text(encoding="utf-8")
     if "--check" in sys.argv[1:]:
-        sys.exit(0 if written(text) == text else "docs/channels.md is not what the tests say: run python -m tools.channels")
+        sys.exit(0 if written(text) == text else "docs/channels.md is stale: run python -m tools.channels")
     PAGE.write_text(written(text), encoding="utf-8")
 
 
