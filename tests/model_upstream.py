@@ -75,6 +75,8 @@ class Habits:
     #: Digits of a fraction of a second that it prints; it stores and compares all.
     printed_fraction: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    #: Texts that are printed as other JSON.
+    spelled: dict[str, bytes] = field(default_factory=dict)
     #: Gives these lists as part of a record that is asked for them by $select, and knows no $expand of them.
     embeds: frozenset[str] = frozenset()
 
@@ -112,6 +114,8 @@ class ModelUpstream(Hostile):
             elif self.habits.paging == "link_header":
                 headers["Link"] = f'<{link}>; rel="next"'
         data = json.dumps(body, default=_json).encode()
+        for text, spelled in self.habits.spelled.items():
+            data = data.replace(json.dumps(text).encode(), spelled)
         if self.habits.gzip_only:
             data, headers["Content-Encoding"] = gzip.compress(data), "gzip"
         return web.Response(body=data, headers=headers)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from gateway.edge.cursors import lengthened, shortened
 from gateway.odata import json_format
 from gateway.odata.ast import OrderByItem, conjunction
 from gateway.odata.json_format import Collection, Record
@@ -65,7 +66,7 @@ class Source:
         self._upstream = upstream
 
     async def ask(self, resource: str, query: str, most: int) -> tuple[Collection, str | None]:
-        """A page, and the cursor of the one behind it where the profile says that pages are linked."""
+        """A page, and the query of the link to the one behind it where the profile says that pages are linked."""
         self.trace.upstream_requests += 1
         started = time.perf_counter()
         try:
@@ -79,10 +80,7 @@ class Source:
         link = fetched.link if self.profile.paging == "link_header" else collection.next_link
         if link is None:
             return collection, None
-        cursor = self._upstream.cursor(resource, link)
-        if len(cursor) > MAX_CURSOR:
-            raise BrokenAnswerError("the upstream's next link is too long")
-        return collection, cursor
+        return collection, self._upstream.cursor(resource, link)
 
 
 def values_of(row: Row, order: Iterable[OrderByItem]) -> tuple[Literal, ...]:
@@ -163,8 +161,15 @@ class Scan:
     async def _linked(self, *, count: bool) -> list[tuple[Record, Mark]]:
         """A page of the upstream's own making. Rows that the walk has behind it are passed over, not asked away."""
         here = self.mark
-        query = here.cursor or print_query(replace(self._read.ask, count=True if count else None))
-        answer, cursor = await self._source.ask(self._read.resource, query, MAX_REQUESTS)
+        question = print_query(self._read.ask)
+        if here.cursor is not None:
+            query = lengthened(here.cursor, question)
+        else:
+            query = print_query(replace(self._read.ask, count=True)) if count else question
+        answer, link = await self._source.ask(self._read.resource, query, MAX_REQUESTS)
+        cursor = None if link is None else shortened(link, question)
+        if cursor is not None and len(cursor) > MAX_CURSOR:
+            raise BrokenAnswerError("the upstream's next link is too long")
         self._note_total(answer, count=count)
         records = self._records(answer)
         found = [(record, Mark(number, here.cursor)) for number, record in enumerate(records, 1) if number > here.skip]

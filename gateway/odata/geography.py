@@ -8,10 +8,10 @@ from the literal alone.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from enum import Enum
 
 import msgspec
 
@@ -19,41 +19,44 @@ from gateway.odata import json_format
 from gateway.odata.literals import Geography, Position, parse_number
 
 #: More vertices than this no drawn search area has, and the check for crossing edges is quadratic in them.
-MAX_VERTICES = 200
+MAX_VERTICES = 100
+#: An area that spans more degrees of longitude, or comes nearer to a pole, is cut in other ways by other servers.
+_MAX_SPAN, _MAX_LATITUDE = 90, 85
 _WKT = re.compile(
     r"(?:[sS][rR][iI][dD]=([0-9]{1,5});)?"
     r"(?:[pP][oO][iI][nN][tT] ?\(([^()]*)\)|[pP][oO][lL][yY][gG][oO][nN] ?\(\(([^()]*)\)\))"
 )
-_NUMBER = re.compile(r"-?[0-9]{1,3}(?:\.[0-9]{1,15})?")
-#: GeoJSON has no other reference system (RFC 7946, 4); OData still lets a server say so.
-_CRS = {"type": "name", "properties": {"name": "EPSG:4326"}}
+#: Seven digits are a centimetre; more are no longer told apart by servers that compute with doubles.
+_NUMBER = re.compile(r"-?[0-9]{1,3}(?:\.[0-9]{1,7})?")
+#: What is nearer to a straight line than this, in square degrees, counts as one.
+_FLAT = 1e-13
 
-
-class Turn(Enum):
-    LEFT = 1
-    RIGHT = -1
-    NONE = 0
+_Point = tuple[float, float]
 
 
 def parse_geography(text: str) -> Geography | None:
     """The value of ``geography'...'``: a point or a polygon of one ring, or None.
 
-    A ring is closed, has three different vertices or more, does not touch or cross itself and spans less than half
-    the globe, so that every server takes the same side for its inside; it is kept counter-clockwise, as OData has it.
+    A ring is closed, has three different vertices or more, and neither touches nor crosses itself, both on a map and on
+    the globe, where its edges are other lines; it keeps away from the poles and spans a quarter of the globe at most.
+    So servers of either kind take the same side for its inside. It is kept counter-clockwise, as OData has it: some
+    take the rest of the globe for the inside of a clockwise one.
     """
     match = _WKT.fullmatch(text)
     if match is None or match[1] not in (None, "4326"):
         return None
-    positions = [_position(pair) for pair in (match[2] or match[3] or "").split(",")]
-    if len(positions) > MAX_VERTICES + 1 or any(position is None for position in positions):
+    pairs = (match[2] or match[3] or "").split(",")
+    if len(pairs) > MAX_VERTICES + 1:
         return None
-    ring = [position for position in positions if position is not None]
+    positions = [position for position in map(_position, pairs) if position is not None]
+    if len(positions) != len(pairs):
+        return None
     if match[2] is not None:
-        return Geography("POINT", tuple(ring)) if len(ring) == 1 else None
-    turn = _turn_of_ring(ring)
-    if turn is Turn.NONE:
+        return Geography("POINT", tuple(positions)) if len(positions) == 1 else None
+    area = _area(positions)
+    if area == 0:
         return None
-    return Geography("POLYGON", tuple(ring if turn is Turn.LEFT else reversed(ring)))
+    return Geography("POLYGON", tuple(positions if area > 0 else reversed(positions)))
 
 
 def _position(text: str) -> Position | None:
@@ -68,46 +71,69 @@ def _on_globe(longitude: Decimal, latitude: Decimal) -> bool:
     return abs(longitude) <= 180 and abs(latitude) <= 90
 
 
-def _turn_of_ring(ring: Sequence[Position]) -> Turn:
-    """Which way round a ring goes; ``NONE`` where it is no simple ring."""
-    vertices = ring[:-1]
-    if len(vertices) < 3 or ring[0] != ring[-1] or len(set(vertices)) != len(vertices):
-        return Turn.NONE
-    if max(x for x, _ in ring) - min(x for x, _ in ring) >= 180:
-        return Turn.NONE
+def _area(ring: Sequence[Position]) -> float:
+    """Twice the area of a ring, negative where it goes clockwise; 0 where map and globe agree on none."""
+    if len(ring) < 4 or ring[0] != ring[-1] or len(set(ring)) != len(ring) - 1:
+        return 0
+    flat = [(float(longitude), float(latitude)) for longitude, latitude in ring]
+    west, east = min(x for x, _ in flat), max(x for x, _ in flat)
+    if east - west > _MAX_SPAN or max(abs(y) for _, y in flat) > _MAX_LATITUDE:
+        return 0
+    if not _is_simple(flat) or not _is_simple(globe := _projected(flat, (west + east) / 2)):
+        return 0
+    on_map, on_globe = _twice_area(flat), _twice_area(globe)
+    return on_map if min(abs(on_map), abs(on_globe)) > _FLAT and (on_map > 0) is (on_globe > 0) else 0
+
+
+def _projected(ring: Sequence[_Point], middle: float) -> list[_Point]:
+    """The gnomonic projection, in which the shortest lines on the globe are straight ones."""
+    found = []
+    for longitude, latitude in ring:
+        east, north = math.radians(longitude - middle), math.radians(latitude)
+        found.append((math.degrees(math.tan(east)), math.degrees(math.tan(north) / math.cos(east))))
+    return found
+
+
+def _twice_area(ring: Sequence[_Point]) -> float:
+    x0, y0 = ring[0]  # near the ring, so that no digit is lost
+    return sum((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0) for (x1, y1), (x2, y2) in itertools.pairwise(ring))
+
+
+def _is_simple(ring: Sequence[_Point]) -> bool:
+    """Whether no two edges have a point in common but neighbours their vertex."""
     edges = list(itertools.pairwise(ring))
+    last = len(edges) - 1
     for number, (start, end) in enumerate(edges):
-        for other in range(number + 1, len(edges)):
-            a, b = edges[other]
-            if other == number + 1 or (number == 0 and other == len(edges) - 1):
-                # Neighbours share one vertex: only one that runs back over the other is a fault.
-                shared, first, second = (end, start, b) if a == end else (start, end, a)
-                if _turn(first, shared, second) is Turn.NONE and _is_between(first, shared, second):
-                    return Turn.NONE
-            elif _meet(start, end, a, b):
-                return Turn.NONE
-    area = sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in edges)
-    return Turn.LEFT if area > 0 else Turn.RIGHT if area < 0 else Turn.NONE
+        if _runs_back(start, end, edges[(number + 1) % len(edges)][1]):
+            return False
+        for other in range(number + 2, len(edges) if number else last):
+            if _meet(start, end, *edges[other]):
+                return False
+    return True
 
 
-def _is_between(first: Position, shared: Position, second: Position) -> bool:
-    """Whether two edges in one line lie on the same side of the vertex that they share."""
-    return (first[0] - shared[0]) * (second[0] - shared[0]) + (first[1] - shared[1]) * (second[1] - shared[1]) > 0
+def _runs_back(before: _Point, shared: _Point, after: _Point) -> bool:
+    """Whether an edge lies upon the one before it."""
+    along = (before[0] - shared[0]) * (after[0] - shared[0]) + (before[1] - shared[1]) * (after[1] - shared[1])
+    return along > 0 and _turn(before, shared, after) == 0
 
 
-def _turn(a: Position, b: Position, c: Position) -> Turn:
+def _turn(a: _Point, b: _Point, c: _Point) -> int:
+    """1 for a turn to the left at ``b``, -1 to the right, 0 where the three lie in one line."""
     cross = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    return Turn.LEFT if cross > 0 else Turn.RIGHT if cross < 0 else Turn.NONE
+    return 1 if cross > _FLAT else -1 if cross < -_FLAT else 0
 
 
-def _meet(a: Position, b: Position, c: Position, d: Position) -> bool:
+def _meet(a: _Point, b: _Point, c: _Point, d: _Point) -> bool:
     """Whether two edges have a point in common."""
-    if _turn(a, b, c) is not _turn(a, b, d) and _turn(c, d, a) is not _turn(c, d, b):
+    turns = _turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b)
+    if turns[0] != turns[1] and turns[2] != turns[3]:
         return True
-    return any(_turn(p, q, r) is Turn.NONE and _in_box(p, q, r) for p, q, r in ((a, b, c), (a, b, d), (c, d, a)))
+    lines = ((a, b, c), (a, b, d), (c, d, a), (c, d, b))
+    return any(turn == 0 and _in_box(*line) for turn, line in zip(turns, lines, strict=True))
 
 
-def _in_box(a: Position, b: Position, point: Position) -> bool:
+def _in_box(a: _Point, b: _Point, point: _Point) -> bool:
     return all(min(a[i], b[i]) <= point[i] <= max(a[i], b[i]) for i in (0, 1))
 
 
@@ -126,7 +152,7 @@ def read_point(raw: msgspec.Raw) -> tuple[bytes, ...] | None:
     if json_format.decode_string(members.pop("type", msgspec.Raw(b"null"))) != "Point":
         return None
     crs = members.pop("crs", None)
-    if members or record.repeated or (crs is not None and msgspec.json.decode(crs) != _CRS):
+    if members or record.repeated or (crs is not None and not _is_ours(crs)):
         return None
     values = [parse_number(number.decode("ascii", errors="replace")) for number in numbers]
     if len(values) not in (2, 3) or any(value is None for value in values):
@@ -134,3 +160,12 @@ def read_point(raw: msgspec.Raw) -> tuple[bytes, ...] | None:
     longitude, latitude = values[0], values[1]
     assert longitude is not None and latitude is not None
     return tuple(numbers) if _on_globe(longitude, latitude) else None
+
+
+def _is_ours(crs: msgspec.Raw) -> bool:
+    """Whether this says EPSG:4326: GeoJSON knows no other system (RFC 7946, 4), and OData lets a server say it."""
+    try:
+        found: object = msgspec.json.decode(crs)
+    except msgspec.DecodeError:  # a number that no type holds is JSON too
+        return False
+    return found == {"type": "name", "properties": {"name": "EPSG:4326"}}

@@ -200,14 +200,15 @@ class Levels:
         it is trusted with the whole of what is asked: nothing of that is verified here, so nothing may hang on it
         (C34, C36, D5)."""
         for term in walk.conjuncts(client):
-            for atom in walk.atoms(term):
-                if not walk.is_far(atom):
-                    continue
-                operand = walk.operand_of(atom)
+            far = [atom for atom in walk.atoms(term) if walk.is_far(atom)]
+            if not far:
+                continue
+            if here or self.profile.cannot_filter(resource.name, term) or not self.profile.trusts(term):
+                operand = walk.operand_of(far[0])
                 assert operand is not None  # constants are never far
                 path = walk.first_property(operand)
-                if here or self.profile.cannot_filter(resource.name, term) or not self.profile.trusts(term):
-                    raise said.unfit("$filter", path.name, path.position, "cannot be searched here")
+                raise said.unfit("$filter", path.name, path.position, "cannot be searched here")
+            for atom in far:
                 if isinstance(atom, Lambda):
                     self._check_rows(resource, atom, said)
 
@@ -217,7 +218,9 @@ class Levels:
         target = self.policy.resources[atom.target]
         link = resource.navigation[atom.path.name].link
         follows = not target.parents or resource.kind in target.parents
-        if link is None or target.broken or not follows or target.has_own_rule:
+        # Rows that the gateway writes itself are others than the upstream's own of that name (C169).
+        is_computed = target.name in self.policy.schema.computed
+        if link is None or target.broken or is_computed or not follows or target.has_own_rule:
             raise said.unfit("$filter", atom.path.name, atom.path.position, "cannot be searched here")
         for path in walk.properties(atom.predicate):
             field = target.fields[path.name]
@@ -293,7 +296,7 @@ class Levels:
             message = f"`$expand`: `{item.name}` is a single record and takes $select and $expand only"
             raise invalid_query(message, "$expand")
         check_served(target)
-        if navigation.link is None:
+        if navigation.link is None or target.name in self.policy.schema.computed:
             raise not_offered("$expand of this navigation property")
         is_child = not target.parents or parent.kind in target.parents
         photo = target.photo if parent.kind == "Property" and is_child else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import msgspec
@@ -116,3 +117,13 @@ def test_numbers_are_equal_digit_by_digit_and_never_by_a_binary_float(text: str)
     assert evaluate(parse_filter(f"x eq {text}"), lookup) is True
     assert evaluate(parse_filter(f"x ne {near:f}"), lookup) is True
     assert evaluate(parse_filter(f"x lt {near:f}"), lookup) is True
+
+
+def test_of_rows_behind_a_navigation_and_of_places_nothing_is_known() -> None:
+    """Only an upstream can search by those; a list of values of that name changes nothing."""
+    over_rows = replace(parse_filter("Tags/any()"), target="Media")
+    place = parse_filter("geo.intersects(Tags,geography'POLYGON((0 0,1 0,1 1,0 0))')")
+
+    assert evaluate(parse_filter("Tags/any()"), lambda _: ("a",)) is True
+    assert evaluate(over_rows, lambda _: ("a",)) is None
+    assert evaluate(place, lambda _: ("a",)) is None

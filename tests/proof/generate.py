@@ -1,0 +1,42 @@
+"""From a number to a case: the same number gives the same case on every machine."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from gateway.store.snapshot import Snapshot
+from tests.proof.oracles import Case
+from tests.proof.requests import Maker
+from tests.proof.sides import snapshot_of
+from tests.proof.upstream import make_habits
+from tests.proof.worlds import make_changes, make_licence, make_world
+
+
+@dataclass
+class Made:
+    """A case, its licence compiled, and what of grammar and channels its requests touch."""
+
+    case: Case
+    snapshot: Snapshot
+    channels: set[str]
+    productions: set[str]
+
+
+def make_case(seed: int, length: int = 24) -> Made | None:
+    """None where the compiler refuses the licence: that is an answer too, and counted."""
+    rng = random.Random(seed)
+    licence = make_licence(rng)
+    snapshot = snapshot_of(licence)
+    if snapshot.faults:
+        return None
+    world = make_world(rng)
+    changes = make_changes(rng, licence, world, rng.randint(1, 5))
+    habits = make_habits(rng, licence.profile, hostile=rng.random() < 0.25)
+    if "orderby" in habits.ignores:
+        # Where an upstream stores a row is nothing that a licence withholds, and such a one shows nothing else.
+        changes = [change for change in changes if change[0] != "order"]
+    case = Case(licence, world, changes, habits, [], canonical=rng.random() < 0.4, seed=seed)
+    maker = Maker(rng, licence, world, case.other())
+    case.requests = [maker.make() for _ in range(length)]
+    return Made(case, snapshot, maker.used, maker.productions)

@@ -1,0 +1,320 @@
+"""What a key is licensed to, as data; the documents that say so; and, a second time, what that permits of a database.
+
+``Licence`` is made of lists and dicts only, so that it can be cut down piece by piece. ``documents`` writes it as the
+roles and templates that the gateway reads. ``low`` says in plain loops what the key may learn from a database: rows that
+exist for it, fields of those rows, and which rows lie behind their navigations (DESIGN section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from tests.proof.language import EQUALITY, Expression, Meaning, holds, text_of
+from tests.proof.model import CLASSES, FIELDS, KEY, NAVIGATION, Row, World, children, navigations
+
+#: What a rule says of a member: ["V"], ["H"], or ["W", expression].
+Rule = list[Any]
+#: Class or ``All`` to member to rule.
+Rules = dict[str, dict[str, Rule]]
+NOT_PHOTOS = (
+    "Document", "Branded Virtual Tour", "BrandedVirtualTour", "Unbranded Virtual Tour", "UnbrandedVirtualTour", "Video",
+)  # fmt: skip
+
+
+@dataclass
+class Entry:
+    """What role and template say of one set. ``lifted`` is "keep", "lift", or the filter that replaces the role's."""
+
+    filter: Expression | None = None
+    always: list[Expression] = field(default_factory=list)
+    default: str = "Hidden"
+    role: Rules = field(default_factory=dict)
+    lifted: Any = "keep"
+    template: Rules = field(default_factory=dict)
+
+
+@dataclass
+class Licence:
+    """One key's licence, and the settings and profile of the gateway that enforces it."""
+
+    sets: dict[str, Entry]
+    always: dict[str, list[Expression]] = field(default_factory=dict)
+    limit: int | None = None
+    strict: bool = False
+    redaction: str = "omit"
+    unknown_select: str = "reject"
+    page_size: int = 4
+    profile: dict[str, Any] = field(default_factory=dict)
+    #: What the key is bound to; rules name it.
+    member: str | None = None
+
+    @property
+    def meaning(self) -> Meaning:
+        """How rules are read: strings are equal as the profile declares it."""
+        declared = self.profile.get("string_equality", "untrusted")
+        return Meaning("strict", EQUALITY["exact" if declared == "untrusted" else declared])
+
+
+# --- as documents
+
+
+def documents(licence: Licence) -> tuple[dict[str, Any], dict[str, Any], dict[str, list[str]]]:
+    """Role, template and ``policy.always``, as files would have them."""
+    resources, filters, overrides = {}, {}, {}
+    for name, entry in licence.sets.items():
+        resources[name] = {
+            "Default": entry.default,
+            "Always": [text_of(rule) for rule in entry.always],
+            "Fields": {group: _group(rules) for group, rules in entry.role.items()},
+        } | ({"Filter": text_of(entry.filter)} if entry.filter is not None else {})
+        if entry.lifted == "lift":
+            filters[name] = {"Filter": None}
+        elif entry.lifted == "null":
+            filters[name] = None
+        elif entry.lifted != "keep":
+            filters[name] = {"Filter": text_of(entry.lifted)}
+        if entry.template:
+            overrides[name] = {
+                group: {member: _rule(rule) for member, rule in rules.items()}
+                for group, rules in entry.template.items()
+            }
+    template = {
+        "Name": "t", "Description": "t", "Role": "idx", "ListingPhotoLimit": licence.limit,
+        "RestrictiveFilters": filters, "FieldOverrides": overrides,
+        "ConditionalFields": "strict" if licence.strict else "narrow",
+    }  # fmt: skip
+    always = {name: [text_of(rule) for rule in rules] for name, rules in licence.always.items()}
+    return {"Role": "idx", "Resources": resources}, template, always
+
+
+def _group(rules: dict[str, Rule]) -> dict[str, Any]:
+    return {
+        "Visible": [member for member, rule in rules.items() if rule[0] == "V"],
+        "Hidden": [member for member, rule in rules.items() if rule[0] == "H"],
+        "When": [
+            {"Condition": text_of(rule[1]), "Fields": [member]} for member, rule in rules.items() if rule[0] == "W"
+        ],
+    }
+
+
+def _rule(rule: Rule) -> dict[str, str]:
+    match rule:
+        case ["V"]:
+            return {"Rule": "Visible"}
+        case ["H"]:
+            return {"Rule": "Hidden"}
+    return {"Rule": "Visible", "When": text_of(rule[1])}
+
+
+# --- what it permits
+
+
+def row_rules(licence: Licence, entity_set: str) -> list[Expression]:
+    """P5: the template's filter in place of the role's; what is said ``always`` beside either."""
+    entry = licence.sets[entity_set]
+    rules = [*entry.always, *licence.always.get(entity_set, [])]
+    if entry.lifted in ("keep", "null"):
+        rules += [entry.filter] if entry.filter is not None else []
+    elif entry.lifted != "lift":
+        rules.append(entry.lifted)
+    return rules
+
+
+def rule_of(entry: Entry, group: str, member: str, *, is_key: bool) -> Rule:
+    """P2: the template's class, the template's All, the role's class, the role's All, the role's default."""
+    for rules in (entry.template, entry.role):
+        for name in (group, "All"):
+            found = rules.get(name, {}).get(member)
+            if found is not None:
+                return found
+    return ["V"] if entry.default == "Visible" or is_key else ["H"]
+
+
+def rules_for(licence: Licence, entity_set: str, row: Row | None, member: str) -> list[Rule]:
+    """The rules that must all show a member of a row: one, or those of every class where it has none that is known."""
+    entry = licence.sets[entity_set]
+    is_key = member == KEY[entity_set]
+    if entity_set != "Property":
+        return [rule_of(entry, "All", member, is_key=is_key)]
+    group = row.get("PropertyType") if row is not None else None
+    if isinstance(group, str):
+        normal = licence.meaning.normal
+        known = [name for name in CLASSES if normal(name) == normal(group)]
+        if known:
+            return [rule_of(entry, known[0], member, is_key=is_key)]
+    return [rule_of(entry, name, member, is_key=is_key) for name in (*CLASSES, "All")]
+
+
+def shows(licence: Licence, entity_set: str, row: Row, member: str) -> bool:
+    """Whether a member of a row that exists for the key is visible on it."""
+    if member in FIELDS[entity_set]:
+        if is_counter(member) and counter_is_hidden(licence, entity_set):
+            return False
+    elif NAVIGATION[entity_set, member][1] not in licence.sets:
+        return False
+    return all(
+        rule[0] == "V" or (rule[0] == "W" and holds(rule[1], row, licence.meaning) is True)
+        for rule in rules_for(licence, entity_set, row, member)
+    )
+
+
+def ever_shows(licence: Licence, entity_set: str, member: str) -> bool:
+    """Whether some row could show a member: else its name does not exist for the key."""
+    if is_counter(member) and counter_is_hidden(licence, entity_set):
+        return False
+    if member not in FIELDS[entity_set] and NAVIGATION[entity_set, member][1] not in licence.sets:
+        return False
+    rows: list[Row] = [{"PropertyType": name} for name in CLASSES] if entity_set == "Property" else []
+    return any(
+        all(rule[0] != "H" and rule != ["W", ["false"]] for rule in rules_for(licence, entity_set, row, member))
+        for row in [*rows, {"PropertyType": None}]
+    )
+
+
+def always_shows(licence: Licence, entity_set: str, member: str) -> bool:
+    rows: list[Row] = [{"PropertyType": name} for name in CLASSES] if entity_set == "Property" else []
+    return all(
+        rule == ["V"] for row in [*rows, {"PropertyType": None}] for rule in rules_for(licence, entity_set, row, member)
+    )
+
+
+def is_counter(member: str) -> bool:
+    return member == "PhotosCount"
+
+
+def _given_free(licence: Licence, entity_set: str) -> bool:
+    """Whether the template itself shows the counter wherever it is shown, and so declassifies it."""
+    entry = licence.sets[entity_set]
+    groups = [entry.template.get(name, {}).get("PhotosCount") or entry.template.get("All", {}).get("PhotosCount")
+              for name in (*CLASSES, "All")]  # fmt: skip
+    shown = []
+    for name, rule in zip((*CLASSES, "All"), groups, strict=True):
+        effective = rule or rule_of(entry, name, "PhotosCount", is_key=False)
+        if effective[0] != "H":
+            shown.append(rule is not None)
+    return bool(shown) and all(shown)
+
+
+def counter_is_hidden(licence: Licence, entity_set: str) -> bool:
+    """P7: hidden where Media is not visible, or has a row rule of its own."""
+    if _given_free(licence, entity_set):
+        return False
+    return "Media" not in licence.sets or bool(row_rules(licence, "Media"))
+
+
+def clamp(licence: Licence, entity_set: str) -> int | None:
+    return None if _given_free(licence, entity_set) else licence.limit
+
+
+@dataclass
+class Low:
+    """What a key may learn: for each set its rows in the order of their keys. ``rows`` keep all their fields, for
+    interpreters; ``shown`` has what is visible of each."""
+
+    rows: dict[str, list[Row]]
+    shown: dict[str, dict[str, dict[str, Any]]]
+
+    def behind(self, entity_set: str, row: Row, navigation: str, normal: Callable[[str], str]) -> list[Row]:
+        """The rows that exist for the key behind a navigation."""
+        return children({**{name: [] for name in FIELDS}, **self.rows}, entity_set, navigation, row, normal)
+
+
+def low(licence: Licence, world: World) -> Low:
+    """What a licence permits of a database."""
+    meaning = licence.meaning
+    rows: dict[str, list[Row]] = {}
+    for name in ("Property", "Member"):
+        if name in licence.sets:
+            rows[name] = [row for row in world[name] if _passes(licence, name, row)]
+    if "OpenHouse" in licence.sets:
+        listings = {meaning.normal(row["ListingKey"]) for row in rows.get("Property", [])}
+        rows["OpenHouse"] = [
+            row
+            for row in world["OpenHouse"]
+            if _passes(licence, "OpenHouse", row)
+            and isinstance(row["ListingKey"], str)
+            and meaning.normal(row["ListingKey"]) in listings
+        ]
+    if "Media" in licence.sets:
+        rows["Media"] = _media(licence, world, rows, meaning)
+    for name in rows:
+        rows[name].sort(key=lambda row, key=KEY[name]: row[key])  # type: ignore[misc]  # mypy infers no type for a default
+    found = Low(rows, {})
+    for name, some in rows.items():
+        found.shown[name] = {row[KEY[name]]: _shown(licence, found, name, row) for row in some}
+    return found
+
+
+def _passes(licence: Licence, entity_set: str, row: Row) -> bool:
+    return isinstance(row.get(KEY[entity_set]), str) and all(
+        holds(rule, row, licence.meaning) is True for rule in row_rules(licence, entity_set)
+    )
+
+
+def _media(licence: Licence, world: World, rows: dict[str, list[Row]], meaning: Meaning) -> list[Row]:
+    """P6 and P7: the parent exists for the key; then the first photos of each listing, documents and tours apart."""
+    kept = []
+    photos: dict[str, list[Row]] = {}
+    for row in world["Media"]:
+        parent, owner = row["ResourceName"], row["ResourceRecordKey"]
+        if parent not in ("Property", "Member") or not isinstance(owner, str) or not _passes(licence, "Media", row):
+            continue
+        if meaning.normal(owner) not in {meaning.normal(other[KEY[parent]]) for other in rows.get(parent, [])}:
+            continue
+        if parent == "Property" and licence.limit is not None and row["MediaCategory"] not in NOT_PHOTOS:
+            photos.setdefault(meaning.normal(owner), []).append(row)
+        else:
+            kept.append(row)
+    for several in photos.values():
+        kept += sorted(several, key=photo_rank)[: licence.limit]
+    return kept
+
+
+def photo_rank(row: Row) -> tuple[bool, Decimal, str]:
+    """By numeric Order, what has none last; then by key."""
+    order = row["Order"]
+    is_number = isinstance(order, int | float) and not isinstance(order, bool)
+    return not is_number, Decimal(str(order)) if is_number else Decimal(0), row["MediaKey"]
+
+
+def _shown(licence: Licence, found: Low, entity_set: str, row: Row) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for member in FIELDS[entity_set]:
+        if shows(licence, entity_set, row, member):
+            shown[member] = value_shown(licence, entity_set, row, member)
+    for navigation in navigations(entity_set):
+        if shows(licence, entity_set, row, navigation):
+            target = NAVIGATION[entity_set, navigation][1]
+            behind = found.behind(entity_set, row, navigation, licence.meaning.normal)
+            shown[navigation] = sorted(other[KEY[target]] for other in behind)
+    # That a condition holds is told by what it shows; the rule holds on every row that exists.
+    return shown
+
+
+def value_shown(licence: Licence, entity_set: str, row: Row, member: str) -> Any:
+    value = row[member]
+    most = clamp(licence, entity_set) if is_counter(member) else None
+    if most is not None and isinstance(value, int) and not isinstance(value, bool):
+        return min(value, most)
+    return value
+
+
+def tested(licence: Licence, entity_set: str) -> set[str]:
+    """The fields that rules and conditions look at, and those that tie rows together: whatever they hold, a row of the
+    canonical database keeps it."""
+    from tests.proof.language import names
+
+    found = {KEY[entity_set], "PropertyType", "ResourceName", "ResourceRecordKey", "ListingKey", "ListAgentKey"}
+    found |= {"Order", "MediaCategory"}
+    entry = licence.sets.get(entity_set)
+    if entry is not None:
+        for rule in row_rules(licence, entity_set):
+            found.update(names(rule))
+        for rules in (*entry.role.values(), *entry.template.values()):
+            for rule in rules.values():
+                if rule[0] == "W":
+                    found.update(names(rule[1]))
+    return found

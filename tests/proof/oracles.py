@@ -1,0 +1,389 @@
+"""What must hold of every answer, and a trial that asks and holds it (CHANNELS 7.3)."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.parse import unquote
+
+from gateway.store.snapshot import Snapshot
+from tests.proof.expected import Interpreter, window
+from tests.proof.language import names, read
+from tests.proof.licence import Licence, ever_shows, low, tested
+from tests.proof.model import FIELDS, KEY, NAVIGATION, World
+from tests.proof.requests import ROOT, Request, query_of, target_of
+from tests.proof.sides import _TOKEN, Answer, Side, snapshot_of
+from tests.proof.upstream import Habits, is_honest
+from tests.proof.worlds import Change, canonical, changed
+
+STATUSES = frozenset({200, 204, 304, 400, 401, 404, 405, 406, 410, 413, 414, 415, 431, 501, 502, 503})
+
+
+class Violation(Exception):
+    """Something that must never be. ``oracle`` names the statement that is false."""
+
+    def __init__(self, oracle: str, number: int, message: str) -> None:
+        super().__init__(f"{oracle}, request {number}: {message}")
+        self.oracle = oracle
+        self.number = number
+        self.message = message
+
+
+@dataclass
+class Case:
+    """One sequence of requests to two gateways. Data only; the other database is made from the first one."""
+
+    licence: Licence
+    world: World
+    changes: list[Change]
+    habits: Habits
+    requests: list[Request]
+    #: Whether the other database is the one without anything that is withheld.
+    canonical: bool = False
+    seed: int = 0
+
+    def other(self) -> World:
+        """Raises AssertionError where the licence permits something else of it: then nothing is to be compared."""
+        world = self.world
+        for change in self.changes:
+            world = changed(world, change)
+        if self.canonical:
+            world = canonical(self.licence, world)
+        assert low(self.licence, world).shown == low(self.licence, self.world).shown, (
+            "the pair differs in what is permitted"
+        )
+        return world
+
+    def behaves(self) -> bool:
+        """Whether the upstream selects what OData says, so that answers can be compared with the right ones."""
+        habits, declared = self.habits, self.licence.profile.get("string_equality", "exact")
+        return (
+            is_honest(habits, self.licence.profile)
+            and habits.nulls == "odata"
+            and habits.equality == ("exact" if declared == "untrusted" else declared)
+            and not (habits.like or habits.flat_lambdas or habits.zone or habits.trouble or habits.fraction is not None)
+            and "orderby" not in habits.ignores
+        )
+
+
+@dataclass
+class Counts:
+    """What a trial did, for reports."""
+
+    cases: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+    oracles: Counter[str] = field(default_factory=Counter)
+    withheld: int = 0
+
+    def add(self, other: Counts) -> None:
+        self.cases += other.cases
+        self.statuses += other.statuses
+        self.oracles += other.oracles
+        self.withheld += other.withheld
+
+
+class Trial:
+    """Runs one case; raises the first violation."""
+
+    def __init__(self, case: Case, snapshot: Snapshot | None = None) -> None:
+        self.case = case
+        self.licence = case.licence
+        self.honest = is_honest(case.habits, case.licence.profile)
+        self.behaves = case.behaves()
+        snapshot = snapshot or snapshot_of(case.licence)
+        if snapshot.faults:
+            raise AssertionError("the licence does not compile")
+        self.snapshot = snapshot
+        self.low = low(case.licence, case.world)
+        self.interpreter = Interpreter(case.licence, self.low)
+        self.one = Side(snapshot, case.world, case.habits)
+        self.two = Side(snapshot, case.other(), case.habits)
+        self.counts = Counts()
+        self.rng = random.Random(case.seed)
+        self.last: tuple[Answer, Answer] | None = None
+        self.number = 0
+        self.allowed = {name: self._allowed(name) for name in FIELDS}
+
+    def _allowed(self, name: str) -> set[str]:
+        """Names that may stand in what is asked of the upstream: visible ones, and what policy is decided by (O7)."""
+        found = tested(self.licence, name)
+        if name in self.licence.sets:
+            found |= {member for member in FIELDS[name] if ever_shows(self.licence, name, member)}
+        return found | {navigation for source, navigation in NAVIGATION if source == name}
+
+    async def run(self) -> Counts:
+        for number, request in enumerate(self.case.requests):
+            self.number = number
+            await self._request(request)
+            self.counts.cases += 1
+        return self.counts
+
+    def fail(self, oracle: str, message: str) -> Violation:
+        return Violation(oracle, self.number, message)
+
+    # --- one request
+
+    async def _request(self, request: Request) -> None:
+        asked = self._wire(request)
+        if asked is None:
+            return
+        first, second = await self._both(*asked)
+        self.counts.statuses[first.status] += 1
+        if not self.case.habits.trouble:
+            # An answer that fails as a whole is one declared bit (R6): then only canaries are looked for.
+            self._compare(first, second, asked[1])
+            await self._repeat(first, second, asked)
+        for side, answer in ((self.one, first), (self.two, second)):
+            self._totality(side, answer)
+            self._canaries(answer, asked[1])
+            self._outbound(side)
+        if request["path"] == "raw" and "~" in request["target"]:
+            await self._unknown(request, first)
+        if self.behaves and request.get("method", "GET") == "GET" and "headers" not in request:
+            await self._right(request, first)
+        if first.link is not None:
+            self.last = first, second
+
+    def _wire(self, request: Request) -> tuple[str, tuple[str, str], dict[str, str], bytes | None] | None:
+        """Method, both targets, headers and body."""
+        headers = {"Authorization": "Bearer " + request.get("as", "k"), **dict(request.get("headers", []))}
+        if request["path"] == "follow":
+            if self.last is None:
+                return None
+            links = [answer.link or "" for answer in self.last]
+            if request.get("edit"):
+                where, character = request["edit"]
+                links = [_edited(link, where, character) for link in links]
+            return "GET", (links[0], links[1]), headers, None
+        target = f"{ROOT}/{target_of(request)}"
+        if request.get("prefer"):
+            headers["Prefer"] = f"odata.maxpagesize={request['prefer']}"
+        if request.get("post"):
+            return "POST", (target, target), headers, query_of(request).encode()
+        return request.get("method", "GET"), (target, target), headers, None
+
+    async def _both(
+        self, method: str, targets: tuple[str, str], headers: dict[str, str], body: bytes | None
+    ) -> tuple[Answer, Answer]:
+        """Both answers under equal trust: what one side learns of the upstream is part of the state of a run (7.1)."""
+        for _ in range(14):
+            first = await self.one.ask(method, targets[0], headers, body)
+            second = await self.two.ask(method, targets[1], headers, body)
+            lost = {kind for side in (self.one, self.two) for kind, _ in side.lost}
+            if self.honest and (lost or self.one.violations or self.two.violations):
+                raise self.fail("O10", f"an honest upstream is not believed any more: {sorted(lost)}\n{targets[0]}")
+            if all({kind for kind, _ in side.lost} == lost for side in (self.one, self.two)):
+                return first, second
+            for side in (self.one, self.two):
+                if len(side.lost) != len(set(side.lost)):
+                    raise self.fail("O1", "trust was lost more than once")
+                side.trust.lose(sorted(lost), "Property", "the other side")  # type: ignore[arg-type]  # kinds of trust
+        raise self.fail("O10", "trust is lost without end")
+
+    def _compare(self, first: Answer, second: Answer, targets: tuple[str, str]) -> None:
+        self.counts.oracles["O3" if self.case.canonical else "O1"] += 1
+        one, two = first.without_token(), second.without_token()
+        if one != two:
+            place = next(
+                (n for n, pair in enumerate(zip(first.body, second.body, strict=False)) if pair[0] != pair[1]), 0
+            )
+            raise self.fail(
+                "O3" if self.case.canonical else "O1",
+                f"{unquote(targets[0])}\n  {_excerpt(first, place)}\n  {_excerpt(second, place)}\n"
+                f"  asked of one:   {[unquote(text) for text in self.one.model.asked][-4:]}\n"
+                f"  asked of other: {[unquote(text) for text in self.two.model.asked][-4:]}",
+            )
+
+    async def _repeat(self, first: Answer, second: Answer, asked: Any) -> None:
+        """The same request gives the same bytes (O8). A place that is told by the same token twice counts nothing that
+        is withheld, so both sides must tell it alike."""
+        if first.token == second.token and self.rng.random() > 0.03:
+            return
+        method, targets, headers, body = asked
+        again = await self.one.ask(method, targets[0], headers, body)
+        self.counts.oracles["O8"] += 1
+        if again.without_token() != first.without_token():
+            raise self.fail("O8", f"asked twice, answered in two ways\n{unquote(targets[0])}\n{first}\n{again}")
+        if again.token == first.token != second.token and targets[0] == targets[1]:
+            raise self.fail(
+                "O1", f"the link tells what is withheld\n{unquote(targets[0])}\n{first.token!r}\n{second.token!r}"
+            )
+
+    def _totality(self, side: Side, answer: Answer) -> None:
+        self.counts.oracles["O10"] += 1
+        if answer.status not in STATUSES:
+            raise self.fail("O10", f"status {answer.status} is none of the table")
+        if side.complaints:
+            raise self.fail("O10", f"unforeseen: {side.complaints}")
+        if answer.status == 502 and self.honest and not self.case.habits.trouble:
+            raise self.fail("O10", f"502 on an honest upstream: {side.events[-1]}")
+        if answer.status >= 400 and set(json.loads(answer.body or b'{"error":{}}')) != {"error"}:
+            raise self.fail("O10", f"an error of another shape: {answer.body!r}")
+
+    def _canaries(self, answer: Answer, targets: tuple[str, str]) -> None:
+        self.counts.oracles["O4"] += 1
+        if any("canary" in unquote(target).lower() for target in targets):
+            return
+        for place in (answer.body, answer.decoded_token(), repr(answer.headers).encode()):
+            if b"canary" in place.lower() or b"upstream.example" in place:
+                raise self.fail("O4", f"a withheld value leaves: {place[:400]!r}")
+
+    def _outbound(self, side: Side) -> None:
+        """What is asked names only what may be named, and holds nothing that is not a value (O7)."""
+        for target in side.model.asked:
+            self.counts.oracles["O7"] += 1
+            name, _, query = target.partition("?")
+            text = unquote(query)
+            if "@" in text.replace("'@", "") or "now()" in text or name not in FIELDS:
+                raise self.fail("O7", f"asked for {text}")
+            if "skiptoken" in query and side.habits.telling_cursors:
+                continue
+            stray = self._strays(name, query, "&")
+            if stray:
+                raise self.fail("O7", f"{sorted(stray)} stand in {text}")
+
+    def _strays(self, name: str, query: str, separator: str) -> set[str]:
+        from tests.proof.upstream import _options, _split
+
+        options = _options(query, separator)
+        used: set[str] = set()
+        if "$filter" in options:
+            used.update(names(read(options["$filter"])))
+        if "$select" in options:
+            used.update(options["$select"].split(","))
+        elif "cursor" not in options and "$skiptoken" not in options:
+            return {"no $select"}
+        if "$orderby" in options:
+            used.update(item.partition(" ")[0] for item in options["$orderby"].split(","))
+        for item in _split(options.get("$expand", ""), ","):
+            navigation, _, rest = item.partition("(")
+            used |= {navigation} | self._strays(NAVIGATION[name, navigation][1], rest[:-1], ";")
+        return used - self.allowed[name]
+
+    # --- hidden is unknown
+
+    async def _unknown(self, request: Request, answer: Answer) -> None:
+        """A hidden name in a request of free form, and one that never was, are answered alike (O2)."""
+        name = request["name"]
+        entity_set = next((item for item in FIELDS if request["target"].startswith(item)), "Property")
+        if any(self._is_visible(item, name) for item in self.licence.sets) or not name.isalpha():
+            return
+        if entity_set not in self.licence.sets or name in FIELDS or name in request["target"]:
+            return
+        self.counts.oracles["O2"] += 1
+        fresh = "".join(_NEXT.get(letter, letter) for letter in name)
+        target = f"{ROOT}/{target_of({**request, 'name': fresh})}"
+        other = await self.one.ask(request.get("method", "GET"), target, {"Authorization": "Bearer k"})
+        expected = answer.body.replace(name.encode(), fresh.encode())
+        token = _TOKEN.sub(b"skiptoken=", other.body)  # the request is sealed in it, and the name with it
+        if (other.status, token) != (answer.status, _TOKEN.sub(b"skiptoken=", expected)):
+            place = next((n for n, pair in enumerate(zip(expected, other.body, strict=False)) if pair[0] != pair[1]), 0)
+            both = f"{_excerpt(answer, place)}\n  {_excerpt(other, place)}"
+            raise self.fail("O2", f"{request['target']} with {name} and with {fresh}:\n  {both}")
+
+    def _is_visible(self, entity_set: str, name: str) -> bool:
+        known = name in FIELDS[entity_set] or (entity_set, name) in NAVIGATION
+        return known and ever_shows(self.licence, entity_set, name)
+
+    # --- the right answer
+
+    async def _right(self, request: Request, answer: Answer) -> None:
+        """What is answered is what a naive interpreter answers on what is permitted, page after page (O5, O6)."""
+        if request["path"] not in ("collection", "count", "entity", "navigation", "navigation count"):
+            return
+        if answer.status not in (200, 204, 404):
+            return
+        self.counts.oracles["O5"] += 1
+        name, options = self.interpreter.target(request), request["options"]
+        rows = self.interpreter.rows(request)
+        is_list = not request["path"].startswith("navigation") or NAVIGATION[request["set"], request["navigation"]][3]
+        if rows is None:
+            self._expect(answer.status == 404, request, answer, "404")
+            return
+        self._expect(answer.status != 404, request, answer, "no 404")
+        if request["path"] == "entity" or not is_list:
+            if not rows:
+                self._expect(answer.status == 204, request, answer, "204")
+                return
+            self._same(request, answer, [self.interpreter.record(name, rows[0], options)], [_entity(answer)])
+            return
+        nested = request["path"].startswith("navigation")
+        found = self.interpreter.matching(name, rows, options, nested=nested)
+        if request["path"].endswith("count"):
+            self._expect(answer.body == str(len(found)).encode(), request, answer, str(len(found)))
+            return
+        pages = [answer]
+        while pages[-1].link is not None:
+            self._expect(len(pages) < 60, request, answer, "an end")
+            pages.append(await self.one.ask("GET", pages[-1].link or "", {"Authorization": "Bearer k"}))
+            self._expect(pages[-1].status == 200, request, pages[-1], "a page")
+        wanted = [self.interpreter.record(name, row, options) for row in window(found, options)]
+        self._same(request, answer, wanted, [record for page in pages for record in _values(page)])
+        if options.get("count"):
+            for page in pages:
+                self._expect(_loaded(page)["@odata.count"] == len(found), request, page, f"count {len(found)}")
+
+    def _same(self, request: Request, answer: Answer, wanted: list[Any], got: list[Any]) -> None:
+        if wanted != got:
+            number = next(
+                (n for n, pair in enumerate(zip(wanted, got, strict=False)) if pair[0] != pair[1]),
+                min(len(wanted), len(got)),
+            )
+            message = f"of {len(wanted)} and {len(got)} records, number {number}\n  right:    {wanted[number : number + 1]}\n  answered: {got[number : number + 1]}"
+            raise self.fail(
+                "O5",
+                f"{unquote(target_of(request))}\n{message}\n  asked {[unquote(text) for text in self.one.model.asked][-3:]}",
+            )
+
+    def _expect(self, fits: bool, request: Request, answer: Answer, wanted: str) -> None:
+        if not fits:
+            raise self.fail(
+                "O5",
+                f"{unquote(target_of(request))}\n  {wanted} would be right, not {answer.status} {answer.body[:200]!r}",
+            )
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+#: Each letter by another one of its class, so that names keep their shape.
+_NEXT = {letter: _LETTERS[(n + 7) % 26] for n, letter in enumerate(_LETTERS)}
+
+
+def _edited(link: str, where: float, character: str) -> str:
+    start = link.index("skiptoken=") + len("skiptoken=")
+    place = start + int(where * (len(link) - start))
+    return link[:place] + character + link[place + 1 :]
+
+
+def _excerpt(answer: Answer, place: int) -> str:
+    return f"{answer.status} {answer.body[max(0, place - 150) : place + 150]!r} {answer.headers if place == 0 else ''}"
+
+
+def _loaded(answer: Answer) -> Any:
+    return json.loads(answer.body, parse_float=Decimal)
+
+
+def _values(answer: Answer) -> list[Any]:
+    return [_plain(record) for record in _loaded(answer)["value"]]
+
+
+def _entity(answer: Answer) -> Any:
+    record = _loaded(answer)
+    record.pop("@odata.context")
+    return _plain(record)
+
+
+def _plain(record: Any) -> Any:
+    """Numbers that came as text or with a point are numbers."""
+    return record
+
+
+def interesting(statuses: Iterable[int]) -> bool:
+    return any(status == 200 for status in statuses)
+
+
+__all__ = ["KEY", "Case", "Counts", "Trial", "Violation"]

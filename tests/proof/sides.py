@@ -1,0 +1,162 @@
+"""A gateway of one licence in front of one database, in this process: the whole road but sockets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
+
+from gateway.edge.app import Gateway
+from gateway.edge.enforcement import Enforcement
+from gateway.edge.trust import UpstreamTrust
+from gateway.observe.events import Complaint, Event, RequestHandled
+from gateway.odata.csdl import Schema, parse_metadata
+from gateway.policy import data_dictionary
+from gateway.policy.compilation import GatewayRules
+from gateway.policy.documents import Role, RoleDocument, Source, Template, TemplateDocument, validate
+from gateway.settings import Settings
+from gateway.store.api_keys import ApiKey, digest
+from gateway.store.configuration import Configuration, Secrets
+from gateway.store.snapshot import Snapshot, build_snapshot
+from tests.proof.licence import Licence, documents
+from tests.proof.model import World, metadata
+from tests.proof.requests import ROOT
+from tests.proof.upstream import URL, Habits, Model
+
+PEPPER = "a pepper for the prover"
+#: 2026-01-15T12:00:00Z, where the values of dates lie around.
+NOW = 1_768_478_400.0
+_TOKEN = re.compile(rb"skiptoken=([A-Za-z0-9_\-]+)")
+
+
+@lru_cache(maxsize=1)
+def schema() -> Schema:
+    return parse_metadata(metadata())
+
+
+def snapshot_of(licence: Licence) -> Snapshot:
+    """The licence, compiled from its documents. Key ``k`` has the template, ``other`` another one with the same text."""
+    role, template, always = documents(licence)
+    settings = Settings.model_validate({
+        "public_url": f"http://gateway.example{ROOT}",
+        "upstream": {"url": URL, "probe": False, "profile": licence.profile},
+        "policy": {"always": always, "redaction": licence.redaction, "unknown_select": licence.unknown_select},
+        "requests": {"page_size": licence.page_size, "scan_requests": 60},
+    })  # fmt: skip
+    rules = GatewayRules(Source("gateway.yaml"), settings.policy.always, {}, data_dictionary.FOLLOWS)
+    source = Source("roles/idx.yaml")
+    base = Role(validate(RoleDocument, role, source), source)
+    templates = {
+        name: Template(name, validate(TemplateDocument, template, at), at)
+        for name, at in (("t", Source("templates/t.json", ("D",))),)
+    }
+    keys = [ApiKey(Id=name, Digest=digest(name, PEPPER), Template="t") for name in ("k", "other")]
+    configuration = Configuration(
+        Path(),
+        settings,
+        Secrets(PEPPER, ("ab" * 64,), None),
+        MappingProxyType({"idx": base}),
+        MappingProxyType(templates),
+        MappingProxyType({}),
+        MappingProxyType({key.Digest: key for key in keys}),
+        rules,
+        MappingProxyType({}),
+    )
+    return build_snapshot(1, configuration, schema())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that a client can see, but for the id of the request."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    closes: bool
+
+    @property
+    def link(self) -> str | None:
+        if self.status != 200 or b"@odata.nextLink" not in self.body:
+            return None
+        found: str = json.loads(self.body)["@odata.nextLink"]
+        return found[found.index(ROOT) :]
+
+    def without_token(self) -> tuple[Any, ...]:
+        """Places that count what is withheld are sealed anew each time; their length is part of the answer (C286)."""
+        body = _TOKEN.sub(lambda match: b"skiptoken=" + str(len(match[1])).encode(), self.body)
+        return self.status, self.reason, self.headers, body, self.closes
+
+    @property
+    def token(self) -> bytes:
+        found = _TOKEN.search(self.body)
+        return found[1] if found else b""
+
+    def decoded_token(self) -> bytes:
+        token = self.token
+        return base64.urlsafe_b64decode(token + b"=" * (-len(token) % 4)) if token else b""
+
+
+@dataclass
+class Side:
+    """One gateway. ``events`` and ``model`` tell what it did to answer the last request."""
+
+    snapshot: Snapshot
+    world: World
+    habits: Habits
+    events: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        configuration = self.snapshot.configuration
+        profile = configuration.settings.upstream.profile
+        self.lost: list[tuple[str, str]] = []
+        self.trust = UpstreamTrust(profile, lambda kind, resource, _: self.lost.append((kind, resource)))
+        self.model = Model(self.world, self.habits)
+        enforcement = Enforcement(self.model, configuration.settings.requests.scan_requests)
+        self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW)
+        self.gateway.snapshot = self.snapshot
+
+    async def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        self.events.clear()
+        self.model.asked.clear()
+        request = _request(method, target, headers, body)
+        response = await self.gateway.handle(request)
+        assert isinstance(response, web.Response)
+        kept = tuple((name, value) for name, value in response.headers.items() if name != "X-Request-Id")
+        content = response.body if isinstance(response.body, bytes) else b""
+        return Answer(response.status, response.reason, kept, content, response.keep_alive is False)
+
+    @property
+    def violations(self) -> int:
+        return sum(event.violations for event in self.events if isinstance(event, RequestHandled))
+
+    @property
+    def complaints(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, Complaint)]
+
+
+def _request(method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> web.BaseRequest:
+    every: CIMultiDict[str] = CIMultiDict({"Host": "gateway.example", **headers})
+    if body is None:
+        return make_mocked_request(method, target, every)
+    every["Content-Length"] = str(len(body))
+    every["Content-Type"] = "text/plain"
+    import asyncio
+    from unittest import mock
+
+    from aiohttp import StreamReader
+
+    payload = StreamReader(mock.Mock(_reading_paused=False), 2**16, loop=asyncio.get_running_loop())
+    payload.feed_data(body)
+    payload.feed_eof()
+    return make_mocked_request(method, target, every, payload=payload)

@@ -1,0 +1,326 @@
+"""An upstream in memory, with the habits of real ones and of none (CHANNELS 7.2). It takes the place of HTTP.
+
+Every habit is honest or hostile by what the profile in force declares of it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, unquote
+
+from gateway.errors import Code
+from gateway.settings import Upstream
+from gateway.upstream.client import Fetched, UpstreamClient, UpstreamFailure
+from tests.proof.language import EQUALITY, Expression, FailedOnRow, Meaning, Unreadable, holds, read
+from tests.proof.model import FIELDS, KEY, NAVIGATION, Row, World, children, metadata
+
+URL = "http://upstream.example/odata"
+
+
+@dataclass(frozen=True)
+class Habits:
+    nulls: str = "odata"
+    equality: str = "exact"
+    like: bool = False
+    #: Every predicate on every row, so that what fails on one row fails the request.
+    eager: bool = False
+    flat_lambdas: bool = False
+    zone: int = 0
+    #: Takes no notice of these options: filter, orderby, top, skip, nested, select.
+    ignores: tuple[str, ...] = ()
+    #: The most rows of a page, and of a nested list.
+    page: int | None = None
+    nested_page: int | None = None
+    nested_count: str = "right"
+    foreign_children: bool = False
+    estimates: bool = False
+    #: Members that nobody asked for and no model has, annotations, whole lists of rows.
+    extra: bool = False
+    auto_expand: bool = False
+    absolute_links: bool = False
+    #: Sort values of the last row in its cursors, as many servers have.
+    telling_cursors: bool = False
+    #: Digits of a fraction of a second that are printed; all are stored and compared.
+    fraction: int | None = None
+    omits_nulls: bool = False
+    twice: bool = False
+    text_numbers: bool = False
+    #: What one request in a few is answered with: the same on both sides, for the same request.
+    trouble: tuple[str, ...] = ()
+
+
+def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
+    """Whether the habits break nothing that the profile declares."""
+    declared = profile.get
+    filters = declared("comparisons") == "exact"
+    broken = [
+        habits.equality != "exact" and declared("string_equality") not in (None, habits.equality),
+        habits.equality == "exact" and declared("string_equality") in ("fold", "fold_pad"),
+        habits.like and declared("patterns") == "literal",
+        habits.flat_lambdas and declared("collections") == "exact",
+        habits.flat_lambdas and declared("navigation_lambdas") == "exact",
+        habits.zone != 0 and declared("date_parts") == "utc",
+        "filter" in habits.ignores and filters,
+        "orderby" in habits.ignores and filters,
+        "skip" in habits.ignores,
+        "nested" in habits.ignores and declared("nested") == "exact",
+        habits.foreign_children and declared("nested") == "exact",
+        habits.foreign_children and declared("navigation_lambdas") == "exact",
+        habits.nested_page is not None and habits.nested_count == "arrived" and declared("nested") == "exact",
+        habits.nested_count == "doubled" and declared("nested") == "exact",
+        habits.estimates and declared("counts") == "exact",
+        habits.fraction is not None and bool(declared("order_exact")),
+        habits.omits_nulls and not declared("omits_nulls"),
+        habits.page is not None
+        and declared("paging") == "skip"
+        and declared("page_max") is None
+        and habits.ignores == ("link",),
+        habits.twice,
+    ]
+    return not any(broken)
+
+
+class Model(UpstreamClient):
+    """Stands where the HTTP client stands: its own checks of links, status and type stay in force."""
+
+    def __init__(self, world: World, habits: Habits) -> None:
+        super().__init__(Upstream(url=URL), None)
+        self.world = world
+        self.habits = habits
+        self.asked: list[str] = []
+        self.meaning = Meaning(
+            habits.nulls,
+            EQUALITY[habits.equality],
+            like=habits.like,
+            flat_lambdas=habits.flat_lambdas,
+            zone=habits.zone,
+        )
+
+    async def _get(self, target: str, accept: str) -> Fetched:
+        if target == "$metadata":
+            return Fetched(metadata())
+        self.asked.append(target)
+        if len(self.asked) > 400:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, "asked without end")
+        trouble = self._trouble(target)
+        if trouble.isdigit():
+            self._check_status(int(trouble))
+        name, _, query = target.partition("?")
+        try:
+            body, link = self._collection(name, _options(query))
+        except (Unreadable, FailedOnRow, KeyError) as error:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered 400 canary {error!r}") from None
+        data = json.dumps(body).encode()
+        match trouble:
+            case "cut":
+                data = data[: len(data) // 2]
+            case "html":
+                self._check_type({"Content-Type": "text/html"}, accept)
+            case "bom":
+                data = b"\xef\xbb\xbf" + data
+            case "double":
+                data = data.replace(b'"value"', b'"v\\u0061lue": [], "value"', 1)
+        return Fetched(data, link)
+
+    def _trouble(self, target: str) -> str:
+        """The same for the same request, whatever the database: else the databases would differ in more than data."""
+        if not self.habits.trouble:
+            return ""
+        number = sum(target.encode()) % 7
+        return self.habits.trouble[number] if number < len(self.habits.trouble) else ""
+
+    def _collection(self, name: str, options: dict[str, str]) -> tuple[dict[str, Any], str | None]:
+        habits = self.habits
+        rows = list(self.world[name])
+        if "$filter" in options and "filter" not in habits.ignores:
+            rows = self._filtered(name, rows, read(options["$filter"]))
+        total = len(rows)
+        if "$orderby" in options and "orderby" not in habits.ignores:
+            for item in reversed(options["$orderby"].split(",")):
+                column, _, word = item.partition(" ")
+                rows.sort(key=lambda row, column=column: _place(row[column]), reverse=word == "desc")  # type: ignore[misc]
+        start = 0 if "skip" in habits.ignores else int(options.get("$skip", "0"))
+        start += _cursor_place(options.get("$skiptoken", "0"))
+        size = len(rows) if "top" in habits.ignores else int(options.get("$top", len(rows)))
+        end = start + (size if habits.page is None else min(size, habits.page))
+        body: dict[str, Any] = {"@odata.context": f"{URL}/$metadata#canary"}
+        if options.get("$count") == "true":
+            body["@odata.count"] = total * 3 + 7 if habits.estimates else total
+        body["value"] = [self._record(name, row, options) for row in rows[start:end]]
+        if habits.twice:
+            body["value"] = [record for record in body["value"] for _ in range(2)]
+        link = None
+        if end < min(len(rows), start + size):
+            link = self._link(name, options, end, rows[end - 1] if end else {})
+            body["@odata.nextLink"] = link
+        return body, link
+
+    def _link(self, name: str, options: dict[str, str], end: int, last: Row) -> str:
+        kept = {key: value for key, value in options.items() if key not in ("$skip", "$skiptoken", "$top")}
+        token = str(end)
+        if self.habits.telling_cursors:
+            token = f"{end}~{json.dumps(last, default=str)[:60]}"
+        query = "&".join(f"{quote(key)}={quote(value)}" for key, value in {**kept, "$skiptoken": token}.items())
+        return (f"{URL}/" if self.habits.absolute_links else "") + f"{name}?{query}"
+
+    def _filtered(self, name: str, rows: list[Row], condition: Expression) -> list[Row]:
+        if self.habits.eager:
+            for atom in _atoms(condition):
+                for row in rows:
+                    self._holds(name, row, atom)
+        return [row for row in rows if self._holds(name, row, condition) is True]
+
+    def _holds(self, name: str, row: Row, condition: Expression) -> bool | None:
+        return holds(condition, row, self.meaning, lambda navigation: self._behind(name, navigation, row))
+
+    def _behind(self, name: str, navigation: str, row: Row) -> list[Row]:
+        if self.habits.foreign_children and NAVIGATION[name, navigation][3]:
+            return list(self.world[NAVIGATION[name, navigation][1]])
+        return children(self.world, name, navigation, row, EQUALITY[self.habits.equality])
+
+    # --- what a record looks like
+
+    def _record(self, name: str, row: Row, options: dict[str, str]) -> dict[str, Any]:
+        record = self._projected(name, row, options.get("$select"))
+        for text in _split(options.get("$expand", ""), ","):
+            self._expand(name, row, text, record)
+        if self.habits.auto_expand:
+            for (source, navigation), (_, _, _, is_list, _) in NAVIGATION.items():
+                if source == name and navigation not in record and is_list:
+                    record[navigation] = [dict(child) for child in self._behind(name, navigation, row)]
+        if self.habits.extra:
+            record |= {
+                "@odata.etag": f'W/"canary{hash(json.dumps(row, default=str)) % 997}"', "@odata.id": f"{URL}/canary", "Undeclared": "canary",
+                "City@odata.type": "#canary", "@odata.editLink": "canary",
+            }  # fmt: skip
+        return record
+
+    def _projected(self, name: str, row: Row, select: str | None) -> dict[str, Any]:
+        chosen = (
+            list(FIELDS[name]) if not select or "select" in self.habits.ignores else [*select.split(","), KEY[name]]
+        )
+        record = {field: self._printed(value) for field, value in row.items() if field in chosen}
+        if self.habits.omits_nulls:
+            record = {field: value for field, value in record.items() if value is not None}
+        return record
+
+    def _printed(self, value: Any) -> Any:
+        digits = self.habits.fraction
+        if digits is not None and isinstance(value, str) and value[19:20] == "." and value.endswith("Z"):
+            return value[: 20 + digits].rstrip(".") + "Z"
+        if self.habits.text_numbers and isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        return value
+
+    def _expand(self, name: str, row: Row, text: str, record: dict[str, Any]) -> None:
+        navigation, _, rest = text.partition("(")
+        options = _options(rest[:-1], ";") if rest else {}
+        _, target, _, is_list, _ = NAVIGATION[name, navigation]
+        found = self._behind(name, navigation, row)
+        ignores = "nested" in self.habits.ignores
+        if "$filter" in options and not ignores:
+            found = self._filtered(target, found, read(options["$filter"]))
+        whole = len(found)
+        if self.habits.nested_page is not None:
+            found = found[: self.habits.nested_page]
+        nested = []
+        for child in found:
+            shown = self._projected(target, child, None if ignores else options.get("$select"))
+            for below in _split(options.get("$expand", ""), ","):
+                self._expand(target, child, below, shown)
+            nested.append(shown)
+        record[navigation] = nested if is_list else (nested[0] if nested else None)
+        count = {"right": whole, "arrived": len(found), "doubled": whole * 2, "missing": None}[self.habits.nested_count]
+        if is_list and options.get("$count") == "true" and count is not None:
+            record[f"{navigation}@odata.count"] = count
+
+
+def _cursor_place(token: str) -> int:
+    return int(token.partition("~")[0])
+
+
+def _atoms(condition: Expression) -> list[Expression]:
+    if condition[0] in ("and", "or", "not"):
+        return [atom for term in condition[1:] for atom in _atoms(term)]
+    return [condition]
+
+
+def _place(value: Any) -> tuple[bool, Any]:
+    """Nulls first; numbers, texts and booleans among their own."""
+    return value is not None, value if value is not None else 0
+
+
+@lru_cache(maxsize=20_000)
+def _split(text: str, separator: str) -> tuple[str, ...]:
+    """The parts of a list, where brackets and strings hold theirs together."""
+    parts, depth, quoted, start = [], 0, False, 0
+    for position, character in enumerate(text):
+        if character == "'":
+            quoted = not quoted
+        elif not quoted and character in "()":
+            depth += 1 if character == "(" else -1
+        elif not quoted and depth == 0 and character == separator:
+            parts.append(text[start:position])
+            start = position + 1
+    return tuple(part for part in (*parts, text[start:]) if part)
+
+
+@lru_cache(maxsize=20_000)
+def _parsed(query: str, separator: str) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for part in query.split("&") if separator == "&" else _split(query, separator):
+        name, _, value = part.partition("=")
+        pairs.append((unquote(name), unquote(value)) if separator == "&" else (name, value))
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise Unreadable(f"an option stands twice in {query}")
+    return tuple(pairs)
+
+
+def _options(query: str, separator: str = "&") -> dict[str, str]:
+    return dict(_parsed(query, separator)) if query else {}
+
+
+def make_habits(rng: Any, profile: dict[str, Any], *, hostile: bool) -> Habits:
+    """Habits at random: such as the profile permits, and for a hostile upstream one or two that it does not."""
+    declared = profile.get("string_equality")
+    habits = Habits(
+        nulls=rng.choice(("odata", "sql")),
+        equality=declared if declared in ("fold", "fold_pad") else "exact",
+        eager=rng.random() < 0.5,
+        page=rng.choice((None, None, 1, 2, 5)),
+        extra=rng.random() < 0.5,
+        auto_expand=rng.random() < 0.3,
+        absolute_links=rng.random() < 0.5,
+        telling_cursors=rng.random() < 0.5,
+        omits_nulls=bool(profile.get("omits_nulls")),
+        text_numbers=rng.random() < 0.2,
+        nested_page=rng.choice((None, None, 1, 2)),
+    )
+    choices: list[dict[str, Any]] = [
+        {"like": True}, {"flat_lambdas": True}, {"zone": -5}, {"ignores": ("filter",)}, {"ignores": ("orderby",)}, {"ignores": ("nested",)},
+        {"ignores": ("select",)}, {"ignores": ("top",)}, {"foreign_children": True}, {"nested_page": 1, "nested_count": "arrived"}, {"nested_count": "doubled"},
+        {"nested_count": "missing"}, {"estimates": True}, {"fraction": 3}, {"fraction": 0}, {"equality": "fold"}, {"equality": "fold_pad"}, {"omits_nulls": True},
+    ]  # fmt: skip
+    roll = rng.random()
+    if roll < 0.04:
+        return replace(
+            habits, trouble=rng.choice((("500",), ("202", "301", "304", "429"), ("cut", "html", "bom", "double")))
+        )
+    if roll < 0.5 and not hostile:
+        return replace(habits, nulls="odata")
+    rng.shuffle(choices)
+    taken = 0
+    for choice in choices:
+        candidate = replace(habits, **choice)
+        if hostile is (not is_honest(candidate, profile)) or (is_honest(candidate, profile) and rng.random() < 0.1):
+            habits = candidate
+            taken += 1
+            if taken >= (2 if hostile else 3):
+                break
+    return habits
+
+
+__all__ = ["Habits", "Model", "field", "is_honest", "make_habits"]

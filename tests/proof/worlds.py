@@ -1,0 +1,391 @@
+"""Random licences, databases, and pairs of databases that a licence cannot tell apart (CHANNELS 7.2)."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+from typing import Any
+
+from tests.proof.language import Expression
+from tests.proof.licence import Entry, Licence, Low, Rules, always_shows, low, tested
+from tests.proof.model import FIELDS, KEY, NAVIGATION, Row, World, navigations
+
+#: Small domains, so that ties, nulls and collisions happen.
+DOMAINS: dict[str, tuple[Any, ...]] = {
+    "PropertyType": ("Residential", "Land", "Houseboat", None, "Residential", "Farm"),
+    "StandardStatus": ("Active", "Closed", "active", "Active ", None, "Active", "Active"),
+    "City": (None, "A", "a", "B", "A''B", "A'B", "%", "A_", "A ", "B"),
+    "ListPrice": (None, 0, 1, 2, 3, 5, 100),
+    "OwnerName": (None, "owner-A", "A", "B"),
+    "InternetAddressDisplayYN": (True, False, None),
+    "ModificationTimestamp": (
+        "2026-01-15T11:59:59.999Z", "2026-01-15T12:00:00.001Z", "2025-12-31T23:30:00.125Z", "2025-06-01T00:00:00.500Z",
+        "2026-02-01T00:00:00.250Z",
+    ),
+    "PhotosCount": (None, 0, 1, 2, 3, 5, 9),
+    "Appliances": ([], ["A"], ["B", "A"], ["a"], ["A "], None),
+    "ResourceName": ("Property", "Property", "Property", "Member", "Office", None),
+    "Order": (1, 2, 3, 10, 1, None),
+    "MediaCategory": ("Photo", None, "Document", "Photo", "Video"),
+    "MediaURL": ("u/1", "u/2", "u/9", None),
+    "Permission": ("Public", "Private", "public", None),
+    "MemberStatus": ("Active", "Inactive", None),
+    "MemberFullName": ("A", "B", None),
+    "MemberMobilePhone": ("phone-5", "5", None),
+    "OpenHouseType": ("Public", "Broker", None),
+    "OpenHouseDate": ("2026-01-14", "2026-01-15", "2026-01-16", None),
+}  # fmt: skip
+KEYS = {
+    "Property": ("K1", "K2", "K3", "K4", "K5", "K6", "K7", "K'8"),
+    "Media": tuple(f"P{number:02d}" for number in range(16)),
+    "Member": ("M1", "M2", "M3"),
+    "OpenHouse": ("H1", "H2", "H3", "H4"),
+}
+#: What a hidden field that no rule looks at may turn into (M1).
+EXTREMES: tuple[Any, ...] = (
+    None, 0, -(2**63), 10**30, "", "canary" * 3000, "canary\u0000", "\ud800canary", "9" * 5000, {"canary": 1}, ["canary"], True, 1e308,
+)  # fmt: skip
+
+
+# --- databases
+
+
+def make_row(rng: random.Random, entity_set: str, key: str) -> Row:
+    row: Row = {KEY[entity_set]: key}
+    for field in FIELDS[entity_set]:
+        if field in row:
+            continue
+        if field == "ListAgentKey":
+            row[field] = rng.choice((*KEYS["Member"], "M1", None))
+        elif field == "ListingKey":
+            row[field] = rng.choice((*KEYS["Property"], None))
+        elif field == "ResourceRecordKey":
+            row[field] = None  # by the kind of parent, below
+        else:
+            row[field] = copy.copy(rng.choice(DOMAINS[field]))
+    if entity_set == "Media":
+        row["ResourceRecordKey"] = rng.choice(KEYS["Member" if row["ResourceName"] == "Member" else "Property"])
+    return row
+
+
+def make_world(rng: random.Random) -> World:
+    """A few rows in each set. Most listings have what most rules want, so that answers are not empty."""
+    sizes = {"Property": (3, 8), "Media": (2, 14), "Member": (1, 3), "OpenHouse": (0, 4)}
+    world: World = {}
+    for name, (fewest, most) in sizes.items():
+        keys = rng.sample(KEYS[name], rng.randint(fewest, min(most, len(KEYS[name]))))
+        world[name] = [make_row(rng, name, key) for key in keys]
+    return world
+
+
+# --- pairs
+
+Change = list[Any]
+
+
+def random_change(rng: random.Random, licence: Licence, world: World) -> Change:
+    """One edit, as data. Most are of the kinds that licences withhold; the others are tried and thrown away."""
+    kind = rng.choice(
+        ("cell", "cell", "cell", "extreme", "add", "twin", "twin", "delete", "photo", "photo", "order", "move")
+    )
+    name = rng.choice([name for name in FIELDS if world[name]])
+    row = rng.choice(world[name])
+    key = row[KEY[name]]
+    if kind == "cell":
+        field = rng.choice([field for field in FIELDS[name] if field != KEY[name]])
+        return ["cell", name, key, field, make_row(rng, name, key)[field]]
+    if kind == "extreme":
+        looked_at = tested(licence, name)
+        fields = [
+            field
+            for field in FIELDS[name]
+            if field not in looked_at and not (name in licence.sets and _ever(licence, name, field))
+        ]
+        if fields:
+            return ["cell", name, key, rng.choice(fields), rng.choice(EXTREMES)]
+    if kind == "photo":
+        listing = rng.choice(world["Property"])[KEY["Property"]]
+        made = make_row(rng, "Media", f"{rng.choice(('P', 'Q', 'O'))}{rng.randint(0, 99):02d}")
+        made |= {"ResourceName": "Property", "ResourceRecordKey": listing, "Order": rng.choice((1, 4, 7, 50, None))}
+        return ["add", "Media", made]
+    if kind == "twin":
+        # A row that looks like a visible one to every client, and is none: the rule alone tells them apart.
+        twin = copy.deepcopy(row) | {KEY[name]: rng.choice((key + "0", key[:-1], key + "'"))}
+        field = rng.choice([field for field in FIELDS[name] if field != KEY[name]])
+        return ["add", name, twin | {field: make_row(rng, name, key)[field]}]
+    if kind == "add":
+        return ["add", name, make_row(rng, name, f"{rng.choice(KEYS[name])}{rng.choice(('', '5', 'a'))}")]
+    if kind == "move" and name == "Media":
+        return ["cell", name, key, "ResourceRecordKey", rng.choice(KEYS["Property"])]
+    if kind == "order":
+        return ["order", name, rng.randint(0, 10**6)]
+    return ["delete", name, key]
+
+
+def _ever(licence: Licence, entity_set: str, field: str) -> bool:
+    from tests.proof.licence import ever_shows
+
+    return ever_shows(licence, entity_set, field)
+
+
+def changed(world: World, change: Change) -> World:
+    """A copy of the database after one edit; one that meets nothing changes nothing."""
+    other = {name: list(rows) for name, rows in world.items()}
+    match change:
+        case ["cell", name, key, field, value]:
+            other[name] = [row | {field: value} if row[KEY[name]] == key else row for row in other[name]]
+        case ["add", name, row]:
+            if all(known[KEY[name]] != row[KEY[name]] for known in other[name]) and row[KEY[name]]:
+                other[name].insert(len(other[name]) // 2, row)
+        case ["delete", name, key]:
+            other[name] = [row for row in other[name] if row[KEY[name]] != key]
+        case ["order", name, seed]:
+            random.Random(seed).shuffle(other[name])
+        case _:
+            raise AssertionError(change)
+    return other
+
+
+def make_changes(rng: random.Random, licence: Licence, world: World, wanted: int) -> list[Change]:
+    """Edits after each of which the licence permits the same as before."""
+    same = low(licence, world)
+    changes: list[Change] = []
+    for _ in range(wanted * 12):
+        if len(changes) == wanted:
+            break
+        change = random_change(rng, licence, world)
+        other = changed(world, change)
+        if other != world and low(licence, other).shown == same.shown:
+            changes.append(change)
+            world = other
+    return changes
+
+
+def canonical(licence: Licence, world: World) -> World:
+    """The database without anything that is withheld (O3): no row or photo that does not exist for the key, and null in
+    every field that is not shown, unless a rule or a tie between rows looks at it."""
+    found = low(licence, world)
+    other: World = {name: [] for name in FIELDS}
+    for name, rows in found.rows.items():
+        kept = tested(licence, name)
+        here = {row[KEY[name]] for row in rows}
+        for row in world[name]:
+            if row[KEY[name]] not in here:
+                continue
+            shown = found.shown[name][row[KEY[name]]]
+            other[name].append(
+                {field: value if field in shown or field in kept else None for field, value in row.items()}
+            )
+    if licence.limit is not None:
+        for row in other["Property"]:
+            count = row["PhotosCount"]
+            if isinstance(count, int) and not isinstance(count, bool) and count > licence.limit:
+                row["PhotosCount"] = licence.limit if "PhotosCount" not in tested(licence, "Property") else count
+    return other if low(licence, other).shown == found.shown else world
+
+
+# --- licences
+
+
+def make_expression(
+    rng: random.Random, entity_set: str, fields: list[str], depth: int = 0, *, rule: bool = True
+) -> Expression:
+    """A condition over some fields, of the language that rules and clients share."""
+    roll = rng.random()
+    if depth < 2 and roll < 0.3:
+        word = rng.choice(("and", "or"))
+        return [word, *(make_expression(rng, entity_set, fields, depth + 1, rule=rule) for _ in range(2))]
+    if depth < 2 and roll < 0.42:
+        return ["not", make_expression(rng, entity_set, fields, depth + 1, rule=rule)]
+    return make_atom(rng, entity_set, rng.choice(fields))
+
+
+def make_atom(rng: random.Random, entity_set: str, field: str, values: list[Any] | None = None) -> Expression:
+    kind = FIELDS[entity_set][field]
+    operand: Expression = ["f", field]
+    known = [value for value in (values or DOMAINS.get(field) or KEYS.get(entity_set, ("K1",))) if value is not None]
+    roll = rng.random()
+    if kind == "Collection(String)":
+        item = rng.choice(("A", "B", "a", "A "))
+        inner: Expression = ["cmp", rng.choice(("eq", "eq", "ne")), ["f", "x"], ["s", item]]
+        if roll < 0.2:
+            inner = ["and", inner, ["test", "startswith", ["f", "x"], ["s", "A"]]]
+        return [rng.choice(("any", "any", "all")), field, inner]
+    if roll < 0.12:
+        return ["cmp", rng.choice(("eq", "ne")), operand, ["null"]]
+    if kind == "Boolean":
+        return ["flag", field] if roll < 0.5 else ["cmp", rng.choice(("eq", "ne")), operand, ["b", rng.random() < 0.6]]
+    if kind == "Int64":
+        numbers = [value for value in known if isinstance(value, int)] or [1]
+        number = rng.choice(numbers) + rng.choice((-1, 0, 0, 1))
+        if roll < 0.25:
+            return ["in", operand, [["n", str(number)], ["n", "2"]]]
+        return ["cmp", rng.choice(("eq", "ne", "gt", "ge", "lt", "le")), operand, ["n", str(number)]]
+    if kind in ("DateTimeOffset", "Date"):
+        return _moment(rng, field, kind, [value for value in known if isinstance(value, str)])
+    texts = [value for value in known if isinstance(value, str) and "\ud800" not in value and len(value) < 40] or ["A"]
+    text = rng.choice(texts)
+    if roll < 0.5:
+        return ["cmp", rng.choice(("eq", "eq", "eq", "ne")), operand, ["s", text]]
+    if roll < 0.62:
+        return ["in", operand, [["s", text], ["s", rng.choice(texts)]]]
+    if roll < 0.7:
+        return ["cmp", rng.choice(("gt", "le")), operand, ["s", text]]
+    if roll < 0.85:
+        pattern = text[: rng.randint(1, 2)] or "A"
+        return ["test", rng.choice(("contains", "startswith", "endswith")), operand, ["s", pattern]]
+    call: Expression = ["call", rng.choice(("tolower", "toupper", "trim")), operand]
+    if roll < 0.92:
+        return ["cmp", "eq", call, ["s", text.lower() if call[1] == "tolower" else text.strip()]]
+    return ["cmp", rng.choice(("gt", "le")), ["call", "length", operand], ["n", str(rng.randint(0, 3))]]
+
+
+def _moment(rng: random.Random, field: str, kind: str, known: list[str]) -> Expression:
+    operand: Expression = ["f", field]
+    roll = rng.random()
+    if roll < 0.25:
+        return ["cmp", rng.choice(("gt", "le")), operand, ["now", rng.choice((0, 0, -1, -30, 1))]]
+    if roll < 0.45:
+        part = rng.choice(("year", "month")) if kind == "Date" else rng.choice(("year", "month", "hour"))
+        return [
+            "cmp",
+            rng.choice(("eq", "gt", "le")),
+            ["call", part, operand],
+            ["n", rng.choice(("2026", "1", "12", "23"))],
+        ]
+    literal = [
+        "d" if kind == "Date" else "t",
+        rng.choice(known or ["2026-01-15" if kind == "Date" else "2026-01-15T12:00:00.000Z"]),
+    ]
+    return ["cmp", rng.choice(("eq", "ge", "lt", "ne")), operand, literal]
+
+
+def make_licence(rng: random.Random) -> Licence:
+    sets = {"Property": _entry(rng, "Property")}
+    for name, likely in (("Media", 0.9), ("Member", 0.75), ("OpenHouse", 0.75)):
+        if rng.random() < likely:
+            sets[name] = _entry(rng, name)
+    licence = Licence(
+        sets,
+        limit=rng.choice((None, None, 0, 1, 2, 3)),
+        strict=rng.random() < 0.1,
+        redaction=rng.choice(("omit", "omit", "omit", "null", "annotate")),
+        unknown_select=rng.choice(("reject", "reject", "ignore")),
+        page_size=rng.choice((2, 3, 50)),
+        profile=make_profile(rng),
+    )
+    if rng.random() < 0.2:
+        licence.always["Property"] = [["cmp", "ne", ["f", "ListingKey"], ["s", rng.choice(KEYS["Property"])]]]
+    return licence
+
+
+def _entry(rng: random.Random, entity_set: str) -> Entry:
+    """Conditions look at fields that are visible on every record or on none, as the compiler demands (P10)."""
+    fields = [field for field in FIELDS[entity_set] if field != KEY[entity_set]]
+    members = fields + navigations(entity_set)
+    classes = entity_set == "Property" and rng.random() < 0.6
+    plain: Rules = {"All": {}}
+    unconditional, conditional = [KEY[entity_set]], []
+    for member in members:
+        roll = rng.random()
+        if member == "PropertyType" and classes:
+            plain["All"][member] = ["V"]
+        elif roll < 0.55:
+            plain["All"][member] = ["V"]
+        elif roll < 0.75:
+            plain["All"][member] = ["H"]
+        elif roll < 0.85:
+            continue
+        else:
+            conditional.append(member)
+            continue
+        if member in fields:
+            unconditional.append(member)
+    testable = [field for field in unconditional if FIELDS[entity_set][field] != "Collection(String)"] or [
+        KEY[entity_set]
+    ]
+    for member in conditional:
+        plain["All"][member] = ["W", make_expression(rng, entity_set, testable, 1)]
+    entry = Entry(default=rng.choice(("Hidden", "Hidden", "Visible")), role=plain)
+    if classes:
+        for name in rng.sample(("Residential", "Land", "Farm"), 2):
+            entry.role[name] = {
+                member: rng.choice((["V"], ["H"]))
+                for member in rng.sample(conditional or ["City"], 1)
+                if member != "PropertyType"
+            }
+    every = [field for field in FIELDS[entity_set]]
+    if rng.random() < 0.6:
+        entry.filter = make_expression(rng, entity_set, every)
+    elif rng.random() < 0.5 and entity_set == "Property":
+        entry.filter = ["cmp", "eq", ["f", "StandardStatus"], ["s", "Active"]]
+    if rng.random() < 0.15:
+        entry.always = [make_expression(rng, entity_set, every, 1)]
+    roll = rng.random()
+    if roll < 0.1:
+        entry.lifted = "lift"
+    elif roll < 0.2:
+        entry.lifted = "null"
+    elif roll < 0.4:
+        entry.lifted = make_expression(rng, entity_set, every)
+    if rng.random() < 0.4:
+        name = rng.choice(("All", *(("Residential", "Land") if classes else ())))
+        member = rng.choice([member for member in members if member != "PropertyType"])
+        entry.template[name] = {member: rng.choice((["V"], ["H"]))}
+    return entry
+
+
+def make_profile(rng: random.Random) -> dict[str, Any]:
+    """What the operator declares. Mostly much: the most distrustful gateway has the fewest ways to go wrong."""
+    profile: dict[str, Any] = {}
+    declarations = {
+        "comparisons": ("exact",), "string_equality": ("exact", "fold", "fold_pad"), "patterns": ("literal",),
+        "collections": ("exact",), "date_parts": ("utc",), "string_functions": ("exact",), "string_order": ("code_point",),
+        "nested": ("exact",), "counts": ("exact",), "navigation_lambdas": ("exact",),
+    }  # fmt: skip
+    likely = rng.choice((1.0, 1.0, 1.0, 0.85, 0.5, 0.0))
+    for name, values in declarations.items():
+        if rng.random() < likely:
+            profile[name] = rng.choice((values[0], values[0], *values))
+    if rng.random() < 0.15:
+        profile["collections"] = "none"
+    profile["paging"] = rng.choice(("skip", "skip", "next_link", "link_header"))
+    if profile["paging"] == "skip" and rng.random() < 0.3:
+        profile["order_exact"] = {
+            "Property": ["ListingKey", "ListPrice", "ModificationTimestamp"],
+            "Media": ["MediaKey"],
+        }
+    if rng.random() < 0.15:
+        profile["in_operator"] = False
+    if rng.random() < 0.15:
+        profile["unfilterable"] = {"Property": rng.sample(("City", "StandardStatus", "ListPrice", "Appliances"), 2)}
+        profile["client_scan"] = rng.random() < 0.5
+    if rng.random() < 0.1:
+        profile["photo_sizes"] = False
+    if rng.random() < 0.15:
+        profile["omits_nulls"] = True
+    return profile
+
+
+def visible_names(licence: Licence, entity_set: str) -> list[str]:
+    return [field for field in FIELDS[entity_set] if _ever(licence, entity_set, field)]
+
+
+def different_values(one: World, two: World) -> dict[str, list[Any]]:
+    """Field to the values that one database has and the other has not, or has elsewhere: where an oracle would be."""
+    found: dict[str, list[Any]] = {}
+    for name in FIELDS:
+        first = {row[KEY[name]]: row for row in one[name]}
+        second = {row[KEY[name]]: row for row in two[name]}
+        for key in first.keys() | second.keys():
+            mine, other = first.get(key), second.get(key)
+            for field in FIELDS[name]:
+                values = [row[field] for row in (mine, other) if row is not None]
+                if len(values) == 1 or values[0] != values[1]:
+                    found.setdefault(field, []).extend(values)
+    return found
+
+
+Check = Callable[[Licence, World, World], None]
+__all__ = ["NAVIGATION", "Low", "always_shows", "canonical", "changed", "make_changes", "make_licence", "make_world"]
