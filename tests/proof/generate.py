@@ -9,7 +9,7 @@ from gateway.store.snapshot import Snapshot
 from tests.proof.oracles import Case
 from tests.proof.requests import Maker
 from tests.proof.sides import snapshot_of
-from tests.proof.upstream import make_habits
+from tests.proof.upstream import as_printed, make_habits
 from tests.proof.worlds import make_changes, make_licence, make_world
 
 
@@ -31,8 +31,8 @@ def make_case(seed: int, length: int = 24) -> Made | None:
     if snapshot.faults:
         return None
     world = make_world(rng)
-    changes = make_changes(rng, licence, world, rng.randint(1, 5))
     habits = make_habits(rng, licence.profile, hostile=rng.random() < 0.25)
+    changes = make_changes(rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits))
     if "orderby" in habits.ignores:
         # Where an upstream stores a row is nothing that a licence withholds, and such a one shows nothing else.
         changes = [change for change in changes if change[0] != "order"]

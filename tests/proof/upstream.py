@@ -55,7 +55,8 @@ class Habits:
 def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
     """Whether the habits break nothing that the profile declares."""
     declared = profile.get
-    filters = declared("comparisons") == "exact"
+    kinds = ("comparisons", "string_equality", "patterns", "collections", "date_parts", "string_functions")
+    filters = any(declared(kind) not in (None, "untrusted", "none") for kind in kinds)
     broken = [
         habits.equality != "exact" and declared("string_equality") not in (None, habits.equality),
         habits.equality == "exact" and declared("string_equality") in ("fold", "fold_pad"),
@@ -72,7 +73,8 @@ def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
         habits.nested_page is not None and habits.nested_count == "arrived" and declared("nested") == "exact",
         habits.nested_count == "doubled" and declared("nested") == "exact",
         habits.estimates and declared("counts") == "exact",
-        habits.fraction is not None and bool(declared("order_exact")),
+        # A record is judged by what is printed: where that is less than what is compared, the two contradict.
+        habits.fraction is not None and (bool(declared("order_exact")) or filters),
         habits.omits_nulls and not declared("omits_nulls"),
         habits.page is not None
         and declared("paging") == "skip"
@@ -208,9 +210,8 @@ class Model(UpstreamClient):
         return record
 
     def _printed(self, value: Any) -> Any:
-        digits = self.habits.fraction
-        if digits is not None and isinstance(value, str) and value[19:20] == "." and value.endswith("Z"):
-            return value[: 20 + digits].rstrip(".") + "Z"
+        if self.habits.fraction is not None:
+            value = _coarse(value, self.habits.fraction)
         if self.habits.text_numbers and isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         return value
@@ -236,6 +237,24 @@ class Model(UpstreamClient):
         count = {"right": whole, "arrived": len(found), "doubled": whole * 2, "missing": None}[self.habits.nested_count]
         if is_list and options.get("$count") == "true" and count is not None:
             record[f"{navigation}@odata.count"] = count
+
+
+def _coarse(value: Any, digits: int) -> Any:
+    """An instant with fewer digits of a second."""
+    if isinstance(value, str) and value[19:20] == "." and value.endswith("Z"):
+        return value[: 20 + digits].rstrip(".") + "Z"
+    return value
+
+
+def as_printed(world: World, habits: Habits) -> World:
+    """The values of a database as this upstream prints them."""
+    if habits.fraction is None:
+        return world
+    digits = habits.fraction
+    return {
+        name: [{field: _coarse(value, digits) for field, value in row.items()} for row in rows]
+        for name, rows in world.items()
+    }
 
 
 def _cursor_place(token: str) -> int:

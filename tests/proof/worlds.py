@@ -147,25 +147,27 @@ def changed(world: World, change: Change) -> World:
     return other
 
 
-def make_changes(rng: random.Random, licence: Licence, world: World, wanted: int) -> list[Change]:
-    """Edits after each of which the licence permits the same as before."""
-    same = low(licence, world)
+def make_changes(
+    rng: random.Random, licence: Licence, world: World, wanted: int, seen: Callable[[World], World]
+) -> list[Change]:
+    """Edits after each of which the licence permits the same as before, of what is ``seen`` of a database."""
+    same = low(licence, seen(world))
     changes: list[Change] = []
     for _ in range(wanted * 12):
         if len(changes) == wanted:
             break
         change = random_change(rng, licence, world)
         other = changed(world, change)
-        if other != world and low(licence, other).shown == same.shown:
+        if other != world and low(licence, seen(other)).shown == same.shown:
             changes.append(change)
             world = other
     return changes
 
 
-def canonical(licence: Licence, world: World) -> World:
+def canonical(licence: Licence, world: World, seen: Callable[[World], World]) -> World:
     """The database without anything that is withheld (O3): no row or photo that does not exist for the key, and null in
     every field that is not shown, unless a rule or a tie between rows looks at it."""
-    found = low(licence, world)
+    found = low(licence, seen(world))
     other: World = {name: [] for name in FIELDS}
     for name, rows in found.rows.items():
         kept = tested(licence, name)
@@ -182,7 +184,7 @@ def canonical(licence: Licence, world: World) -> World:
             count = row["PhotosCount"]
             if isinstance(count, int) and not isinstance(count, bool) and count > licence.limit:
                 row["PhotosCount"] = licence.limit if "PhotosCount" not in tested(licence, "Property") else count
-    return other if low(licence, other).shown == found.shown else world
+    return other if low(licence, seen(other)).shown == found.shown else world
 
 
 # --- licences
