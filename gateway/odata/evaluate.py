@@ -101,7 +101,12 @@ def evaluate(expression: Expression, lookup: Lookup, reading: Reading = STRICT) 
 def _quantify(
     quantifier: Quantifier, items: Value | Unknown, variable: str, predicate: Expression, reading: Reading
 ) -> bool | None:
-    """``any`` and ``all`` over a collection of values; of null or of no collection nothing is known (C338)."""
+    """``any`` and ``all`` over a collection of values; of null or of no collection nothing is known (C338).
+
+    OData has no null collections: to a client one has no elements, as servers have it that send such a thing.
+    """
+    if items is None and reading.odata_nulls:
+        items = ()
     if not isinstance(items, tuple):
         return None
 

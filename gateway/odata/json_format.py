@@ -22,6 +22,11 @@ _STRUCTURE = re.compile(rb"[{}\[\]:]")
 _NOT_BRACKETS = re.compile(rb"[^\[\]{}]+")
 _OPENING = frozenset(b"[{")
 
+#: An escape: a pair of surrogates, one that stands alone (the group), or any other. Strings have no other backslashes.
+_ESCAPES = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
+
 _RECORD_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RAW_DECODER = msgspec.json.Decoder(msgspec.Raw)
 _LIST_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
@@ -67,6 +72,17 @@ def check_text(body: bytes) -> None:
         depth += 1 if character in _OPENING else -1
         if depth > MAX_DEPTH:
             raise BodyError("the body is nested too deeply")
+
+
+def _in_pairs(body: bytes) -> bytes:
+    """The text with a replacement character for each half of a surrogate pair that stands alone.
+
+    By the grammar of JSON such a text is one, and msgspec refuses it whole: so a field that nobody may see would decide
+    between an answer and none.
+    """
+    if b"\\ud" not in body and b"\\uD" not in body:
+        return body
+    return _ESCAPES.sub(lambda match: rb"\ufffd" if match[1] else match[0], body)
 
 
 def decode_record(raw: bytes | msgspec.Raw) -> Record:
@@ -133,6 +149,7 @@ def decode_collection(body: bytes, max_records: int) -> Collection:
         BodyError: not strict JSON, no ``value`` array of objects, an envelope with a repeated name, or more records
             than ``max_records``.
     """
+    body = _in_pairs(body)
     check_text(body)
     envelope = decode_record(body)
     if envelope.repeated:

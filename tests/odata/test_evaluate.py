@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.odata.ast import Lambda
 from gateway.odata.csdl import TypeReference
 from gateway.odata.evaluate import Equality, Reading, evaluate
 from gateway.odata.literals import Value
@@ -121,9 +122,20 @@ def test_numbers_are_equal_digit_by_digit_and_never_by_a_binary_float(text: str)
 
 def test_of_rows_behind_a_navigation_and_of_places_nothing_is_known() -> None:
     """Only an upstream can search by those; a list of values of that name changes nothing."""
-    over_rows = replace(parse_filter("Tags/any()"), target="Media")
+    tags = parse_filter("Tags/any()")
+    assert isinstance(tags, Lambda)
+    over_rows = replace(tags, target="Media")
     place = parse_filter("geo.intersects(Tags,geography'POLYGON((0 0,1 0,1 1,0 0))')")
 
     assert evaluate(parse_filter("Tags/any()"), lambda _: ("a",)) is True
     assert evaluate(over_rows, lambda _: ("a",)) is None
     assert evaluate(place, lambda _: ("a",)) is None
+
+
+@pytest.mark.channel("C338")
+@pytest.mark.parametrize(
+    ("text", "to_client"), [("t/any(x:x eq 'a')", False), ("t/all(x:x eq 'a')", True), ("t/any()", False)]
+)
+def test_of_a_null_list_rules_know_nothing_and_clients_see_none_of_its_elements(text: str, to_client: bool) -> None:
+    assert evaluate(parse_filter(text), lambda _: None) is None
+    assert evaluate(parse_filter(text), lambda _: None, Reading(odata_nulls=True)) is to_client

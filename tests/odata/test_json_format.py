@@ -10,6 +10,7 @@ from gateway.odata.json_format import (
     decode_collection,
     decode_count,
     decode_record,
+    decode_string,
     encode_string,
 )
 
@@ -20,7 +21,7 @@ from gateway.odata.json_format import (
     [
         b"", b"[]", b"null", b"{", b'{"value":[]', b'{"value":[]}x', b'{"value":{}}', b"{}",
         b'\xef\xbb\xbf{"value":[]}', '{"value":[]}'.encode("utf-16"), b'{"value":[{"a":"\xe9"}]}', b'{"value":[{"a":"\xc0\xa7"}]}',
-        b'{"value":[{"a":NaN}]}', b'{"value":[{"a":"\\ud800"}]}', b'{"value":[],"value":[]}', b'{"value":[],"v\\u0061lue":[]}',
+        b'{"value":[{"a":NaN}]}', b'{"value":[],"value":[]}', b'{"value":[],"v\\u0061lue":[]}',
         b'{"value":[{"a":' + b"[" * 5000 + b"]" * 5000 + b"}]}",
     ],
 )  # fmt: skip
@@ -94,3 +95,19 @@ def test_an_open_string_costs_no_more_than_its_length() -> None:
     """A regular expression that backtracked took seconds for 40 KB of this; ten times as much must be nothing."""
     with pytest.raises(BodyError):
         decode_collection(b'{"value":["' + b'\\"' * 200_000, 10)
+
+
+@pytest.mark.channel("C200")
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (rb"\ud800", "\ufffd"), (rb"\uDfFfx", "\ufffdx"), (rb"\ud83d\ude00", "\U0001f600"), (rb"\ude00\ud83d", "\ufffd\ufffd"),
+        (rb"\ud800\ud83d\ude00", "\ufffd\U0001f600"), (rb"\\ud800", "\\ud800"), (rb"\\\ud800", "\\\ufffd"), (rb"\"\ud800\n", '"\ufffd\n'), (rb"\u00e9", "é"),
+    ],
+)  # fmt: skip
+def test_half_a_surrogate_pair_spoils_no_answer(written: bytes, read: str) -> None:
+    """It is JSON, and may stand in a field that the key does not see (C200)."""
+    found = decode_collection(b'{"value":[{"a":"' + written + b'","b":1}]}', 10)
+
+    assert decode_string(found.records[0].members["a"]) == read
+    assert bytes(found.records[0].members["b"]) == b"1"

@@ -49,17 +49,16 @@ class Interpreter:
         """The rows that filter and guards leave, in their order."""
         condition: Expression = options.get("filter", ["true"])
         looked_at = {*names(condition), *(field for field, _ in options.get("orderby", []))}
-        kept = [
-            row
-            for row in rows
-            if all(shows(self.licence, name, row, member) for member in looked_at)
-            and holds(condition, row, self.meaning, lambda navigation, row=row: self.behind(name, row, navigation))
-            is True  # type: ignore[misc]
-        ]
+        kept = [row for row in rows if self._matches(name, row, condition, looked_at)]
         kept.sort(key=lambda row: self._usual(name, row, nested=nested))
         for field, falling in reversed(options.get("orderby", [])):
             kept.sort(key=lambda row, field=field: _place(value_shown(self.licence, name, row, field)), reverse=falling)  # type: ignore[misc]
         return kept
+
+    def _matches(self, name: str, row: Row, condition: Expression, looked_at: set[str]) -> bool:
+        if not all(shows(self.licence, name, row, member) for member in looked_at):
+            return False
+        return holds(condition, row, self.meaning, lambda navigation: self.behind(name, row, navigation)) is True
 
     def _usual(self, name: str, row: Row, *, nested: bool) -> Any:
         """Without an order that the client gives: by key, and media below a record by the Order that the key sees."""

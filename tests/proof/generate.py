@@ -9,6 +9,7 @@ from gateway.store.snapshot import Snapshot
 from tests.proof.oracles import Case
 from tests.proof.requests import Maker
 from tests.proof.sides import snapshot_of
+from tests.proof.surface import channels_of
 from tests.proof.upstream import as_printed, make_habits
 from tests.proof.worlds import make_changes, make_licence, make_world
 
@@ -39,4 +40,4 @@ def make_case(seed: int, length: int = 24) -> Made | None:
     case = Case(licence, world, changes, habits, [], canonical=rng.random() < 0.4, seed=seed)
     maker = Maker(rng, licence, world, case.other())
     case.requests = [maker.make() for _ in range(length)]
-    return Made(case, snapshot, maker.used, maker.productions)
+    return Made(case, snapshot, channels_of(maker.used), maker.productions)

@@ -14,7 +14,7 @@ An operand is ["f", name], or a function of one: ["call", function, operand] or 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -71,7 +71,7 @@ def _operand(operand: Expression, prefix: str) -> str:
 def literal_text(literal: Expression) -> str:
     match literal:
         case ["s", value]:
-            return "'" + value.replace("'", "''") + "'"
+            return "'" + str(value).replace("'", "''") + "'"
         case ["n" | "d" | "t", value]:
             return str(value)
         case ["b", value]:
@@ -324,7 +324,9 @@ EQUALITY: dict[str, Callable[[str], str]] = {
 }
 
 
-def holds(e: Expression, row: Row, meaning: Meaning, related: Callable[[str], list[Row]] | None = None) -> bool | None:
+def holds(
+    e: Expression, row: Row, meaning: Meaning, related: Callable[[str], Sequence[Row]] | None = None
+) -> bool | None:
     """True, False or None for unknown."""
     match e:
         case ["and", *terms]:
@@ -334,8 +336,8 @@ def holds(e: Expression, row: Row, meaning: Meaning, related: Callable[[str], li
             found = [holds(term, row, meaning, related) for term in terms]
             return True if True in found else None if None in found else False
         case ["not", term]:
-            inner = holds(term, row, meaning, related)
-            return None if inner is None else not inner
+            truth = holds(term, row, meaning, related)
+            return None if truth is None else not truth
         case ["true"]:
             return True
         case ["false"]:
@@ -345,9 +347,9 @@ def holds(e: Expression, row: Row, meaning: Meaning, related: Callable[[str], li
             return flag if isinstance(flag, bool) else None
         case ["cmp", op, operand, literal]:
             return _compared(op, value_of(operand, row, meaning), literal, meaning)
-        case ["in", operand, items]:
+        case ["in", operand, literals]:
             value = value_of(operand, row, meaning)
-            found = [_compared("eq", value, item, meaning) for item in items]
+            found = [_compared("eq", value, item, meaning) for item in literals]
             return True if True in found else None if None in found else False
         case ["test", function, operand, ["s", pattern]]:
             value = value_of(operand, row, meaning)
@@ -358,15 +360,13 @@ def holds(e: Expression, row: Row, meaning: Meaning, related: Callable[[str], li
                 return None if meaning.nulls == "strict" else word == "all"
             if meaning.flat_lambdas and inner[0] == "and":
                 inner = ["or", *inner[1:]]
-            found = [holds(inner, {"x": item}, meaning) for item in items]
-            return _quantified(word, found)
+            return _quantified(word, [holds(inner, {"x": item}, meaning) for item in items])
         case ["some" | "every" as word, name, inner]:
             assert related is not None
             rows = related(name)
             if inner is None:
                 return bool(rows)
-            found = [holds(inner, other, meaning) for other in rows]
-            return _quantified("any" if word == "some" else "all", found)
+            return _quantified("any" if word == "some" else "all", [holds(inner, other, meaning) for other in rows])
     raise AssertionError(e)
 
 
@@ -423,9 +423,10 @@ def _compared(op: str, value: Any, literal: Expression, meaning: Meaning) -> boo
     left, right = comparable(value, literal, meaning)
     if type(left) is not type(right):
         return None
-    return {
+    found: bool = {
         "eq": left == right, "ne": left != right, "gt": left > right, "ge": left >= right, "lt": left < right, "le": left <= right,
     }[op]  # fmt: skip
+    return found
 
 
 def comparable(value: Any, literal: Expression, meaning: Meaning) -> tuple[Any, Any]:

@@ -63,7 +63,9 @@ class Licence:
 
 def documents(licence: Licence) -> tuple[dict[str, Any], dict[str, Any], dict[str, list[str]]]:
     """Role, template and ``policy.always``, as files would have them."""
-    resources, filters, overrides = {}, {}, {}
+    resources: dict[str, Any] = {}
+    filters: dict[str, Any] = {}
+    overrides: dict[str, Any] = {}
     for name, entry in licence.sets.items():
         resources[name] = {
             "Default": entry.default,
@@ -240,8 +242,8 @@ def low(licence: Licence, world: World) -> Low:
         ]
     if "Media" in licence.sets:
         rows["Media"] = _media(licence, world, rows, meaning)
-    for name in rows:
-        rows[name].sort(key=lambda row, key=KEY[name]: row[key])  # type: ignore[misc]  # mypy infers no type for a default
+    for name, some in rows.items():
+        some.sort(key=lambda row, key=KEY[name]: row[key])  # type: ignore[misc]  # mypy infers no type for a default
     found = Low(rows, {})
     for name, some in rows.items():
         found.shown[name] = {row[KEY[name]]: _shown(licence, found, name, row) for row in some}

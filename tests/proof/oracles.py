@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -282,7 +283,7 @@ class Trial:
         fresh = "".join(_NEXT.get(letter, letter) for letter in name)
         target = f"{ROOT}/{target_of({**request, 'name': fresh})}"
         other = await self.one.ask(request.get("method", "GET"), target, {"Authorization": "Bearer k"})
-        expected = answer.body.replace(name.encode(), fresh.encode())
+        expected = re.sub(rb"\b" + name.encode() + rb"\b", fresh.encode(), answer.body)
         token = _TOKEN.sub(b"skiptoken=", other.body)  # the request is sealed in it, and the name with it
         if (other.status, token) != (answer.status, _TOKEN.sub(b"skiptoken=", expected)):
             place = next((n for n, pair in enumerate(zip(expected, other.body, strict=False)) if pair[0] != pair[1]), 0)
@@ -359,7 +360,8 @@ _NEXT = {letter: _LETTERS[(n + 7) % 26] for n, letter in enumerate(_LETTERS)}
 def _edited(link: str, where: float, character: str) -> str:
     start = link.index("skiptoken=") + len("skiptoken=")
     place = start + int(where * (len(link) - start))
-    character = "-" if link[place] == character else character  # what is sealed anew differs, so both are changed
+    if link[place] == character:
+        character = "B" if character == "A" else "A"  # what is sealed anew differs, and both are to be changed
     return link[:place] + character + link[place + 1 :]
 
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from tests.abnf import SAMPLES
 from tests.proof.language import Expression, names, text_of
 from tests.proof.licence import Licence, ever_shows
-from tests.proof.model import FIELDS, KEY, NAVIGATION, World, navigations
+from tests.proof.model import FIELDS, NAVIGATION, World, navigations
 from tests.proof.worlds import DOMAINS, KEYS, different_values, make_atom
 
 Request = dict[str, Any]
@@ -287,16 +287,16 @@ class Maker:
             target = sample.target
             for old, new in (("L1", self.key("Property")), ("AccessibilityFeatures", "Appliances"), ("A1", "M1")):
                 target = target.replace(old, new)
-            request = {"path": "raw", "target": target, "method": sample.method}
+            request: Request = {"path": "raw", "target": target, "method": sample.method}
             if sample.header:
                 request["headers"] = [list(sample.header)]
             return request
-        request = self.inside()
+        inner = self.inside()
         if roll < 0.7:
-            return {"path": "bytes", "of": request, "edits": [self._edit() for _ in range(rng.randint(1, 2))]}
+            return {"path": "bytes", "of": inner, "edits": [self._edit() for _ in range(rng.randint(1, 2))]}
         if roll < 0.85:
-            return {**request, "headers": [list(rng.choice(_HEADERS))]}
-        return {**request, "method": rng.choice(_METHODS)}
+            return {**inner, "headers": [list(rng.choice(_HEADERS))]}
+        return {**inner, "method": rng.choice(_METHODS)}
 
     def _edit(self) -> list[Any]:
         rng = self.rng

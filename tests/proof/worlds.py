@@ -16,7 +16,7 @@ DOMAINS: dict[str, tuple[Any, ...]] = {
     "PropertyType": ("Residential", "Land", "Houseboat", None, "Residential", "Farm"),
     "StandardStatus": ("Active", "Closed", "active", "Active ", None, "Active", "Active"),
     "City": (None, "A", "a", "B", "A''B", "A'B", "%", "A_", "A ", "B"),
-    "ListPrice": (None, 0, 1, 2, 3, 5, 100),
+    "ListPrice": (None, 0, 1, 2, 3, 5, 100, 2**53 + 1),
     "OwnerName": (None, "owner-A", "A", "B"),
     "InternetAddressDisplayYN": (True, False, None),
     "ModificationTimestamp": (
@@ -291,9 +291,7 @@ def _entry(rng: random.Random, entity_set: str) -> Entry:
     unconditional, conditional = [KEY[entity_set]], []
     for member in members:
         roll = rng.random()
-        if member == "PropertyType" and classes:
-            plain["All"][member] = ["V"]
-        elif roll < 0.55:
+        if (member == "PropertyType" and classes) or roll < 0.55:
             plain["All"][member] = ["V"]
         elif roll < 0.75:
             plain["All"][member] = ["H"]
@@ -317,7 +315,7 @@ def _entry(rng: random.Random, entity_set: str) -> Entry:
                 for member in rng.sample(conditional or ["City"], 1)
                 if member != "PropertyType"
             }
-    every = [field for field in FIELDS[entity_set]]
+    every = list(FIELDS[entity_set])
     if rng.random() < 0.6:
         entry.filter = make_expression(rng, entity_set, every)
     elif rng.random() < 0.5 and entity_set == "Property":

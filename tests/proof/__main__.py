@@ -1,0 +1,154 @@
+"""``python -m tests.proof``: the long form. Cases from numbers, in several processes, until enough are done.
+
+A case is one request answered in front of both databases. What was done is kept beside the tree that it was done on, so
+a run that was interrupted goes on, and counts add up as long as ``gateway/`` and ``grammar/`` stay as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import multiprocessing
+import os
+import platform
+import sys
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from multiprocessing.pool import AsyncResult
+from pathlib import Path
+from typing import Any
+
+from tests.proof.batches import run_batch
+from tests.proof.surface import CHANNELS, PRODUCTIONS
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+#: Seeds that one process takes at a time.
+_BATCH = 40
+
+
+def tree_hash(root: Path = REPOSITORY) -> str:
+    """One hash over every file of ``gateway/`` and ``grammar/``."""
+    found = hashlib.sha256()
+    for folder in ("gateway", "grammar"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                found.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+@dataclass
+class Done:
+    """What has been done on one tree."""
+
+    tree: str
+    next_seed: int = 0
+    cases: int = 0
+    seconds: float = 0.0
+    runs: int = 0
+    longest_run: int = 0
+    refused: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    oracles: dict[str, int] = field(default_factory=dict)
+    channels: list[str] = field(default_factory=list)
+    productions: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, path: Path, tree: str) -> Done:
+        if path.exists():
+            kept = cls(**json.loads(path.read_text(encoding="utf-8")))
+            if kept.tree == tree:
+                return kept
+        return cls(tree)
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".new")
+        beside.write_text(json.dumps(self.__dict__, indent=1) + "\n", encoding="utf-8")
+        beside.replace(path)
+
+    def add(self, batch: dict[str, Any]) -> None:
+        self.cases += batch["cases"]
+        self.refused += batch["refused"]
+        self.statuses = dict(Counter(self.statuses) + Counter(batch["statuses"]))
+        self.oracles = dict(Counter(self.oracles) + Counter(batch["oracles"]))
+        self.channels = sorted({*self.channels, *batch["channels"]})
+        self.productions = sorted({*self.productions, *batch["productions"]})
+        self.violations += batch["violations"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
+    parser.add_argument("--cases", type=int, default=100_000, help="cases of this run")
+    parser.add_argument("--minutes", type=float, default=0, help="stop after so long, whatever --cases says")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--state", type=Path, default=REPOSITORY / ".proof" / "state.json")
+    parser.add_argument("--seed", type=int, default=None, help="one case by its number, alone")
+    options = parser.parse_args(arguments)
+    if options.seed is not None:
+        batch = run_batch((options.seed, options.seed + 1))
+        print("\n".join(batch["violations"]) or f"{batch['cases']} cases, no violation")
+        return 1 if batch["violations"] else 0
+    done = Done.load(options.state, tree_hash())
+    done.runs += 1
+    before, started, spent = done.cases, time.monotonic(), done.seconds
+    last_said = 0.0
+    try:
+        with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
+            waiting: deque[AsyncResult[dict[str, Any]]] = deque()
+            starts = itertools.count(done.next_seed, _BATCH)
+            while True:
+                while len(waiting) < 2 * options.jobs:
+                    start = next(starts)
+                    waiting.append(pool.apply_async(run_batch, ((start, start + _BATCH),)))
+                # In the order in which they were handed out, so that what is done is always one stretch.
+                batch = waiting.popleft().get()
+                done.add(batch)
+                done.next_seed = batch["end"]
+                done.seconds = spent + time.monotonic() - started
+                done.longest_run = max(done.longest_run, done.cases - before)
+                done.save(options.state)
+                if done.seconds - last_said > 10 or batch["violations"]:
+                    last_said = done.seconds
+                    _say(done, before)
+                for violation in batch["violations"]:
+                    print(violation, flush=True)
+                late = options.minutes and time.monotonic() - started > options.minutes * 60
+                if late or done.cases - before >= options.cases or len(done.violations) >= 20:
+                    break
+    except KeyboardInterrupt:
+        print("interrupted; the next run goes on from here", flush=True)
+    print(summary(done, before))
+    return 1 if done.violations else 0
+
+
+def _say(done: Done, before: int) -> None:
+    print(
+        f"{done.cases - before:>9,} cases of this run, {done.cases:,} on this tree, {done.seconds:,.0f} s; "
+        f"channels {len(done.channels)}/{len(CHANNELS)}, productions {len(done.productions)}/{len(PRODUCTIONS)}; "
+        f"violations {len(done.violations)}",
+        flush=True,
+    )
+
+
+def summary(done: Done, before: int = 0) -> str:
+    """The report of a run."""
+    statuses = ", ".join(f"{status} {number:,}" for status, number in sorted(done.statuses.items()))
+    oracles = ", ".join(f"{name} {number:,}" for name, number in sorted(done.oracles.items()))
+    return "\n".join([
+        f"tree        {done.tree}",
+        f"cases       {done.cases - before:,} in this run, {done.cases:,} in {done.runs} runs on this tree, the longest {done.longest_run:,}",
+        f"time        {done.seconds:,.0f} s on {platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
+        f"licences    {done.next_seed:,}, of which the compiler refused {done.refused:,}",
+        f"answers     {statuses}",
+        f"checks      {oracles}",
+        f"channels    {len(done.channels)} of {len(CHANNELS)}, productions {len(done.productions)} of {len(PRODUCTIONS)}",
+        f"violations  {len(done.violations)}",
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
