@@ -11,7 +11,7 @@ from tests.proof.requests import Maker
 from tests.proof.sides import snapshot_of
 from tests.proof.surface import channels_of
 from tests.proof.upstream import as_printed, make_habits
-from tests.proof.worlds import make_changes, make_licence, make_world
+from tests.proof.worlds import make_changes, make_licence, make_lively_world
 
 
 @dataclass
@@ -31,8 +31,8 @@ def make_case(seed: int, length: int = 24) -> Made | None:
     snapshot = snapshot_of(licence)
     if snapshot.faults:
         return None
-    world = make_world(rng)
-    habits = make_habits(rng, licence.profile, hostile=rng.random() < 0.25)
+    world = make_lively_world(rng, licence)
+    habits = make_habits(rng, licence.profile, hostile=rng.random() < 0.35)
     changes = make_changes(rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits))
     if "orderby" in habits.ignores:
         # Where an upstream stores a row is nothing that a licence withholds, and such a one shows nothing else.

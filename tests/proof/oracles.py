@@ -150,6 +150,8 @@ class Trial:
             await self._unknown(request, first)
         if self.behaves and request.get("method", "GET") == "GET" and "headers" not in request:
             await self._right(request, first)
+        if request["path"] == "follow" and ("as" in request or "edit" in request) and first.status == 200:
+            raise self.fail("O10", f"a link of another key, or one that was changed, is followed: {first.body[:200]!r}")
         if first.link is not None:
             self.last = first, second
 
@@ -179,6 +181,9 @@ class Trial:
             first = await self.one.ask(method, targets[0], headers, body)
             second = await self.two.ask(method, targets[1], headers, body)
             lost = {kind for side in (self.one, self.two) for kind, _ in side.lost}
+            for side, answer in ((self.one, first), (self.two, second)):
+                if side.violations and answer.status == 502 and not self.case.habits.trouble:
+                    raise self.fail("O10", f"a record that contradicts the profile decides a status\n{targets[0]}")
             if self.honest and (lost or self.one.violations or self.two.violations):
                 raise self.fail("O10", f"an honest upstream is not believed any more: {sorted(lost)}\n{targets[0]}")
             if all({kind for kind, _ in side.lost} == lost for side in (self.one, self.two)):
@@ -226,6 +231,8 @@ class Trial:
             raise self.fail("O10", f"unforeseen: {side.complaints}")
         if answer.status == 502 and self.honest and not self.case.habits.trouble:
             raise self.fail("O10", f"502 on an honest upstream: {side.events[-1]}")
+        if answer.status == 502 and answer.body != _BAD_GATEWAY:
+            raise self.fail("O10", f"a failure of the upstream says more than that: {answer.body!r}")
         if answer.status >= 400 and set(json.loads(answer.body or b'{"error":{}}')) != {"error"}:
             raise self.fail("O10", f"an error of another shape: {answer.body!r}")
 
@@ -352,6 +359,8 @@ class Trial:
             )
 
 
+#: All that a client learns of an upstream's failure.
+_BAD_GATEWAY = b'{"error":{"code":"UpstreamError","message":"the listing service behind this gateway gave an answer that cannot be used"}}'
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 #: Each letter by another one of its class, so that names keep their shape.
 _NEXT = {letter: _LETTERS[(n + 7) % 26] for n, letter in enumerate(_LETTERS)}

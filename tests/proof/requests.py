@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from tests.abnf import SAMPLES
 from tests.proof.language import Expression, names, text_of
-from tests.proof.licence import Licence, ever_shows
+from tests.proof.licence import Licence, always_shows, ever_shows
 from tests.proof.model import FIELDS, NAVIGATION, World, navigations
 from tests.proof.worlds import DOMAINS, KEYS, different_values, make_atom
 
@@ -94,6 +94,10 @@ class Maker:
         }
         self.hidden = {
             name: [field for field in (*FIELDS[name], *navigations(name)) if not ever_shows(licence, name, field)]
+            for name in self.sets
+        }
+        self.conditional = {
+            name: [field for field in self.visible[name] if not always_shows(licence, name, field)]
             for name in self.sets
         }
         self.used: set[str] = set()
@@ -208,8 +212,10 @@ class Maker:
         for navigation in self.rng.sample(shown, min(len(shown), self.rng.choice((1, 1, 2)))):
             target, is_list = NAVIGATION[name, navigation][1], NAVIGATION[name, navigation][3]
             options = self.options(target, depth + 1) if is_list else {}
-            if not is_list and self.rng.random() < 0.5:
-                options = {"select": self._names(target)}
+            if not is_list:
+                options = {"select": self._names(target)} if self.rng.random() < 0.5 else {}
+                if depth < 3 and self.rng.random() < 0.4:
+                    options |= self._expand(target, depth + 1)
             items.append({"navigation": navigation, "options": options})
             self.used.add(f"expand {navigation}")
         return {"expand": items}
@@ -222,7 +228,9 @@ class Maker:
         if depth < 3 and roll < 0.4:
             self.used.add("not")
             return ["not", self.expression(name, depth + 1)]
-        if roll < 0.45:
+        if depth == 0 and roll > 0.8 and self.conditional[name]:
+            return self._guarded(name)
+        if roll < 0.48:
             lists = [
                 item for item in navigations(name) if NAVIGATION[name, item][3] and ever_shows(self.licence, name, item)
             ]
@@ -230,9 +238,19 @@ class Maker:
                 return self._lambda(name, rng.choice(lists))
         field = rng.choice(self.visible[name])
         values = self.different.get(field)
-        return make_atom(
-            rng, name, field, [*values, *DOMAINS.get(field, ())] if values and rng.random() < 0.7 else None
-        )
+        drawn = [*values, *DOMAINS.get(field, ())] if values and rng.random() < 0.7 else None
+        atom = make_atom(rng, name, field, drawn)
+        if atom[0] == "test" and rng.random() < 0.08:
+            atom[3] = ["s", atom[3][1] + "\\"]
+        return atom
+
+    def _guarded(self, name: str) -> Expression:
+        """Of fields that are shown on some records only, two of them where there are two."""
+        self.used.add("conditional")
+        fields = self.rng.sample(self.conditional[name], min(2, len(self.conditional[name])))
+        terms = [make_atom(self.rng, name, field, self.different.get(field)) for field in fields]
+        terms = [["not", term] if self.rng.random() < 0.3 else term for term in terms]
+        return terms[0] if len(terms) == 1 else [self.rng.choice(("and", "or", "or")), *terms]
 
     def _lambda(self, name: str, navigation: str) -> Expression:
         self.used.add("lambda")
@@ -240,7 +258,8 @@ class Maker:
         if self.rng.random() < 0.3:
             return ["some", navigation, None]
         fields = [field for field in self.visible[target] if not FIELDS[target][field].startswith("Coll")]
-        field = self.rng.choice(fields)
+        # What only one of the databases has, where there is such a thing.
+        field = self.rng.choice([field for field in fields if field in self.different] or fields)
         inner = make_atom(self.rng, target, field, self.different.get(field))
         return [self.rng.choice(("some", "every")), navigation, inner]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 from collections.abc import Mapping
@@ -134,6 +135,8 @@ class Side:
         assert isinstance(response, web.Response)
         kept = tuple((name, value) for name, value in response.headers.items() if name != "X-Request-Id")
         content = response.body if isinstance(response.body, bytes) else b""
+        if response.headers.get("Content-Encoding") == "gzip":
+            content = gzip.decompress(content)  # what is sealed anew is compressed anew
         return Answer(response.status, response.reason, kept, content, response.keep_alive is False)
 
     @property

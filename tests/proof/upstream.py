@@ -62,14 +62,12 @@ def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
         habits.equality == "exact" and declared("string_equality") in ("fold", "fold_pad"),
         habits.like and declared("patterns") == "literal",
         habits.flat_lambdas and declared("collections") == "exact",
-        habits.flat_lambdas and declared("navigation_lambdas") == "exact",
         habits.zone != 0 and declared("date_parts") == "utc",
         "filter" in habits.ignores and filters,
         "orderby" in habits.ignores and filters,
         "skip" in habits.ignores,
         "nested" in habits.ignores and declared("nested") == "exact",
         habits.foreign_children and declared("nested") == "exact",
-        habits.foreign_children and declared("navigation_lambdas") == "exact",
         habits.nested_page is not None and habits.nested_count == "arrived" and declared("nested") == "exact",
         habits.nested_count == "doubled" and declared("nested") == "exact",
         habits.estimates and declared("counts") == "exact",
@@ -176,11 +174,16 @@ class Model(UpstreamClient):
         return [row for row in rows if self._holds(name, row, condition) is True]
 
     def _holds(self, name: str, row: Row, condition: Expression) -> bool | None:
-        return holds(condition, row, self.meaning, lambda navigation: self._behind(name, navigation, row))
+        # What an upstream finds behind a navigation cannot be verified, so it is asked only where the operator vouches
+        # for it, and then it is honest (decision 10): no habit touches it.
+        return holds(condition, row, self.meaning, lambda navigation: self._children(name, navigation, row))
 
     def _behind(self, name: str, navigation: str, row: Row) -> list[Row]:
         if self.habits.foreign_children and NAVIGATION[name, navigation][3]:
             return list(self.world[NAVIGATION[name, navigation][1]])
+        return self._children(name, navigation, row)
+
+    def _children(self, name: str, navigation: str, row: Row) -> list[Row]:
         return children(self.world, name, navigation, row, EQUALITY[self.habits.equality])
 
     # --- what a record looks like
@@ -337,7 +340,7 @@ def make_habits(rng: Any, profile: dict[str, Any], *, hostile: bool) -> Habits:
         if hostile is (not is_honest(candidate, profile)) or (is_honest(candidate, profile) and rng.random() < 0.1):
             habits = candidate
             taken += 1
-            if taken >= (2 if hostile else 3):
+            if taken >= 3:
                 break
     return habits
 

@@ -1,0 +1,35 @@
+"""The short form of the proof: some seeds of the same generator as ``make prove``, the same on every machine."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.proof.generate import make_case
+from tests.proof.oracles import Counts, Trial, Violation
+from tests.proof.shrinking import report, shrunk
+
+#: Seeds of the short form, and how many of them one test takes: a failure names few.
+SEEDS, SHARE = 120, 20
+
+
+@pytest.mark.guarantee("G1", "G2", "G3", "G4", "G5", "G6")
+@pytest.mark.parametrize("first", range(0, SEEDS, SHARE))
+def test_two_databases_that_a_licence_cannot_tell_apart_give_equal_answers(first: int) -> None:
+    counts = Counts()
+    for seed in range(first, first + SHARE):
+        made = make_case(seed)
+        if made is None:
+            continue
+        trial = Trial(made.case, made.snapshot)
+        try:
+            asyncio.run(trial.run())
+        except Violation as violation:
+            pytest.fail(report(*shrunk(made.case, violation)), pytrace=False)
+        counts.add(trial.counts)
+
+    # Nothing is proven by requests that are all refused.
+    assert counts.cases > 300
+    assert counts.statuses[200] > counts.cases // 5
+    assert all(counts.oracles[name] for name in ("O1", "O2", "O3", "O4", "O5", "O7", "O8", "O10"))
