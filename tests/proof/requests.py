@@ -100,6 +100,10 @@ class Maker:
             name: [field for field in self.visible[name] if not always_shows(licence, name, field)]
             for name in self.sets
         }
+        self.busy: list[str] = []
+        if "Media" in licence.sets and ever_shows(licence, "Property", "Media"):
+            owners = [row["ResourceRecordKey"] for row in one["Media"] if row["ResourceName"] == "Property"]
+            self.busy = [key for key in owners if isinstance(key, str) and owners.count(key) > 2]
         self.used: set[str] = set()
         self.productions: set[str] = set()
 
@@ -117,6 +121,8 @@ class Maker:
 
     def inside(self) -> Request:
         rng = self.rng
+        if self.busy and rng.random() < 0.2:
+            return self._photos()
         name = rng.choice((*self.sets, *["Property"] * 3))
         roll = rng.random()
         if roll < 0.1:
@@ -143,6 +149,38 @@ class Maker:
             request["prefer"] = rng.choice((1, 2, 5))
             self.used.add("prefer")
         return request
+
+    def _photos(self) -> Request:
+        """The photos of a listing that has many, by every way that leads to them."""
+        rng = self.rng
+        self.used.add("media")
+        key = rng.choice(self.busy)
+        options = self.options("Media", depth=3)
+        roll = rng.random()
+        if roll < 0.5:
+            item = {"navigation": "Media", "options": options}
+            pin: Expression = ["cmp", "eq", ["f", "ListingKey"], ["s", key]]
+            return self._note(
+                "expand Media", {"path": "collection", "set": "Property", "options": {"filter": pin, "expand": [item]}}
+            )
+        if roll < 0.65:
+            below = {"filter": options["filter"]} if "filter" in options else {}
+            request = {
+                "path": "navigation count",
+                "set": "Property",
+                "key": key,
+                "navigation": "Media",
+                "options": below,
+            }
+            return self._note("navigation count", request)
+        if roll < 0.8:
+            request = {"path": "navigation", "set": "Property", "key": key, "navigation": "Media", "options": options}
+            return self._note("navigation", request)
+        if roll < 0.88 and ever_shows(self.licence, "Media", "ResourceRecordKey"):
+            pin = ["cmp", "eq", ["f", "ResourceRecordKey"], ["s", key]]
+            options["filter"] = ["and", pin, options["filter"]] if "filter" in options else pin
+            return {"path": rng.choice(("collection", "collection", "count")), "set": "Media", "options": options}
+        return {"path": "collection", "set": "Property", "options": {"filter": self._lambda("Property", "Media")}}
 
     def _navigation(self, name: str, navigation: str) -> Request:
         target, is_list = NAVIGATION[name, navigation][1], NAVIGATION[name, navigation][3]

@@ -374,9 +374,9 @@ def make_profile(rng: random.Random) -> dict[str, Any]:
         }
     if rng.random() < 0.15:
         profile["in_operator"] = False
-    if rng.random() < 0.15:
+    if rng.random() < 0.25:
         profile["unfilterable"] = {"Property": rng.sample(("City", "StandardStatus", "ListPrice", "Appliances"), 2)}
-        profile["client_scan"] = rng.random() < 0.5
+        profile["client_scan"] = rng.random() < 0.7
     if rng.random() < 0.1:
         profile["photo_sizes"] = False
     if rng.random() < 0.15:
