@@ -304,8 +304,9 @@ class Meaning:
 
     nulls: str = "strict"
     normal: Callable[[str], str] = str
-    #: Patterns are those of LIKE: ``%`` and ``_`` are wildcards, a backslash escapes, and one at the end fails.
+    #: Patterns are those of LIKE: ``%`` and ``_`` are wildcards, a backslash escapes, and one at the end fails, or is none.
     like: bool = False
+    fails: bool = True
     #: ``and`` inside a lambda is read as ``or``.
     flat_lambdas: bool = False
     #: Hours by which the parts of an instant are taken elsewhere.
@@ -461,7 +462,7 @@ def instant_of(text: Any) -> Any:
 def _tested(function: str, value: str, pattern: str, meaning: Meaning) -> bool:
     value, pattern = meaning.normal(value), meaning.normal(pattern)
     if meaning.like:
-        expression = _like(pattern)
+        expression = _like(pattern, fails=meaning.fails)
         before, after = {"contains": (".*", ".*"), "startswith": ("", ".*"), "endswith": (".*", "")}[function]
         return re.fullmatch(before + expression + after, value, re.DOTALL) is not None
     return {
@@ -469,12 +470,14 @@ def _tested(function: str, value: str, pattern: str, meaning: Meaning) -> bool:
     }[function]  # fmt: skip
 
 
-def _like(pattern: str) -> str:
+def _like(pattern: str, *, fails: bool) -> str:
     parts = []
     characters = iter(pattern)
     for character in characters:
         if character == "\\":
             following = next(characters, None)
+            if following is None and not fails:
+                break
             if following is None:
                 raise FailedOnRow("LIKE pattern must not end with escape character")
             parts.append(re.escape(following))

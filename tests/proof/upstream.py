@@ -25,6 +25,8 @@ class Habits:
     nulls: str = "odata"
     equality: str = "exact"
     like: bool = False
+    #: A pattern that LIKE cannot read fails the request, once a row is compared with it.
+    fails: bool = False
     #: Every predicate on every row, so that what fails on one row fails the request.
     eager: bool = False
     flat_lambdas: bool = False
@@ -56,7 +58,7 @@ def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
     """Whether the habits break nothing that the profile declares."""
     declared = profile.get
     kinds = ("comparisons", "string_equality", "patterns", "collections", "date_parts", "string_functions")
-    filters = any(declared(kind) not in (None, "untrusted", "none") for kind in kinds)
+    filters = any(declared(kind) not in (None, "untrusted", "none") for kind in kinds) or bool(declared("order_exact"))
     broken = [
         habits.equality != "exact" and declared("string_equality") not in (None, habits.equality),
         habits.equality == "exact" and declared("string_equality") in ("fold", "fold_pad"),
@@ -98,6 +100,7 @@ class Model(UpstreamClient):
             habits.nulls,
             EQUALITY[habits.equality],
             like=habits.like,
+            fails=habits.fails,
             flat_lambdas=habits.flat_lambdas,
             zone=habits.zone,
         )
@@ -328,7 +331,7 @@ def make_habits(rng: Any, profile: dict[str, Any], *, hostile: bool) -> Habits:
         nested_page=rng.choice((None, None, 1, 2)),
     )
     choices: list[dict[str, Any]] = [
-        {"like": True}, {"flat_lambdas": True}, {"zone": -5}, {"ignores": ("filter",)}, {"ignores": ("orderby",)}, {"ignores": ("nested",)},
+        {"like": True, "fails": profile.get("patterns") != "literal"}, {"flat_lambdas": True}, {"zone": -5}, {"ignores": ("filter",)}, {"ignores": ("orderby",)}, {"ignores": ("nested",)},
         {"ignores": ("select",)}, {"ignores": ("top",)}, {"foreign_children": True}, {"nested_page": 1, "nested_count": "arrived"}, {"nested_count": "doubled"},
         {"nested_count": "missing"}, {"estimates": True}, {"fraction": 3}, {"fraction": 0}, {"equality": "fold"}, {"equality": "fold_pad"}, {"omits_nulls": True},
     ]  # fmt: skip
