@@ -7,7 +7,7 @@ DEV := $(VENV)/dev
 INTEROP := $(VENV)/interop
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check lint types interop pythons pins clean
+.PHONY: demo test check lint types interop prove hunt pythons pins clean
 .DEFAULT_GOAL := test
 
 $(RUN)/.done: requirements/run.txt
@@ -44,6 +44,14 @@ check: lint types test        ## lint, types and tests
 
 interop: $(INTEROP)/.done     ## against servers and clients that nobody here wrote
 	$(INTEROP)/bin/python -m pytest -m interop
+
+CASES ?= 100000
+prove: $(DEV)/.done           ## G1 to G6 against a generator: CASES=1000000 for more; goes on where it was
+	$(DEV)/bin/python -m tests.proof --cases $(CASES)
+	$(DEV)/bin/python -m tests.proof.faults --schedules 300
+
+hunt: $(DEV)/.done            ## the bugs that the prover must find, but for the rare ones
+	$(DEV)/bin/python -m tests.proof.hunt
 
 pythons:                      ## the suite under the other Pythons of this machine
 	PYTHON=$(PYTHON) tools/pythons.sh

@@ -55,9 +55,11 @@ async def modelled(
     clock: float | None = None,
     lookup: Any = None,
     metadata: bytes | None = None,
+    upstream: ModelUpstream | None = None,
 ) -> AsyncIterator[tuple[Harness, ModelUpstream]]:
-    """Key ``k`` has the role; ``limited`` is the same role under a photo limit."""
-    upstream = ModelUpstream(tables, habits)
+    """Key ``k`` has the role; ``limited`` is the same role under a photo limit. ``upstream`` stands in place of the
+    model of these tables and habits."""
+    upstream = upstream or ModelUpstream(tables, habits)
     if metadata is not None:
         upstream.metadata = metadata
     if lookup is not None:

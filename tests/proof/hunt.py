@@ -1,7 +1,7 @@
 """The tester, tested: bugs that are put into a copy of the gateway, and how many cases it takes to find each.
 
     python -m tests.proof.hunt                      each bug once, from the seeds of the short form
-    python -m tests.proof.hunt --seeds 7 --rare --write    the table of docs/proof.md
+    python -m tests.proof.hunt --seeds 3 --rare --write    the table of docs/proof.md
 
 A bug is a patch in ``tests/proof/bugs``, never a switch in the product.
 """
