@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the test suite under each Python that the project supports and this machine has, apart from the one of `make test`.
-# Usage: tools/pythons.sh          A version that cannot be had is said so and skipped.
+# Usage: tools/pythons.sh          A version that cannot be had is said so and skipped; NEWEST=1 runs the newest only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,9 @@ interpreter() {  # the path of a working interpreter of version $1, from PATH or
 }
 
 this=$("${PYTHON:-python3}" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-for version in 3.11 3.12 3.13; do
+versions="3.11 3.12 3.13"
+[ -z "${NEWEST:-}" ] || versions="3.13"
+for version in $versions; do
   [ "$version" = "$this" ] && continue
   python=$(interpreter "$version") || { echo "Python $version is not on this machine"; continue; }
   venv=.venv/py$version
