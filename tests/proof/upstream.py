@@ -353,6 +353,10 @@ def make_habits(rng: Any, profile: dict[str, Any], *, hostile: bool) -> Habits:
             taken += 1
             if taken >= 3:
                 break
+    if habits.nested_count == "arrived" and profile.get("nested") == "exact":
+        # That the number of a nested list is the number of its rows is what the word says; nothing could tell a list
+        # that is cut from a whole one but that number (docs/guarantees.md).
+        habits = replace(habits, nested_count="right")
     return habits
 
 
