@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.proof.language import EQUALITY, Expression, Meaning, holds, names
-from tests.proof.licence import Licence, Low, ever_shows, photo_rank, shows, value_shown
+from tests.proof.licence import Licence, Low, always_shows, ever_shows, photo_rank, shows, value_shown
 from tests.proof.model import FIELDS, KEY, NAVIGATION, Row
 
 Record = dict[str, Any]
@@ -67,8 +67,6 @@ class Interpreter:
         return row[KEY[name]]
 
     def _sees_order(self) -> bool:
-        from tests.proof.licence import always_shows
-
         return ever_shows(self.licence, "Media", "Order") and always_shows(self.licence, "Media", "Order")
 
     def record(self, name: str, row: Row, options: dict[str, Any]) -> Record:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tests.proof.language import EQUALITY, Expression, Meaning, holds, text_of
+from tests.proof.language import EQUALITY, Expression, Meaning, holds, names, text_of
 from tests.proof.model import CLASSES, FIELDS, KEY, NAVIGATION, Row, World, children, navigations
 
 #: What a rule says of a member: ["V"], ["H"], or ["W", expression].
@@ -48,8 +48,6 @@ class Licence:
     unknown_select: str = "reject"
     page_size: int = 4
     profile: dict[str, Any] = field(default_factory=dict)
-    #: What the key is bound to; rules name it.
-    member: str | None = None
 
     @property
     def meaning(self) -> Meaning:
@@ -307,8 +305,6 @@ def value_shown(licence: Licence, entity_set: str, row: Row, member: str) -> Any
 def tested(licence: Licence, entity_set: str) -> set[str]:
     """The fields that rules and conditions look at, and those that tie rows together: whatever they hold, a row of the
     canonical database keeps it."""
-    from tests.proof.language import names
-
     found = {KEY[entity_set], "PropertyType", "ResourceName", "ResourceRecordKey", "ListingKey", "ListAgentKey"}
     found |= {"Order", "MediaCategory"}
     entry = licence.sets.get(entity_set)

@@ -6,7 +6,6 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -16,10 +15,10 @@ from gateway.store.snapshot import Snapshot
 from tests.proof.expected import Interpreter, window
 from tests.proof.language import names, read
 from tests.proof.licence import Licence, ever_shows, low, tested
-from tests.proof.model import FIELDS, KEY, NAVIGATION, World
+from tests.proof.model import FIELDS, NAVIGATION, World
 from tests.proof.requests import ROOT, Request, query_of, target_of
-from tests.proof.sides import _TOKEN, Answer, Side, snapshot_of
-from tests.proof.upstream import Habits, as_printed, is_honest
+from tests.proof.sides import TOKEN, Answer, Side, snapshot_of
+from tests.proof.upstream import Habits, as_printed, is_honest, options_of, split_at
 from tests.proof.worlds import Change, canonical, changed
 
 STATUSES = frozenset({200, 204, 304, 400, 401, 404, 405, 406, 410, 413, 414, 415, 431, 501, 502, 503})
@@ -101,13 +100,11 @@ class Counts:
     cases: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     oracles: Counter[str] = field(default_factory=Counter)
-    withheld: int = 0
 
     def add(self, other: Counts) -> None:
         self.cases += other.cases
         self.statuses += other.statuses
         self.oracles += other.oracles
-        self.withheld += other.withheld
 
 
 class Trial:
@@ -280,9 +277,7 @@ class Trial:
                 raise self.fail("O7", f"{sorted(stray)} stand in {text}")
 
     def _strays(self, name: str, query: str, separator: str) -> set[str]:
-        from tests.proof.upstream import _options, _split
-
-        options = _options(query, separator)
+        options = options_of(query, separator)
         used: set[str] = set()
         if "$filter" in options:
             used.update(names(read(options["$filter"])))
@@ -292,7 +287,7 @@ class Trial:
             return {"no $select"}
         if "$orderby" in options:
             used.update(item.partition(" ")[0] for item in options["$orderby"].split(","))
-        for item in _split(options.get("$expand", ""), ","):
+        for item in split_at(options.get("$expand", ""), ","):
             navigation, _, rest = item.partition("(")
             used |= {navigation} | self._strays(NAVIGATION[name, navigation][1], rest[:-1], ";")
         return used - self.allowed[name]
@@ -312,8 +307,8 @@ class Trial:
         target = f"{ROOT}/{target_of({**request, 'name': fresh})}"
         other = await self.one.ask(request.get("method", "GET"), target, {"Authorization": "Bearer k"})
         expected = re.sub(rb"\b" + name.encode() + rb"\b", fresh.encode(), answer.body)
-        token = _TOKEN.sub(b"skiptoken=", other.body)  # the request is sealed in it, and the name with it
-        if (other.status, token) != (answer.status, _TOKEN.sub(b"skiptoken=", expected)):
+        token = TOKEN.sub(b"skiptoken=", other.body)  # the request is sealed in it, and the name with it
+        if (other.status, token) != (answer.status, TOKEN.sub(b"skiptoken=", expected)):
             place = next((n for n, pair in enumerate(zip(expected, other.body, strict=False)) if pair[0] != pair[1]), 0)
             both = f"{_excerpt(answer, place)}\n  {_excerpt(other, place)}"
             raise self.fail("O2", f"{request['target']} with {name} and with {fresh}:\n  {both}")
@@ -404,22 +399,10 @@ def _loaded(answer: Answer) -> Any:
 
 
 def _values(answer: Answer) -> list[Any]:
-    return [_plain(record) for record in _loaded(answer)["value"]]
+    return list(_loaded(answer)["value"])
 
 
 def _entity(answer: Answer) -> Any:
     record = _loaded(answer)
     record.pop("@odata.context")
-    return _plain(record)
-
-
-def _plain(record: Any) -> Any:
-    """Numbers that came as text or with a point are numbers."""
     return record
-
-
-def interesting(statuses: Iterable[int]) -> bool:
-    return any(status == 200 for status in statuses)
-
-
-__all__ = ["KEY", "Case", "Counts", "Trial", "Violation"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -171,6 +171,3 @@ def replayed(text: str) -> Case:
         habits[name] = tuple(value) if isinstance(value, list) else value
     rest = {key: value for key, value in data.items() if key not in ("licence", "habits")}
     return Case(licence=Licence(sets=sets, **licence), habits=Habits(**habits), **rest)
-
-
-Predicate = Callable[[Case], bool]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import json
@@ -12,8 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest import mock
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
@@ -37,7 +39,7 @@ from tests.proof.upstream import URL, Habits, Model
 PEPPER = "a pepper for the prover"
 #: 2026-01-15T12:00:00Z, where the values of dates lie around.
 NOW = 1_768_478_400.0
-_TOKEN = re.compile(rb"skiptoken=([A-Za-z0-9_\-]+)")
+TOKEN = re.compile(rb"skiptoken=([A-Za-z0-9_\-]+)")
 
 
 @lru_cache(maxsize=1)
@@ -95,12 +97,12 @@ class Answer:
 
     def without_token(self) -> tuple[Any, ...]:
         """Places that count what is withheld are sealed anew each time; their length is part of the answer (C286)."""
-        body = _TOKEN.sub(lambda match: b"skiptoken=" + str(len(match[1])).encode(), self.body)
+        body = TOKEN.sub(lambda match: b"skiptoken=" + str(len(match[1])).encode(), self.body)
         return self.status, self.reason, self.headers, body, self.closes
 
     @property
     def token(self) -> bytes:
-        found = _TOKEN.search(self.body)
+        found = TOKEN.search(self.body)
         return found[1] if found else b""
 
     def decoded_token(self) -> bytes:
@@ -154,11 +156,6 @@ def _request(method: str, target: str, headers: Mapping[str, str], body: bytes |
         return make_mocked_request(method, target, every)
     every["Content-Length"] = str(len(body))
     every["Content-Type"] = "text/plain"
-    import asyncio
-    from unittest import mock
-
-    from aiohttp import StreamReader
-
     payload = StreamReader(mock.Mock(_reading_paused=False), 2**16, loop=asyncio.get_running_loop())
     payload.feed_data(body)
     payload.feed_eof()

@@ -6,7 +6,7 @@ Every habit is honest or hostile by what the profile in force declares of it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
@@ -118,7 +118,7 @@ class Model(UpstreamClient):
             self._check_status(int(trouble))
         name, _, query = target.partition("?")
         try:
-            body, link = self._collection(name, _options(query))
+            body, link = self._collection(name, options_of(query))
         except (Unreadable, FailedOnRow, KeyError) as error:
             raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered 400 canary {error!r}") from None
         data = json.dumps(body).encode()
@@ -199,7 +199,7 @@ class Model(UpstreamClient):
 
     def _record(self, name: str, row: Row, options: dict[str, str]) -> dict[str, Any]:
         record = self._projected(name, row, options.get("$select"))
-        for text in _split(options.get("$expand", ""), ","):
+        for text in split_at(options.get("$expand", ""), ","):
             self._expand(name, row, text, record)
         if self.habits.auto_expand:
             for (source, navigation), (_, _, _, is_list, _) in NAVIGATION.items():
@@ -230,7 +230,7 @@ class Model(UpstreamClient):
 
     def _expand(self, name: str, row: Row, text: str, record: dict[str, Any]) -> None:
         navigation, _, rest = text.partition("(")
-        options = _options(rest[:-1], ";") if rest else {}
+        options = options_of(rest[:-1], ";") if rest else {}
         _, target, _, is_list, _ = NAVIGATION[name, navigation]
         found = self._behind(name, navigation, row)
         ignores = "nested" in self.habits.ignores
@@ -242,7 +242,7 @@ class Model(UpstreamClient):
         nested = []
         for child in found:
             shown = self._projected(target, child, None if ignores else options.get("$select"))
-            for below in _split(options.get("$expand", ""), ","):
+            for below in split_at(options.get("$expand", ""), ","):
                 self._expand(target, child, below, shown)
             nested.append(shown)
         record[navigation] = nested if is_list else (nested[0] if nested else None)
@@ -285,7 +285,7 @@ def _place(value: Any) -> tuple[bool, Any]:
 
 
 @lru_cache(maxsize=20_000)
-def _split(text: str, separator: str) -> tuple[str, ...]:
+def split_at(text: str, separator: str) -> tuple[str, ...]:
     """The parts of a list, where brackets and strings hold theirs together."""
     parts, depth, quoted, start = [], 0, False, 0
     for position, character in enumerate(text):
@@ -302,7 +302,7 @@ def _split(text: str, separator: str) -> tuple[str, ...]:
 @lru_cache(maxsize=20_000)
 def _parsed(query: str, separator: str) -> tuple[tuple[str, str], ...]:
     pairs = []
-    for part in query.split("&") if separator == "&" else _split(query, separator):
+    for part in query.split("&") if separator == "&" else split_at(query, separator):
         name, _, value = part.partition("=")
         pairs.append((unquote(name), unquote(value)) if separator == "&" else (name, value))
     if len({name for name, _ in pairs}) != len(pairs):
@@ -310,7 +310,7 @@ def _parsed(query: str, separator: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _options(query: str, separator: str = "&") -> dict[str, str]:
+def options_of(query: str, separator: str = "&") -> dict[str, str]:
     return dict(_parsed(query, separator)) if query else {}
 
 
@@ -358,6 +358,3 @@ def make_habits(rng: Any, profile: dict[str, Any], *, hostile: bool) -> Habits:
         # that is cut from a whole one but that number (docs/guarantees.md).
         habits = replace(habits, nested_count="right")
     return habits
-
-
-__all__ = ["Habits", "Model", "field", "is_honest", "make_habits"]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.proof.language import Expression
-from tests.proof.licence import Entry, Licence, Low, Rules, always_shows, low, tested
-from tests.proof.model import FIELDS, KEY, NAVIGATION, Row, World, navigations
+from tests.proof.licence import Entry, Licence, Rules, ever_shows, low, tested
+from tests.proof.model import FIELDS, KEY, Row, World, navigations
 
 #: Small domains, so that ties, nulls and collisions happen.
 DOMAINS: dict[str, tuple[Any, ...]] = {
@@ -115,7 +115,7 @@ def random_change(rng: random.Random, licence: Licence, world: World) -> Change:
         fields = [
             field
             for field in FIELDS[name]
-            if field not in looked_at and not (name in licence.sets and _ever(licence, name, field))
+            if field not in looked_at and not (name in licence.sets and ever_shows(licence, name, field))
         ]
         if fields:
             return ["cell", name, key, rng.choice(fields), rng.choice(EXTREMES)]
@@ -137,12 +137,6 @@ def random_change(rng: random.Random, licence: Licence, world: World) -> Change:
     if kind == "order":
         return ["order", name, rng.randint(0, 10**6)]
     return ["delete", name, key]
-
-
-def _ever(licence: Licence, entity_set: str, field: str) -> bool:
-    from tests.proof.licence import ever_shows
-
-    return ever_shows(licence, entity_set, field)
 
 
 def changed(world: World, change: Change) -> World:
@@ -384,10 +378,6 @@ def make_profile(rng: random.Random) -> dict[str, Any]:
     return profile
 
 
-def visible_names(licence: Licence, entity_set: str) -> list[str]:
-    return [field for field in FIELDS[entity_set] if _ever(licence, entity_set, field)]
-
-
 def different_values(one: World, two: World) -> dict[str, list[Any]]:
     """Field to the values that one database has and the other has not, or has elsewhere: where an oracle would be."""
     found: dict[str, list[Any]] = {}
@@ -401,7 +391,3 @@ def different_values(one: World, two: World) -> dict[str, list[Any]]:
                 if len(values) == 1 or values[0] != values[1]:
                     found.setdefault(field, []).extend(values)
     return found
-
-
-Check = Callable[[Licence, World, World], None]
-__all__ = ["NAVIGATION", "Low", "always_shows", "canonical", "changed", "make_changes", "make_licence", "make_world"]
