@@ -6,22 +6,32 @@ Nothing of what they find can be verified on the record, so what they look at mu
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.sandbox.rows import Row, metadata_document
+from gateway.errors import Code, Refusal
+from gateway.odata.csdl import parse_metadata
+from gateway.odata.literals import parse_timestamp
+from gateway.odata.parser import DEFAULT_LIMITS
+from gateway.odata.request import parse_request
+from gateway.policy.decision import decide
+from gateway.policy.settings import AnswerSettings
+from gateway.sandbox.rows import Row, metadata_document, sandbox_schema
 from gateway.sandbox.server import Sandbox
 from tests.model_upstream import Habits
 from tests.modelled import ROLE, every_page, house, listing, member, modelled, photo, profile, tables
-from tests.support import CONFIG, Answer, Harness, configuration, running, sandbox_running
+from tests.support import CONFIG, TRUSTING, Answer, Harness, configuration, policy, role, running, sandbox_running
 
 HOUSES = [
     house("H1", "L1"), house("H2", "L1", OpenHouseType="Broker"), house("H3", "L2", OpenHouseType="Broker"),
     house("H4", "L3", OpenHouseDate="2025-07-01"), house("H5", "L9"),
 ]  # fmt: skip
 PHOTOS = [photo("L1", 1), photo("L1", 2), photo("L1", 31), photo("L2", 1)]
+
+NOW = parse_timestamp("2026-01-15T12:00:00Z") or pytest.fail("a wrong instant")
 
 
 def point(longitude: float, latitude: float) -> Row:
@@ -550,3 +560,57 @@ async def test_rows_that_nothing_ties_to_the_record_are_not_searched(directory: 
     ):
         assert (await gateway.get("Property?$filter=Friends/any()", "k")).status == 400
         assert not model.requests
+
+
+@pytest.mark.guarantee("G1")
+@pytest.mark.channel("C36", "C224")
+async def test_a_counter_that_is_clamped_is_not_searched_from_elsewhere(directory: Path) -> None:
+    """``Listings`` leads from a member to what it sells: how many photos those have is what the limit withholds."""
+    leads = metadata_document().replace(
+        b'<NavigationProperty Name="Office" ',
+        b'<NavigationProperty Name="Listings" Type="Collection(Sandbox.Property)"/>\n<NavigationProperty Name="Office" ',
+        1,
+    )
+    entry = showing()
+    del entry["Filter"]
+    seller = {"Fields": {"All": {"Visible": ["MemberFullName", "Listings"]}}}
+    links = {"Member": {"Listings": {"local": "MemberKey", "target": "ListAgentKey"}}}
+    async with modelled(
+        directory,
+        DATA,
+        role=role_with({"Property": entry, "Member": seller}),
+        metadata=leads,
+        trusted=profile(links=links),
+    ) as (gateway, model):
+        refused = await gateway.get("Member?$filter=Listings/any(l:l/PhotosCount gt 30)", "limited")
+        assert (refused.status, "`PhotosCount`" in message(refused)) == (400, True)
+        assert not model.requests
+
+        model.tables["Member"] = []  # the model knows no such navigation; what counts is that it is asked
+        assert (await gateway.get("Member?$filter=Listings/any(l:l/City eq 'X')", "limited")).status == 200
+
+
+def test_rows_of_a_resource_that_cannot_be_served_are_not_searched() -> None:
+    """A condition of OpenHouse tests a field that the upstream has lost: nobody can say which rows show what."""
+    house_role = {
+        "Fields": {"All": {"Visible": ["OpenHouseDate"], "When": [{"Condition": "OpenHouseStatus eq 'Active'", "Fields": ["OpenHouseType"]}]}}
+    }  # fmt: skip
+    base = role(role_with({"OpenHouse": house_role}))
+    lost = parse_metadata(
+        re.sub(
+            rb'<Property Name="OpenHouseStatus"(?:[^>]*/>|.*?</Property>)', b"", metadata_document(), flags=re.DOTALL
+        )
+    )
+    denied = policy(base, schema=lost, earlier=sandbox_schema())
+    assert denied.resources["OpenHouse"].broken
+
+    with pytest.raises(Refusal) as refused:
+        decide(
+            denied,
+            parse_request("GET", "/Property?$filter=OpenHouse/any()", root="", limits=DEFAULT_LIMITS),
+            TRUSTING,
+            AnswerSettings(),
+            NOW,
+        )
+
+    assert refused.value.code is Code.INVALID_QUERY
