@@ -153,7 +153,7 @@ def shows(licence: Licence, entity_set: str, row: Row, member: str) -> bool:
     if member in FIELDS[entity_set]:
         if is_counter(member) and counter_is_hidden(licence, entity_set):
             return False
-    elif NAVIGATION[entity_set, member][1] not in licence.sets:
+    elif NAVIGATION[entity_set, member][1] not in licence.sets or _leads_by_a_hidden_key(licence, entity_set, member):
         return False
     return all(
         rule[0] == "V" or (rule[0] == "W" and holds(rule[1], row, licence.meaning) is True)
@@ -165,7 +165,9 @@ def ever_shows(licence: Licence, entity_set: str, member: str) -> bool:
     """Whether some row could show a member: else its name does not exist for the key."""
     if is_counter(member) and counter_is_hidden(licence, entity_set):
         return False
-    if member not in FIELDS[entity_set] and NAVIGATION[entity_set, member][1] not in licence.sets:
+    if member not in FIELDS[entity_set] and (
+        NAVIGATION[entity_set, member][1] not in licence.sets or _leads_by_a_hidden_key(licence, entity_set, member)
+    ):
         return False
     rows: list[Row] = [{"PropertyType": name} for name in CLASSES] if entity_set == "Property" else []
     return any(
@@ -179,6 +181,15 @@ def always_shows(licence: Licence, entity_set: str, member: str) -> bool:
     return all(
         rule == ["V"] for row in [*rows, {"PropertyType": None}] for rule in rules_for(licence, entity_set, row, member)
     )
+
+
+def _leads_by_a_hidden_key(licence: Licence, entity_set: str, navigation: str) -> bool:
+    """C273: a foreign key that is not visible on every record hides the single record that it leads to, unless a
+    document names the navigation."""
+    local, _, _, is_list, _ = NAVIGATION[entity_set, navigation]
+    entry = licence.sets[entity_set]
+    named = any(rules.get(navigation, ["H"])[0] != "H" for rules in (*entry.template.values(), *entry.role.values()))
+    return not is_list and not named and not always_shows(licence, entity_set, local)
 
 
 def is_counter(member: str) -> bool:
