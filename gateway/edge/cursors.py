@@ -6,7 +6,6 @@ ours, and we know them: the same request is decided again from its seal. So of s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from urllib.parse import unquote_plus
 
 #: Stands in front of the name of an option whose value is that of the question; no server's option begins so.
@@ -15,11 +14,11 @@ _SAME = "="
 
 def shortened(link: str, question: str) -> str:
     """The query of a next link with options that stand in the question, of the same value, as their names only."""
-    asked = dict(_options(question))
+    asked = dict(map(_decoded, question.split("&")))  # of our own printing: no name of it holds a sign of the query
     parts = []
     for part in link.split("&"):
         name, value = _decoded(part)
-        parts.append(_SAME + name if asked.get(name) == value and _SAME not in name and "&" not in name else part)
+        parts.append(_SAME + name if asked.get(name) == value else part)
     return "&".join(parts)
 
 
@@ -32,11 +31,6 @@ def lengthened(cursor: str, question: str) -> str:
     asked = {_decoded(part)[0]: part for part in question.split("&")}
     parts = (asked.get(part[1:], "") if part.startswith(_SAME) else part for part in cursor.split("&"))
     return "&".join(part for part in parts if part)
-
-
-def _options(query: str) -> Iterator[tuple[str, str]]:
-    for part in query.split("&"):
-        yield _decoded(part)
 
 
 def _decoded(part: str) -> tuple[str, str]:

@@ -87,6 +87,13 @@ def first_property(operand: Operand) -> PropertyPath:
     return next(operand_properties(operand))
 
 
+def place_of(atom: Atom) -> PropertyPath:
+    """The first property that an atom names, for refusals that point at it; not for ``true`` and ``false``."""
+    operand = operand_of(atom)
+    assert operand is not None  # constants name nothing, so nothing is refused about them
+    return first_property(operand)
+
+
 def properties(expression: Expression) -> Iterator[PropertyPath]:
     """Every property that an expression names, from left to right, repeats included."""
     for atom in atoms(expression):

@@ -190,9 +190,7 @@ class Levels:
             return
         for atom in walk.atoms(client):
             if self.profile.cannot_filter(resource.name, atom):
-                operand = walk.operand_of(atom)
-                assert operand is not None  # constants name nothing
-                path = walk.first_property(operand)
+                path = walk.place_of(atom)
                 raise said.unfit("$filter", path.name, path.position, "cannot be searched or sorted by")
 
     def _check_far(self, resource: ResourcePolicy, client: Expression, said: Said, *, here: bool) -> None:
@@ -204,9 +202,7 @@ class Levels:
             if not far:
                 continue
             if here or self.profile.cannot_filter(resource.name, term) or not self.profile.trusts(term):
-                operand = walk.operand_of(far[0])
-                assert operand is not None  # constants are never far
-                path = walk.first_property(operand)
+                path = walk.place_of(far[0])
                 raise said.unfit("$filter", path.name, path.position, "cannot be searched here")
             for atom in far:
                 if isinstance(atom, Lambda):

@@ -1,13 +1,41 @@
-"""Some cases in a row, by their numbers: what one process does at a time."""
+"""Cases by their numbers: one at a time, and those that one process does in a row."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
-from tests.proof.generate import make_case
+from tests.proof.generate import Made, make_case
 from tests.proof.oracles import Counts, Trial, Violation
 from tests.proof.shrinking import report, shrunk
+
+
+@dataclass
+class Tried:
+    """What came of one number: how far its requests got, and what must never be, if it was."""
+
+    made: Made
+    counts: Counts
+    violation: Violation | None
+
+    def report(self) -> str:
+        """The failure, cut down."""
+        assert self.violation is not None
+        return report(*shrunk(self.made.case, self.violation))
+
+
+def tried(seed: int) -> Tried | None:
+    """Runs the case of a number; None where the compiler refuses its licence."""
+    made = make_case(seed)
+    if made is None:
+        return None
+    trial = Trial(made.case, made.snapshot)
+    try:
+        asyncio.run(trial.run())
+    except Violation as violation:
+        return Tried(made, trial.counts, violation)
+    return Tried(made, trial.counts, None)
 
 
 def run_batch(seeds: tuple[int, int]) -> dict[str, Any]:
@@ -17,18 +45,15 @@ def run_batch(seeds: tuple[int, int]) -> dict[str, Any]:
     productions: set[str] = set()
     violations = []
     for seed in range(*seeds):
-        made = make_case(seed)
-        if made is None:
+        result = tried(seed)
+        if result is None:
             refused += 1
             continue
-        trial = Trial(made.case, made.snapshot)
-        try:
-            asyncio.run(trial.run())
-        except Violation as violation:
-            violations.append(report(*shrunk(made.case, violation)))
-        counts.add(trial.counts)
-        channels |= made.channels
-        productions |= made.productions
+        if result.violation is not None:
+            violations.append(result.report())
+        counts.add(result.counts)
+        channels |= result.made.channels
+        productions |= result.made.productions
     return {
         "cases": counts.cases, "refused": refused, "statuses": {str(key): value for key, value in counts.statuses.items()},
         "oracles": dict(counts.oracles), "channels": sorted(channels), "productions": sorted(productions), "violations": violations,

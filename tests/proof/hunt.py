@@ -101,26 +101,23 @@ def patched(root: Path, bug: Bug) -> None:
 
 
 _PROGRAM = """
-import asyncio, json, sys
-from tests.proof.generate import make_case
-from tests.proof.oracles import Trial, Violation
-first, cap = int(sys.argv[1]), int(sys.argv[2])
-cases, seed = 0, first
+import json, sys
+from tests.proof.batches import tried
+seed, cap = int(sys.argv[1]), int(sys.argv[2])
+cases = 0
 while cases < cap:
-    made = make_case(seed)
-    seed += 1
-    if made is None:
-        continue
-    trial = Trial(made.case, made.snapshot)
     try:
-        asyncio.run(trial.run())
-    except Violation as violation:
-        print(json.dumps([cases + trial.counts.cases + 1, violation.oracle, str(violation)[:2000]]))
-        sys.exit()
+        result = tried(seed)
     except AssertionError as error:
-        print(json.dumps([cases + trial.counts.cases + 1, "crash", repr(error)[:2000]]))
+        print(json.dumps([cases + 1, "crash", repr(error)[:2000]]))
         sys.exit()
-    cases += trial.counts.cases
+    seed += 1
+    if result is None:
+        continue
+    cases += result.counts.cases
+    if result.violation is not None:
+        print(json.dumps([cases + 1, result.violation.oracle, str(result.violation)[:2000]]))
+        sys.exit()
 print(json.dumps([None, "", ""]))
 """
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from tests.proof.generate import make_case
-from tests.proof.oracles import Counts, Trial, Violation
-from tests.proof.shrinking import report, shrunk
+from tests.proof.batches import tried
+from tests.proof.oracles import Counts
 
 #: Seeds of the short form, and how many of them one test takes: a failure names few.
 SEEDS, SHARE = 120, 20
@@ -19,15 +16,12 @@ SEEDS, SHARE = 120, 20
 def test_two_databases_that_a_licence_cannot_tell_apart_give_equal_answers(first: int) -> None:
     counts = Counts()
     for seed in range(first, first + SHARE):
-        made = make_case(seed)
-        if made is None:
+        result = tried(seed)
+        if result is None:
             continue
-        trial = Trial(made.case, made.snapshot)
-        try:
-            asyncio.run(trial.run())
-        except Violation as violation:
-            pytest.fail(report(*shrunk(made.case, violation)), pytrace=False)
-        counts.add(trial.counts)
+        if result.violation is not None:
+            pytest.fail(result.report(), pytrace=False)
+        counts.add(result.counts)
 
     # Nothing is proven by requests that are all refused.
     assert counts.cases > 300
