@@ -311,6 +311,8 @@ class Meaning:
     flat_lambdas: bool = False
     #: Hours by which the parts of an instant are taken elsewhere.
     zone: int = 0
+    #: Letters and blanks stay as they are, and blanks at the end are not counted.
+    dull_functions: bool = False
     now: str = "2026-01-15T12:00:00.000Z"
 
 
@@ -401,10 +403,10 @@ def _part(start: int, end: int, kind: Callable[[str], Any] = int) -> Callable[[s
 
 
 _CALLS: dict[str, Callable[[Any, Meaning], Any]] = {
-    "tolower": lambda value, _: value.lower(),
-    "toupper": lambda value, _: value.upper(),
-    "trim": lambda value, _: value.strip(" "),
-    "length": lambda value, _: len(value),
+    "tolower": lambda value, meaning: value if meaning.dull_functions else value.lower(),
+    "toupper": lambda value, meaning: value if meaning.dull_functions else value.upper(),
+    "trim": lambda value, meaning: value if meaning.dull_functions else value.strip(" "),
+    "length": lambda value, meaning: len(value.rstrip(" ") if meaning.dull_functions else value),
     "year": _part(0, 4),
     "month": _part(5, 7),
     "day": _part(8, 10),

@@ -31,6 +31,7 @@ class Habits:
     eager: bool = False
     flat_lambdas: bool = False
     zone: int = 0
+    dull_functions: bool = False
     #: Takes no notice of these options: filter, orderby, top, skip, nested, select.
     ignores: tuple[str, ...] = ()
     #: The most rows of a page, and of a nested list.
@@ -53,6 +54,11 @@ class Habits:
     #: What one request in a few is answered with: the same on both sides, for the same request.
     trouble: tuple[str, ...] = ()
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether it may give the first page for ever, where pages begin behind a key: that is no answer, so 502."""
+        return "filter" in self.ignores and self.page is not None
+
 
 def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
     """Whether the habits break nothing that the profile declares."""
@@ -65,6 +71,7 @@ def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
         habits.like and declared("patterns") == "literal",
         habits.flat_lambdas and declared("collections") == "exact",
         habits.zone != 0 and declared("date_parts") == "utc",
+        habits.dull_functions and declared("string_functions") == "exact",
         "filter" in habits.ignores and filters,
         "orderby" in habits.ignores and filters,
         "skip" in habits.ignores,
@@ -103,6 +110,7 @@ class Model(UpstreamClient):
             fails=habits.fails,
             flat_lambdas=habits.flat_lambdas,
             zone=habits.zone,
+            dull_functions=habits.dull_functions,
         )
 
     async def _get(self, target: str, accept: str) -> Fetched:
@@ -331,7 +339,7 @@ def make_habits(rng: Any, profile: dict[str, Any], *, hostile: bool) -> Habits:
         nested_page=rng.choice((None, None, 1, 2)),
     )
     choices: list[dict[str, Any]] = [
-        {"like": True, "fails": profile.get("patterns") != "literal"}, {"flat_lambdas": True}, {"zone": -5}, {"ignores": ("filter",)}, {"ignores": ("orderby",)}, {"ignores": ("nested",)},
+        {"like": True, "fails": profile.get("patterns") != "literal"}, {"flat_lambdas": True}, {"zone": -5}, {"dull_functions": True}, {"ignores": ("filter",)}, {"ignores": ("orderby",)}, {"ignores": ("nested",)},
         {"ignores": ("select",)}, {"ignores": ("top",)}, {"foreign_children": True}, {"nested_page": 1, "nested_count": "arrived"}, {"nested_count": "doubled"},
         {"nested_count": "missing"}, {"estimates": True}, {"fraction": 3}, {"fraction": 0}, {"equality": "fold"}, {"equality": "fold_pad"}, {"omits_nulls": True},
     ]  # fmt: skip
@@ -343,7 +351,7 @@ def make_habits(rng: Any, profile: dict[str, Any], *, hostile: bool) -> Habits:
     if roll < 0.5 and not hostile:
         return replace(habits, nulls="odata")
     # What a record brings along is asked for less often than a filter, so habits about it are taken more often.
-    choices += choices[5:6] + choices[8:12]
+    choices += choices[6:7] + choices[9:13]
     rng.shuffle(choices)
     taken = 0
     for choice in choices:
