@@ -112,12 +112,12 @@ def _levels(record: RecordPlan, policy: Policy) -> Iterator[tuple[RecordPlan, Re
 
 
 def _guards(record: RecordPlan, policy: Policy, query: Query) -> Iterator[Because]:
-    """Each conditional field that filter or order of a level names, with the condition that its name adds."""
+    """Each conditional member that filter or order of a level names, with the condition that its name adds."""
     resource = policy.resources[record.resource]
     for name in dict.fromkeys(path.name for path in named(query)):
-        field = resource.fields[name]
-        if field.condition != TRUE:
-            yield Because(resource.name, f"{name} demands {print_expression(field.condition)}", field.origin)
+        member = resource.fields[name] if name in resource.fields else resource.navigation[name]
+        if member.condition != TRUE:
+            yield Because(resource.name, f"{name} demands {print_expression(member.condition)}", member.origin)
     expanded = {item.name: item.query for item in query.expand}
     for nested in record.nested:
         yield from _guards(nested.record, policy, expanded.get(nested.name, Query()))

@@ -106,3 +106,23 @@ def test_second_reads_and_what_is_done_here_are_told() -> None:
         for line in lines["Media?$filter=Order gt 1"]
     )
     assert "Media: all of the client's options, on whole lists" in lines["Media?$filter=ResourceRecordKey eq 'L1'"]
+
+
+def test_a_search_behind_a_navigation_is_explained_too() -> None:
+    """It names a navigation property, whose condition is a guard as that of a field is."""
+    compiled = policy(
+        role({
+            "Property": {"Fields": {"All": {
+                "Visible": ["City"], "When": [{"Condition": "City eq 'A'", "Fields": ["OpenHouse"]}],
+            }}},
+            "OpenHouse": {"Fields": {"All": {"Visible": ["OpenHouseType"]}}},
+        }),
+        template(),
+    )  # fmt: skip
+    target = "Property?$filter=OpenHouse/any(o:o/OpenHouseType eq 'Public')"
+    request = parse_request("GET", "/r/" + target.replace(" ", "%20"), root="/r", limits=Limits())
+    plan = decide(compiled, request, TRUSTING, Settings(), NOW)
+
+    found = explain(plan, compiled, request.query)
+
+    assert [guard.text for guard in found.guards] == ["OpenHouse demands (City ne null) and (City eq 'A')"]

@@ -1,0 +1,23 @@
+"""What is compiled and decided for some hundred licences and requests is what was read and kept (recording.py)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.policy.recording import FILE, replayed
+
+RECORDS: list[dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else []
+
+
+@pytest.mark.parametrize("number", range(len(RECORDS)))
+def test_it_is_decided_as_it_was(number: int) -> None:
+    record = RECORDS[number]
+
+    now = json.loads(json.dumps(replayed(record)))
+
+    assert now.get("compiled") == record.get("compiled")
+    for (request, kept), (_, found) in zip(record["decided"], now["decided"], strict=True):
+        assert found == kept, request
