@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
+from uuid import UUID
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.odata.ast import Lambda
+from gateway.odata.ast import Lambda, PropertyPath, Quantifier
 from gateway.odata.csdl import TypeReference
 from gateway.odata.evaluate import Equality, Reading, evaluate
-from gateway.odata.literals import Value
+from gateway.odata.literals import Value, parse_time_of_day, parse_timestamp
 from gateway.odata.parser import parse_filter
 from gateway.odata.values import UNKNOWN, Unknown, typed_value
 from tests.odata.test_parser import TREES
@@ -44,6 +46,65 @@ def truth(text: str) -> bool | None:
 )  # fmt: skip
 def test_atoms(text: str, expected: bool | None) -> None:
     assert truth(text) is expected
+
+
+MOMENT = parse_timestamp("2026-03-04T05:06:07.25Z")
+TIMES: dict[str, Value | Unknown] = {
+    "at": MOMENT, "day": date(2026, 3, 4), "clock": parse_time_of_day("05:06:07.25"), "id": UUID(int=5), "no": False,
+    "late": parse_timestamp("2026-12-31T23:59:59Z"), "flags": "A, B", "five": Decimal(5), "lost": None, "s": "\tx ",
+}  # fmt: skip
+
+
+@pytest.mark.channel("C320", "C341")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("year(at) eq 2026", True), ("month(at) eq 3", True), ("day(at) eq 4", True), ("hour(at) eq 5", True), ("minute(at) eq 6", True),
+        ("second(at) eq 7", True), ("date(at) eq 2026-03-04", True), ("time(at) eq 05:06:07.25", True), ("time(at) eq 05:06:07", False),
+        ("year(day) eq 2026", True), ("month(day) eq 3", True), ("day(day) eq 4", True), ("hour(day) eq 0", None), ("date(day) eq 2026-03-04", None),
+        ("hour(clock) eq 5", True), ("minute(clock) eq 6", True), ("second(clock) eq 7", True), ("year(clock) eq 0", None),
+        ("hour(late) eq 23", True), ("minute(late) eq 59", True), ("second(late) eq 59", True), ("minute(late) gt 59", False),
+        ("time(late) eq 23:59:59", True), ("year(five) eq 5", None), ("year(s) eq 5", None), ("length(at) eq 5", None), ("tolower(at) eq 'x'", None),
+        ("year(lost) eq null", True), ("trim(s) eq '\tx'", True), ("length(s) eq 3", True), ("length(s) gt 3", False),
+        ("concat(s,'y') eq '\tx y'", True), ("concat(five,'y') eq '5y'", None), ("concat('y',at) eq 'y'", None),
+        ("day eq 2026-03-04", True), ("day lt 2026-03-04", False), ("day le 2026-03-04", True), ("day ge 2026-03-04", True), ("day gt 2026-03-04", False),
+        ("day ne 2026-03-04", False), ("day eq 2026-03-04T00:00:00Z", None), ("at ge 2026-03-04T05:06:07.25Z", True), ("at gt 2026-03-04T05:06:07.25Z", False),
+        ("clock lt 05:06:07.26", True), ("id eq 00000000-0000-0000-0000-000000000005", True), ("id ne 00000000-0000-0000-0000-000000000005", False),
+        ("no eq false", True), ("no eq true", False), ("no ne true", True), ("no ne false", False), ("no gt false", None), ("no eq 0", None),
+        ("flags eq N.E'B,A'", True), ("flags ne N.E'B,A'", False), ("flags eq N.E'A'", False), ("flags ne N.E'A'", True), ("flags gt N.E'A'", None),
+        ("flags has N.E'A'", True), ("flags has N.E'A,B'", True), ("flags has N.E'C'", False), ("flags has N.E'A,C'", False), ("five has N.E'A'", None),
+        ("lost has N.E'A'", None), ("five eq N.E'A'", None), ("no", False), ("contains(five,'5')", None),
+        ("length(lost) eq 1", None), ("length(missing) eq null", None),
+    ],
+)  # fmt: skip
+def test_parts_kinds_and_members(text: str, expected: bool | None) -> None:
+    assert evaluate(parse_filter(text), lambda name: TIMES.get(name, UNKNOWN)) is expected
+
+
+@pytest.mark.parametrize("text", ["flags has 'A'", "no eq 'false'"])
+def test_a_literal_of_another_kind_decides_nothing(text: str) -> None:
+    assert evaluate(parse_filter(text), lambda name: TIMES.get(name, UNKNOWN)) is None
+
+
+@pytest.mark.parametrize("text", ["(s eq 'X') or (s eq 'y')", "not (s ne 'X')", "tags/any(t:t eq 'a')", "s in ('y','X')", "(s eq 'X') and (s eq 'x')"])  # fmt: skip
+def test_the_reading_reaches_every_depth(text: str) -> None:
+    row: dict[str, Value] = {"s": "x", "tags": ("A",)}
+
+    assert evaluate(parse_filter(text), lambda name: row[name], Reading(equality="fold")) is True
+
+
+def test_blanks_and_nothing_else_are_padding() -> None:
+    padded = Reading(equality="fold_pad")
+
+    assert padded.normal("Xa  ") == "xa"
+    assert padded.normal("a\t") == "a\t"
+    assert padded.normal("aX") == "ax"
+
+
+def test_inside_a_lambda_nothing_but_its_element_is_known() -> None:
+    assert evaluate(parse_filter("tags/any(x:x eq 'A')"), lambda name: ("A",) if name == "tags" else UNKNOWN) is True
+    inner = Lambda(Quantifier.ANY, PropertyPath("tags"), "x", parse_filter("y eq 'A'"))
+    assert evaluate(inner, lambda name: ("A",) if name == "tags" else "A") is None
 
 
 @pytest.mark.parametrize(("left", "a"), [("yes", True), ("five ne 5", False), ("n eq 5", None)])

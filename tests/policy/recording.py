@@ -37,7 +37,7 @@ from gateway.odata.ast import (
 )
 from gateway.odata.csdl import Property
 from gateway.odata.evaluate import Reading
-from gateway.odata.literals import Literal, Timestamp, print_literal
+from gateway.odata.literals import NULL, Literal, Timestamp, print_literal, string
 from gateway.odata.parser import Limits
 from gateway.odata.printer import print_expression, query_options
 from gateway.odata.request import parse_request
@@ -117,7 +117,10 @@ def decided(snapshot: Snapshot, policy: Policy, request: dict[str, Any]) -> Any:
     settings: AnswerSettings = snapshot.configuration.settings.answers
     position = None
     if "position" in request:
-        position = Position(**{"skip": 0, "top": None, "now": NOW, **request["position"]})
+        told = {"skip": 0, "top": None, "now": NOW, **request["position"]}
+        if "after" in told:
+            told["after"] = tuple(NULL if value is None else string(value) for value in told["after"])
+        position = Position(**told)
     try:
         parsed = parse_request(
             request.get("method", "GET"), request["target"], root=ROOT, limits=Limits(), body=request.get("body")
@@ -206,12 +209,14 @@ def main() -> None:
             records.append(record)
     for line in EXAMPLES.read_text(encoding="utf-8").splitlines():
         name, _, rest = line.partition(" ")
-        method, _, target = rest.partition(" ")
-        if line.startswith("#") or not target:
+        method, _, rest = rest.partition(" ")
+        target, _, more = rest.partition(" ")
+        if line.startswith("#") or not line:
             continue
         if not records or records[-1].get("policy") != name:
             records.append({"policy": name, "decided": []})
-        records[-1]["decided"].append([{"method": method, "target": f"{ROOT}/{target}"}, None])
+        request = {"method": method, "target": f"{ROOT}/{target}", **json.loads(more or "{}")}
+        records[-1]["decided"].append([request, None])
     text = ",\n".join(dumped(replayed(record)) for record in records)
     FILE.write_text(f"[\n{text}\n]\n", encoding="utf-8")
 

@@ -1,0 +1,83 @@
+"""Values as they leave: digit by digit, of the declared shape, or not at all."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from gateway.odata.csdl import TypeReference
+from gateway.redact.fields import ShapeError, emit_clamped, emit_value
+
+
+def emitted(raw: str, declared: str, *, collection: bool = False) -> str:
+    return emit_value(msgspec.Raw(raw.encode()), TypeReference(declared, is_collection=collection)).decode()
+
+
+@pytest.mark.channel("C198", "C355")
+@pytest.mark.parametrize(
+    ("declared", "raw", "leaves"),
+    [
+        ("Edm.Boolean", "true", "true"), ("Edm.Boolean", "false", "false"), ("Edm.Boolean", "null", "null"),
+        ("Edm.Int64", "9007199254740993", "9007199254740993"), ("Edm.Decimal", "-0.10", "-0.10"), ("Edm.Decimal", "1e3", "1e3"),
+        ("Edm.Int64", '"12"', "12"), ("Edm.Decimal", '"-1.50"', "-1.50"), ("Edm.Decimal", '"1E+2"', "1E+2"), ("Edm.Int32", "0", "0"),
+        ("Edm.Double", '"NaN"', '"NaN"'), ("Edm.Double", '"INF"', '"INF"'), ("Edm.Double", '"-INF"', '"-INF"'), ("Edm.Int64", "null", "null"),
+        ("Edm.String", '"a\\u0041/"', '"aA/"'), ("Edm.String", "null", "null"), ("Edm.Date", '"2026-01-01"', '"2026-01-01"'),
+        ("Edm.GeographyPoint", '{"type": "Point", "coordinates": [-1.50, 2]}', '{"type":"Point","coordinates":[-1.50,2]}'),
+        ("Edm.GeographyPoint", "null", "null"),
+    ],
+)  # fmt: skip
+def test_a_value_of_its_type_leaves_in_one_spelling(declared: str, raw: str, leaves: str) -> None:
+    assert emitted(raw, declared) == leaves
+
+
+@pytest.mark.channel("C198")
+@pytest.mark.parametrize(
+    ("declared", "raw", "complaint"),
+    [
+        ("Edm.Boolean", "1", "a boolean was declared"), ("Edm.Boolean", '"true"', "a boolean was declared"), ("Edm.Int64", '"a"', "a number was declared"),
+        ("Edm.Int64", "true", "a number was declared"), ("Edm.Int64", "{}", "a number was declared"), ("Edm.Int64", '"X1X"', "a number was declared"),
+        ("Edm.Int64", '" 1"', "a number was declared"), ("Edm.Int64", '""', "a number was declared"), ("Edm.String", "1", "a string was declared"),
+        ("Edm.String", "[]", "a string was declared"), ("Edm.GeographyPoint", '{"type":"Point"}', "a point on the globe was declared"),
+        ("Edm.GeographyPoint", '"POINT(1 2)"', "a point on the globe was declared"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_shape_does_not_leave(declared: str, raw: str, complaint: str) -> None:
+    with pytest.raises(ShapeError, match=f"^{complaint}$"):
+        emitted(raw, declared)
+
+
+@pytest.mark.channel("C198")
+def test_collections_leave_item_by_item() -> None:
+    assert emitted('["a" , null,"b"]', "Edm.String", collection=True) == '["a",null,"b"]'
+    assert emitted("[]", "Edm.Int64", collection=True) == "[]"
+    assert emitted("null", "Edm.Int64", collection=True) == "null"
+    with pytest.raises(ShapeError, match=r"^a number was declared$"):
+        emitted('[1, "a"]', "Edm.Int64", collection=True)
+    with pytest.raises(ShapeError, match=r"^a collection was declared$"):
+        emitted('"a"', "Edm.String", collection=True)
+
+
+@pytest.mark.channel("C224")
+@pytest.mark.parametrize(
+    ("raw", "leaves"),
+    [
+        ("0", "0"),
+        ("2", "2"),
+        ("3", "3"),
+        ("4", "3"),
+        ('"2"', "2"),
+        ('"9"', "3"),
+        ("null", "null"),
+        ("2.0", "2.0"),
+        ("1e9999999999", "3"),
+        ("-1", "-1"),
+    ],
+)
+def test_a_counter_never_tells_more_than_the_limit(raw: str, leaves: str) -> None:
+    assert emit_clamped(msgspec.Raw(raw.encode()), 3).decode() == leaves
+
+
+@pytest.mark.parametrize("raw", ['"a"', "true", '"X2X"', "[]"])
+def test_a_counter_is_a_number(raw: str) -> None:
+    with pytest.raises(ShapeError, match=r"^a number was declared$"):
+        emit_clamped(msgspec.Raw(raw.encode()), 3)
