@@ -1,8 +1,8 @@
 """Mutation testing of the modules that decide and redact: which changes of one expression no test notices.
 
-``python -m tools.mutation`` makes a copy of the repository, lets mutmut change one expression at a time there, and runs
-the tests of the floors that are pure until one fails. A mutant that the type checker refuses counts as found. What
-survives must be excused in ``tests/mutants.toml``, with a reason; the table in docs/proof.md is written from the result.
+``python -m tools.mutation`` makes a copy of the repository, lets mutmut change one expression at a time there, and
+runs the tests of the floors that are pure until one fails. A mutant that the type checker refuses counts as found. What
+survives must be excused in ``tests/mutants.toml``, with a reason; docs/proof.md has the table.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _NOT_MUTATED = ("policy/data_dictionary",)
 _TESTS = ("tests/policy", "tests/odata", "tests/redact")
 #: Slow for what they would find here; `make test` has them.
 _LEFT_OUT = (
-    "mutations_of_the_corpus", "test_print_is_the_inverse", "test_compiled_rules_select", "test_evaluation_never_raises",
-    "two_megabytes", "test_presets",
+    "mutations_of_the_corpus", "test_print_is_the_inverse", "test_compiled_rules_select",
+    "test_evaluation_never_raises", "two_megabytes", "test_presets",
 )  # fmt: skip
 _BEGIN, _END = "<!-- mutants: begin -->\n", "<!-- mutants: end -->"
 #: Exit codes by which mutmut says that a mutant lives: all tests passed, or none runs it.
@@ -104,7 +104,8 @@ def prepared(root: Path, modules: list[str]) -> None:
 
 
 def mutated(root: Path, names: list[str], jobs: int) -> None:
-    subprocess.run([sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs), *names], cwd=root, check=False)
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs), *names]
+    subprocess.run(command, cwd=root, check=False)  # noqa: S603  # our own interpreter, and names of our own functions
 
 
 def mutants(root: Path, modules: list[str]) -> Iterator[Mutant]:
@@ -140,8 +141,10 @@ def _functions(tree: ast.AST, lines: list[str]) -> Iterator[tuple[str, list[str]
 def others() -> list[str]:
     """The modules of the packages that are not named."""
     found = [
-        f"{package}/{path.stem}" for package in PACKAGES for path in sorted((REPOSITORY / "gateway" / package).glob("*.py"))
-    ]  # fmt: skip
+        f"{package}/{path.stem}"
+        for package in PACKAGES
+        for path in sorted((REPOSITORY / "gateway" / package).glob("*.py"))
+    ]
     return [name for name in found if name not in (*NAMED, *_NOT_MUTATED) and not name.endswith("__init__")]
 
 
@@ -153,12 +156,16 @@ def row(title: str, found: list[Mutant], known: list[Excuse]) -> str:
     types = sum(mutant.code == _TYPES for mutant in tried)
     killed = len(tried) - len(lives) - types
     score = (len(tried) - len(lives)) / max(1, len(tried) - len(excused))
-    return f"| {title} | {len(tried)} | {types} | {killed} | {len(excused)} | {len(lives) - len(excused)} | {score:.1%} |"
+    return (
+        f"| {title} | {len(tried)} | {types} | {killed} | {len(excused)} | {len(lives) - len(excused)} | {score:.1%} |"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=__doc__)
-    parser.add_argument("--sample", type=int, default=0, help="so many mutants of the other modules, in place of the named ones")
+    parser.add_argument(
+        "--sample", type=int, default=0, help="so many mutants of the other modules, in place of the named ones"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--at", type=Path, help="a copy that was mutated before: read its results, run what is missing")
     parser.add_argument("--only-read", action="store_true", help="with --at: run nothing")
@@ -200,7 +207,7 @@ def _write(rows: list[str], *, sample: bool) -> None:
     table, tail = rest.split(_END)
     kept = [line for line in table.splitlines()[2:] if line.startswith("| sample of") is not sample]
     every = rows + kept if not sample else kept + rows
-    title = "| module | mutants | refused by types | killed | excused | unexplained | score |\n|---|---|---|---|---|---|---|\n"
+    title = "| module | mutants | refused by types | killed | excused | unexplained | score |\n" + "|---" * 7 + "|\n"
     PAGE.write_text(head + _BEGIN + title + "".join(f"{line}\n" for line in every) + _END + tail, encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gateway.errors import Refusal
+from gateway.errors import ConfigurationError, Refusal
 from gateway.odata.ast import (
     TRUE,
     And,
@@ -35,26 +35,32 @@ from gateway.odata.ast import (
     Query,
     StringTest,
 )
-from gateway.odata.csdl import Property
+from gateway.odata.csdl import Property, parse_metadata
 from gateway.odata.evaluate import Reading
 from gateway.odata.literals import NULL, Literal, Timestamp, print_literal, string
 from gateway.odata.parser import Limits
 from gateway.odata.printer import print_expression, query_options
 from gateway.odata.request import parse_request
+from gateway.policy.compilation import compile_policy
+from gateway.policy.computed import with_computed
 from gateway.policy.decision import decide
+from gateway.policy.documents import Source
 from gateway.policy.explanation import explain
+from gateway.policy.inputs import GatewayRules
 from gateway.policy.model import FieldPolicy, Policy
-from gateway.policy.plan import EmittedField, Position, Read
+from gateway.policy.plan import EmittedField, NestedPlan, Position, Read
 from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings
 from gateway.sandbox.rows import sandbox_schema
 from gateway.store.configuration import load_configuration
 from gateway.store.snapshot import Snapshot, build_snapshot
+from tests.odata.test_csdl import HEAD, TAIL
+from tests.policy.recorded_cases import CORNERS, MODEL, Corner
 from tests.proof.generate import make_case
 from tests.proof.licence import Entry, Licence
 from tests.proof.requests import ROOT, Request, query_of, target_of
 from tests.proof.sides import snapshot_of
-from tests.support import CONFIG
+from tests.support import CONFIG, TRUSTING, role, syndication, template
 
 FILE = Path(__file__).resolve().parent.parent / "corpus" / "decisions.json"
 EXAMPLES = FILE.parent / "decided.txt"
@@ -100,6 +106,11 @@ def shown(value: Any) -> Any:
             return [shown(item) for item in value]
     if isinstance(value, _EXPRESSIONS):
         return print_expression(value)
+    if isinstance(value, NestedPlan) and value.read.record == value.record:
+        # What is read apart is what would come inside: told once.
+        bare = replace(value, read=replace(value.read, record=replace(value.record, emitted=(), nested=(), types={})))
+        told = {field.name: shown(getattr(bare, field.name)) for field in fields(bare) if field.name != "read"}
+        return {**told, "read": {**shown(bare.read), "record": "the same"}}
     if is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: shown(here)
@@ -111,10 +122,8 @@ def shown(value: Any) -> Any:
     return repr(value)
 
 
-def decided(snapshot: Snapshot, policy: Policy, request: dict[str, Any]) -> Any:
+def decided(policy: Policy, profile: Profile, settings: AnswerSettings, request: dict[str, Any]) -> Any:
     """What comes of a request: the plan with its explanation, or the refusal."""
-    profile: Profile = snapshot.configuration.settings.upstream.profile
-    settings: AnswerSettings = snapshot.configuration.settings.answers
     position = None
     if "position" in request:
         told = {"skip": 0, "top": None, "now": NOW, **request["position"]}
@@ -170,19 +179,58 @@ def licensed(data: dict[str, Any]) -> tuple[Snapshot, Policy]:
     return snapshot, snapshot.policies["template:t"]
 
 
+def cornered(corner: Corner, requests: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the documents of a corner compile to, or their faults, and what is decided under them."""
+    profile = Profile.model_validate({**TRUSTING.model_dump(exclude_unset=True), **corner.profile})
+    source = Source("gateway.yaml")
+    rules = GatewayRules(source, **corner.rules)
+    earlier = with_computed(parse_metadata((HEAD + MODEL + TAIL).encode())) if corner.earlier else None
+    try:
+        policy = compile_policy(
+            None if corner.template is None else template(**corner.template),
+            role(corner.role, **corner.role_document),
+            None if corner.syndication is None else syndication("opt_in"),
+            corner.schema(profile),
+            profile,
+            rules,
+            earlier=earlier,
+        )
+    except ConfigurationError as error:
+        return {"faults": [str(fault) for fault in error.faults]}
+    settings = AnswerSettings(**{"page_size": 10, **corner.settings})
+    return {
+        "compiled": shown(policy),
+        "decided": [[request, decided(policy, profile, settings, request)] for request in requests],
+    }
+
+
+def as_request(told: str | dict[str, Any]) -> dict[str, Any]:
+    """A request of a corner, written as one writes it: blanks are encoded here."""
+    found = {"target": told} if isinstance(told, str) else told
+    return {**found, "target": f"{ROOT}/{found['target'].replace(' ', '%20')}"}
+
+
 def replayed(record: dict[str, Any]) -> dict[str, Any]:
     """The record as it is now: what its policy compiles to, and what is decided under it."""
+    if "corner" in record:
+        corner = CORNERS[record["corner"]]
+        return {"corner": record["corner"], **cornered(corner, [as_request(told) for told in corner.requests])}
     if "policy" in record:
         snapshot = example()
         return record | {
-            "decided": [[request, decided(snapshot, snapshot.policies[record["policy"]], request)]
+            "decided": [[request, decided(snapshot.policies[record["policy"]], *_told(snapshot), request)]
                         for request, _ in record["decided"]],
         }  # fmt: skip
     snapshot, policy = licensed(record["licence"])
     return record | {
         "compiled": shown(policy),
-        "decided": [[request, decided(snapshot, policy, request)] for request, _ in record["decided"]],
+        "decided": [[request, decided(policy, *_told(snapshot), request)] for request, _ in record["decided"]],
     }
+
+
+def _told(snapshot: Snapshot) -> tuple[Profile, AnswerSettings]:
+    settings = snapshot.configuration.settings
+    return settings.upstream.profile, settings.answers
 
 
 def main() -> None:
@@ -202,7 +250,7 @@ def main() -> None:
             if written is None:
                 continue
             with _Reached(reached) as deciding:
-                decided(snapshot, policy, written)
+                decided(policy, *_told(snapshot), written)
             if deciding.new or (seed < _FIRST and number % 3 == 0):
                 record["decided"].append([written, None])
         if compiling.new or record["decided"]:
@@ -217,6 +265,7 @@ def main() -> None:
             records.append({"policy": name, "decided": []})
         request = {"method": method, "target": f"{ROOT}/{target}", **json.loads(more or "{}")}
         records[-1]["decided"].append([request, None])
+    records += [{"corner": name} for name in CORNERS]
     text = ",\n".join(dumped(replayed(record)) for record in records)
     FILE.write_text(f"[\n{text}\n]\n", encoding="utf-8")
 
@@ -224,7 +273,7 @@ def main() -> None:
 def dumped(record: dict[str, Any]) -> str:
     """One line for the licence, one for what it compiles to, one for each request."""
     head = {key: value for key, value in record.items() if key != "decided"}
-    lines = ",\n".join(f"  {json.dumps(pair)}" for pair in record["decided"])
+    lines = ",\n".join(f"  {json.dumps(pair)}" for pair in record.get("decided", []))
     parts = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     return "{\n" + ",\n".join([*parts, f' "decided": [\n{lines}\n ]']) + "\n}"
 

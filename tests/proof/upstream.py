@@ -57,7 +57,7 @@ class Habits:
     @property
     def stands_still(self) -> bool:
         """Whether it may give the first page for ever, where pages begin behind a key: that is no answer, so 502."""
-        return "filter" in self.ignores and self.page is not None
+        return "filter" in self.ignores
 
 
 def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
