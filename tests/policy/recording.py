@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass, replace
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
@@ -108,18 +108,21 @@ def shown(value: Any) -> Any:
         return print_expression(value)
     if isinstance(value, NestedPlan) and value.read.record == value.record:
         # What is read apart is what would come inside: told once.
-        bare = replace(value, read=replace(value.read, record=replace(value.record, emitted=(), nested=(), types={})))
-        told = {field.name: shown(getattr(bare, field.name)) for field in fields(bare) if field.name != "read"}
-        return {**told, "read": {**shown(bare.read), "record": "the same"}}
+        found = _told_members(value)
+        return {**found, "read": {**found["read"], "record": "the same"}}
     if is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: shown(here)
-            for field in fields(value)
-            if field.name not in ("schema", "type")
-            and (here := getattr(value, field.name)) != field.default
-            and (field.default_factory is MISSING or here != field.default_factory())
-        }
+        return _told_members(value)
     return repr(value)
+
+
+def _told_members(value: Any) -> dict[str, Any]:
+    return {
+        field.name: shown(here)
+        for field in fields(value)
+        if field.name not in ("schema", "type")
+        and (here := getattr(value, field.name)) != field.default
+        and (field.default_factory is MISSING or here != field.default_factory())
+    }
 
 
 def decided(policy: Policy, profile: Profile, settings: AnswerSettings, request: dict[str, Any]) -> Any:
