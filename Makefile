@@ -5,9 +5,10 @@ VENV := .venv
 RUN := $(VENV)/run
 DEV := $(VENV)/dev
 INTEROP := $(VENV)/interop
+MUTATION := $(VENV)/mutation
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check lint types interop prove hunt pythons pins clean
+.PHONY: demo test check lint types interop prove hunt mutation pythons pins clean
 .DEFAULT_GOAL := test
 
 $(RUN)/.done: requirements/run.txt
@@ -25,6 +26,11 @@ $(DEV)/.done: requirements/run.txt requirements/dev.txt
 $(INTEROP)/.done: requirements/run.txt requirements/dev.txt requirements/interop.txt
 	rm -rf $(INTEROP) && $(PYTHON) -m venv $(INTEROP)
 	$(INTEROP)/bin/python $(PIP) -r requirements/interop.txt
+	touch $@
+
+$(MUTATION)/.done: requirements/run.txt requirements/dev.txt requirements/mutation.txt
+	rm -rf $(MUTATION) && $(PYTHON) -m venv $(MUTATION)
+	$(MUTATION)/bin/python $(PIP) -r requirements/mutation.txt
 	touch $@
 
 demo: $(RUN)/.done            ## the gateway in front of its sandbox, with three keys
@@ -53,13 +59,16 @@ prove: $(DEV)/.done           ## G1 to G6 against a generator: CASES=1000000 for
 hunt: $(DEV)/.done            ## the bugs that the prover must find, but for the rare ones
 	$(DEV)/bin/python -m tests.proof.hunt
 
+mutation: $(MUTATION)/.done   ## changes of one expression that no test notices (an hour or two)
+	$(MUTATION)/bin/python -m tools.mutation
+
 pythons:                      ## the suite under the other Pythons of this machine
 	PYTHON=$(PYTHON) tools/pythons.sh
 
 pins:                         ## renew the pinned requirements
 	rm -rf $(VENV)/pins && $(PYTHON) -m venv $(VENV)/pins
 	$(VENV)/pins/bin/python -m pip install --quiet pip-tools
-	for name in run dev interop; do \
+	for name in run dev interop mutation; do \
 	  source=requirements/$$name.in; [ $$name = run ] && source=pyproject.toml; \
 	  $(VENV)/pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-annotate \

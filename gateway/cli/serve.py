@@ -29,9 +29,12 @@ def serve(directory: Path) -> None:
     configuration = load(directory)
     require_secrets(configuration)
     from gateway.edge.listener import ListenError
+    from gateway.errors import ConfigurationError
 
     try:
         asyncio.run(_serve(configuration))
+    except ConfigurationError as error:
+        fail(error.faults)
     except ListenError as error:
         raise click.ClickException(str(error)) from None
 

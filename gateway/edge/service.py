@@ -23,7 +23,7 @@ from gateway.odata.csdl import Schema
 from gateway.odata.literals import Timestamp
 from gateway.policy.probes import probes
 from gateway.store.configuration import Configuration
-from gateway.store.shown import ShownSince
+from gateway.store.shown import ShownSince, StateError
 from gateway.store.snapshot import Snapshot, build_snapshot
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.metadata import MetadataWatcher
@@ -67,13 +67,19 @@ class Service:
         assert self.gateway.snapshot is not None
         return self.gateway.snapshot
 
-    async def publish_schema(self, schema: Schema) -> None:
+    async def publish_schema(self, schema: Schema) -> bool:
         """Compiles every policy against a schema, asks the upstream whether it reads their rules as its profile says,
-        and swaps the snapshot: one reference, between two requests."""
+        and swaps the snapshot: one reference, between two requests.
+
+        False where what must be remembered of it could not be written: then what was served before stays in force."""
         moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        snapshot = build_snapshot(
-            self.snapshot.revision + 1, self._configuration, schema, self.snapshot, since=self._since, moment=moment
-        )
+        try:
+            snapshot = build_snapshot(
+                self.snapshot.revision + 1, self._configuration, schema, self.snapshot, since=self._since, moment=moment
+            )
+        except StateError as error:
+            self._publish(Complaint(str(error)))
+            return False
         if self._configuration.settings.upstream.probe:
             await self._probe(snapshot, schema)
         self.gateway.snapshot = snapshot
@@ -85,6 +91,7 @@ class Service:
                 snapshot.notes,
             )
         )
+        return True
 
     async def _probe(self, snapshot: Snapshot, schema: Schema) -> None:
         """Before the first count under new rules is answered, not after it (C289)."""

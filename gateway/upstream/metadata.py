@@ -30,7 +30,8 @@ def _moment(text: str | None) -> str:
 
 
 class MetadataWatcher:
-    """Runs until cancelled. ``publish`` gets every schema to serve with, ``complain`` what went wrong, for the log."""
+    """Runs until cancelled. ``publish`` gets every schema to serve with, and says whether it is; ``complain`` gets what
+    went wrong, for the log."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class MetadataWatcher:
         *,
         refresh: float,
         retry: float,
-        publish: Callable[[Schema], Awaitable[None]],
+        publish: Callable[[Schema], Awaitable[bool]],
         complain: Callable[[str], None],
     ) -> None:
         self._client = client
@@ -77,8 +78,9 @@ class MetadataWatcher:
             self._suspect = document
             self._complain("the upstream's metadata lost a set or a tenth of its properties; a second fetch must agree")
             return False
+        if not await self._publish(with_computed(schema, lookups)):
+            return False
         self._document, self._current, self._suspect, self._lookups = document, schema, None, lookups
-        await self._publish(with_computed(schema, lookups))
         return True
 
     async def _read_lookups(self, schema: Schema) -> tuple[LookupValue, ...]:

@@ -3,8 +3,9 @@
     python -m tests.proof.faults --schedules 300
 
 A schedule is a gateway with all its sockets in front of an upstream that dies, hangs, lies, answers late, loses half of its
-model or all of it, while clients ask, follow links and hang up, and the gateway's clock jumps. Every withheld value is a
-canary, and each client knows which record it has asked for. When the faults are over, everybody is served again.
+model or all of it, while clients ask, follow links and hang up, the gateway's clock jumps, its files are cut, spoiled and
+lost, and what it remembers cannot be written. Every withheld value is a canary, and each client knows which record it has
+asked for. Spoiled files must start no gateway. When the faults are over, everybody is served again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from gateway.errors import ConfigurationError
 from gateway.sandbox.rows import Row, Tables
+from gateway.store.configuration import load_configuration
 from tests.model_upstream import ModelUpstream
 from tests.modelled import ROLE, listing, member, modelled, photo, profile, tables
 from tests.support import Harness
@@ -43,6 +46,8 @@ class Told:
     statuses: Counter[int] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    #: Starts on spoiled files that were refused.
+    refused: int = 0
 
 
 def database() -> Tables:
@@ -128,7 +133,7 @@ async def _client(gateway: Harness, rng: random.Random, told: Told, stop: asynci
         number = rng.randrange(LISTINGS)
         key = f"{CANARY}-{number}" if number % 2 else f"L{number:02d}"
         target = rng.choice((f"Property('{key}')", "Property?$expand=Media", f"Property('{key}')/Media", "Property?$orderby=City desc", "Media",
-                             f"Property?$filter=ListingKey eq '{key}'", "Property/$count", "Property?$top=3&$skip=1", "$metadata"))  # fmt: skip
+                             f"Property?$filter=ListingKey eq '{key}'", "Property/$count", "Property?$top=3&$skip=1", "$metadata", "Field?$top=2"))  # fmt: skip
         try:
             async with asyncio.timeout(None if rng.random() < 0.85 else rng.random() * 0.05):
                 answer = await gateway.get(target, "limited")
@@ -151,13 +156,62 @@ def _note(told: Told, target: str, key: str, status: int, body: bytes, headers: 
         told.wrong.append(f"{target}: another's answer: {body[:200]!r}")
 
 
-async def _faults(upstream: Unsteady, gateway: Harness, rng: random.Random, told: Told, count: int) -> None:
+def _spoil_file(directory: Path, rng: random.Random, told: Told) -> None:
+    """Cuts, overwrites or removes a file of the configuration, and starts a gateway on what is left: it must say no, or
+    have read all that there was."""
+    whole = load_configuration(directory, {})
+    path = rng.choice(sorted(path for path in directory.rglob("*") if path.is_file()))
+    text = path.read_bytes()
+    match rng.choice(("cut", "cut", "cut", "garbage", "gone")):
+        case "cut":
+            path.write_bytes(text[: rng.randrange(len(text))])
+        case "garbage":
+            path.write_bytes(rng.randbytes(200))
+        case "gone":
+            path.unlink()
+    try:
+        left = load_configuration(directory, {})
+    except ConfigurationError:
+        told.refused += 1
+    else:
+        same = (left.settings, left.roles, left.templates, left.keys) == (
+            whole.settings,
+            whole.roles,
+            whole.templates,
+            whole.keys,
+        )
+        # A file that nothing refers to may be gone: its template or role is then nobody's.
+        if not same and path.exists():
+            told.wrong.append(f"a gateway starts on {path.name}, {len(path.read_bytes())} of {len(text)} bytes")
+    finally:
+        path.write_bytes(text)
+
+
+async def _forgets(state: Path, upstream: Unsteady, rng: random.Random) -> None:
+    """The directory for what is remembered is away, or holds something else, while the upstream's model changes."""
+    document, away = upstream.metadata, state.with_name("away")
+    assert document is not None
+    gone = rng.random() < 0.5
+    if gone:
+        state.rename(away)  # noqa: ASYNC240  # of the test's own disk, in no time
+    else:
+        (state / "shown.json").write_bytes(rng.randbytes(50))
+    upstream.metadata = document.replace(b"</EntityType>", b'<Property Name="New" Type="Edm.String"/></EntityType>', 1)
+    await asyncio.sleep(rng.random() * 0.1)
+    if gone:
+        away.rename(state)  # noqa: ASYNC240  # the same
+    upstream.metadata = document
+
+
+async def _faults(
+    upstream: Unsteady, gateway: Harness, rng: random.Random, told: Told, count: int, directory: Path
+) -> None:
     document = upstream.metadata
     assert document is not None
     for _ in range(count):
         await asyncio.sleep(rng.random() * 0.05)
         kinds = troubles(rng)
-        name = rng.choice((*kinds, "no metadata", "half the model", "clock", "over"))
+        name = rng.choice((*kinds, "no metadata", "half the model", "clock", "over", "a file", "memory"))
         told.faults[name] += 1
         if name in kinds:
             upstream.trouble = kinds[name]
@@ -165,6 +219,10 @@ async def _faults(upstream: Unsteady, gateway: Harness, rng: random.Random, told
             gateway.now[0] += rng.choice((-10_000.0, 3_600.0, 100_000.0, -1.0))
         elif name == "over":
             upstream.trouble = None
+        elif name == "a file":
+            _spoil_file(directory, rng, told)
+        elif name == "memory":
+            await _forgets(directory.parent / "state", upstream, rng)
         else:
             upstream.metadata = (
                 None if name == "no metadata" else document.replace(b'Name="StandardStatus"', b'Name="Status"')
@@ -186,14 +244,17 @@ async def run_schedule(seed: int, directory: Path, faults: int = 12) -> Told:
         "requests": {"page_size": 3},
     }  # fmt: skip
     trusted: dict[str, Any] = profile() if rng.random() < 0.7 else {}
+    role = {**ROLE, "Field": {"Fields": {"All": {"Visible": ["FieldName", "ModificationTimestamp"]}}}}
+    (directory.parent / "state").mkdir(parents=True)
     async with modelled(
-        directory, {}, role=ROLE, trusted=trusted, settings=settings, limit=2, upstream=upstream
+        directory, {}, role=role, trusted=trusted, settings=settings, limit=2, upstream=upstream,
+        state=directory.parent / "state",
     ) as (gateway, _):  # fmt: skip
         stop = asyncio.Event()
         clients = [
             asyncio.create_task(_client(gateway, random.Random(seed * 10 + n), told, stop)) for n in range(CLIENTS)
         ]
-        await _faults(upstream, gateway, rng, told, faults)
+        await _faults(upstream, gateway, rng, told, faults, directory)
         stop.set()
         await asyncio.gather(*clients)
         await asyncio.sleep(0.2)  # a few rounds of metadata
@@ -211,17 +272,20 @@ def main(arguments: list[str] | None = None) -> int:
     statuses: Counter[int] = Counter()
     faults: Counter[str] = Counter()
     wrong: list[str] = []
+    refused = 0
     for seed in range(options.first, options.first + options.schedules):
         with TemporaryDirectory() as name:
             told = asyncio.run(run_schedule(seed, Path(name) / "config"))
         statuses += told.statuses
         faults += told.faults
+        refused += told.refused
         wrong += [f"schedule {seed}: {text}" for text in told.wrong]
         if (seed + 1) % 25 == 0:
             print(f"{seed + 1 - options.first} schedules, {statuses.total():,} answers, {len(wrong)} wrong", flush=True)
     print(f"schedules  {options.schedules}")
     print(f"answers    {', '.join(f'{status} {number:,}' for status, number in sorted(statuses.items()))}")
     print(f"faults     {', '.join(f'{name} {number:,}' for name, number in sorted(faults.items()))}")
+    print(f"starts     {refused:,} on spoiled files, refused")
     print("\n".join(wrong) or "nothing that the policy forbids has left")
     return 1 if wrong else 0
 

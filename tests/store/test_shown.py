@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.store.shown import ShownSince
+from gateway.errors import ConfigurationError
+from gateway.store.shown import ShownSince, StateError
 
 
 @pytest.mark.channel("C363")
@@ -29,3 +30,34 @@ def test_without_a_file_nothing_is_written(tmp_path: Path) -> None:
     since.save()
 
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"p": {"a": 1}}', b'{"p": []}', b"\xff", b'{"p": {"a": "1"}} {}'])
+def test_a_spoiled_file_is_said_where_it_is_and_is_left_alone(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "shown.json"
+    path.write_bytes(text)
+
+    with pytest.raises(ConfigurationError, match=r"shown\.json: is not what the gateway has written"):
+        ShownSince(path)
+
+    assert path.read_bytes() == text
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    (tmp_path / "shown.json").mkdir()
+
+    with pytest.raises(ConfigurationError, match=r"shown\.json: cannot be read: Is a directory"):
+        ShownSince(tmp_path / "shown.json")
+
+
+def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "shown.json"
+    since = ShownSince(path)
+    since.note("p", ["a"], "1")
+
+    with pytest.raises(StateError, match=r"shown\.json cannot be written: No such file or directory"):
+        since.save()
+
+    path.parent.mkdir()
+    since.save()
+    assert ShownSince(path).note("p", ["a"], "9") == {"a": "1"}

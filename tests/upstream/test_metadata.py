@@ -12,9 +12,10 @@ from gateway.upstream.metadata import MetadataWatcher
 from tests.hostile import Hostile, hostile_running
 
 
-def publishing(published: list[Schema]) -> Callable[[Schema], Awaitable[None]]:
-    async def publish(schema: Schema) -> None:
+def publishing(published: list[Schema]) -> Callable[[Schema], Awaitable[bool]]:
+    async def publish(schema: Schema) -> bool:
         published.append(schema)
+        return True
 
     return publish
 
@@ -53,3 +54,19 @@ async def test_what_is_no_metadata_is_complained_of_and_changes_nothing() -> Non
 
     assert not published
     assert len(complaints) == 3
+
+
+async def test_what_could_not_be_served_is_tried_again() -> None:
+    upstream = Hostile()
+    tries: list[Schema] = []
+
+    async def publish(schema: Schema) -> bool:
+        tries.append(schema)
+        return len(tries) > 1
+
+    async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url), None) as client:
+        watcher = MetadataWatcher(client, refresh=1, retry=1, publish=publish, complain=lambda _: None)
+        found = [await watcher.fetch() for _ in range(3)]
+
+    assert found == [False, True, True]
+    assert len(tries) == 2
