@@ -51,7 +51,8 @@ def test_atoms(text: str, expected: bool | None) -> None:
 MOMENT = parse_timestamp("2026-03-04T05:06:07.25Z")
 TIMES: dict[str, Value | Unknown] = {
     "at": MOMENT, "day": date(2026, 3, 4), "clock": parse_time_of_day("05:06:07.25"), "id": UUID(int=5), "no": False,
-    "late": parse_timestamp("2026-12-31T23:59:59Z"), "flags": "A, B", "five": Decimal(5), "lost": None, "s": "\tx ",
+    "late": parse_timestamp("2026-12-31T23:59:59Z"), "flags": "A, B", "five": Decimal(5), "lost": None, "s": "\tx ", "x": " X a X ",
+    "last": parse_time_of_day("23:00:00"),
 }  # fmt: skip
 
 
@@ -65,7 +66,7 @@ TIMES: dict[str, Value | Unknown] = {
         ("hour(clock) eq 5", True), ("minute(clock) eq 6", True), ("second(clock) eq 7", True), ("year(clock) eq 0", None),
         ("hour(late) eq 23", True), ("minute(late) eq 59", True), ("second(late) eq 59", True), ("minute(late) gt 59", False),
         ("time(late) eq 23:59:59", True), ("year(five) eq 5", None), ("year(s) eq 5", None), ("length(at) eq 5", None), ("tolower(at) eq 'x'", None),
-        ("year(lost) eq null", True), ("trim(s) eq '\tx'", True), ("length(s) eq 3", True), ("length(s) gt 3", False),
+        ("year(lost) eq null", True), ("trim(s) eq '\tx'", True), ("trim(x) eq 'X a X'", True), ("hour(last) eq 23", True), ("length(s) eq 3", True), ("length(s) gt 3", False),
         ("concat(s,'y') eq '\tx y'", True), ("concat(five,'y') eq '5y'", None), ("concat('y',at) eq 'y'", None),
         ("day eq 2026-03-04", True), ("day lt 2026-03-04", False), ("day le 2026-03-04", True), ("day ge 2026-03-04", True), ("day gt 2026-03-04", False),
         ("day ne 2026-03-04", False), ("day eq 2026-03-04T00:00:00Z", None), ("at ge 2026-03-04T05:06:07.25Z", True), ("at gt 2026-03-04T05:06:07.25Z", False),

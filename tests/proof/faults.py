@@ -199,7 +199,7 @@ async def _forgets(state: Path, upstream: Unsteady, rng: random.Random) -> None:
     upstream.metadata = document.replace(b"</EntityType>", b'<Property Name="New" Type="Edm.String"/></EntityType>', 1)
     await asyncio.sleep(rng.random() * 0.1)
     if gone:
-        away.rename(state)  # noqa: ASYNC240  # the same
+        away.rename(state)  # the same
     upstream.metadata = document
 
 

@@ -70,6 +70,7 @@ def test_collections_leave_item_by_item() -> None:
         ("null", "null"),
         ("2.0", "2.0"),
         ("1e9999999999", "3"),
+        ("3.0", "3.0"),
         ("-1", "-1"),
     ],
 )

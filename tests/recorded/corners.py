@@ -29,6 +29,7 @@ MODEL = """
  <NavigationProperty Name="Numbers" Type="Collection(Self.Numbered)"><ReferentialConstraint Property="ListingKey" ReferencedProperty="ListingKey"/></NavigationProperty>
  <NavigationProperty Name="Twos" Type="Collection(Self.Two)"><ReferentialConstraint Property="ListingKey" ReferencedProperty="First"/><ReferentialConstraint Property="City" ReferencedProperty="Second"/></NavigationProperty>
  <NavigationProperty Name="SocialMedia" Type="Collection(Self.SocialMedia)"><ReferentialConstraint Property="ListingKey" ReferencedProperty="ResourceRecordKey"/></NavigationProperty>
+ <NavigationProperty Name="Told" Type="Collection(Self.Field)"><ReferentialConstraint Property="ListingKey" ReferencedProperty="FieldKey"/></NavigationProperty>
  <NavigationProperty Name="Wrong" Type="Collection(Self.Numbered)"><ReferentialConstraint Property="ListingKey" ReferencedProperty="Nowhere"/></NavigationProperty>
  <NavigationProperty Name="Worse" Type="Collection(Self.Numbered)"><ReferentialConstraint Property="Nowhere" ReferencedProperty="ListingKey"/></NavigationProperty></EntityType>
 <EntityType Name="Lonely"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.String" Nullable="false"/></EntityType>
@@ -36,16 +37,19 @@ MODEL = """
  <Property Name="ResourceName" Type="Self.ResourceName"/><Property Name="ResourceRecordKey" Type="Edm.String"/><Property Name="MediaCategory" Type="Edm.String"/>
  <Property Name="Order" Type="Edm.Int32"/><Property Name="MediaURL" Type="Edm.String"/></EntityType>
 <EntityType Name="Member"><Key><PropertyRef Name="MemberKey"/></Key><Property Name="MemberKey" Type="Edm.String" Nullable="false"/>
- <Property Name="MemberStatus" Type="Edm.String"/><NavigationProperty Name="Photos" Type="Collection(Self.Media)"/></EntityType>
+ <Property Name="MemberStatus" Type="Edm.String"/><NavigationProperty Name="Photos" Type="Collection(Self.Media)"/>
+ <NavigationProperty Name="Listings" Type="Collection(Self.Property)"><ReferentialConstraint Property="MemberKey" ReferencedProperty="ListAgentKey"/></NavigationProperty></EntityType>
 <EntityType Name="OpenHouse"><Key><PropertyRef Name="OpenHouseKey"/></Key><Property Name="OpenHouseKey" Type="Edm.String" Nullable="false"/>
- <Property Name="ListingKey" Type="Edm.String" MaxLength="20"/><Property Name="OpenHouseType" Type="Edm.String"/><Property Name="Order" Type="Edm.Int32"/></EntityType>
+ <Property Name="ListingKey" Type="Edm.String" MaxLength="20"/><Property Name="OpenHouseType" Type="Edm.String"/><Property Name="Order" Type="Edm.Int32"/>
+ <NavigationProperty Name="Pictures" Type="Collection(Self.Media)"/></EntityType>
+<EntityType Name="Field"><Key><PropertyRef Name="FieldKey"/></Key><Property Name="FieldKey" Type="Edm.String" Nullable="false"/><Property Name="ListingKey" Type="Edm.String"/></EntityType>
 <EntityType Name="SocialMedia"><Key><PropertyRef Name="SocialMediaKey"/></Key><Property Name="SocialMediaKey" Type="Edm.String" Nullable="false"/>
  <Property Name="ResourceName" Type="Edm.String"/><Property Name="ResourceRecordKey" Type="Edm.String"/></EntityType>
 <EntityType Name="HistoryTransactional"><Key><PropertyRef Name="HistoryTransactionalKey"/></Key><Property Name="HistoryTransactionalKey" Type="Edm.String" Nullable="false"/>
  <Property Name="ResourceName" Type="Edm.String"/><Property Name="ResourceRecordKey" Type="Edm.String"/><Property Name="FieldName" Type="Edm.String"/></EntityType>
 <EntityType Name="EntityEvent"><Key><PropertyRef Name="EntityEventSequence"/></Key><Property Name="EntityEventSequence" Type="Edm.Int64" Nullable="false"/>
  <Property Name="ResourceName" Type="Edm.String"/><Property Name="ResourceRecordKey" Type="Edm.String"/></EntityType>
-<EntityType Name="Numbered"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.SByte" Nullable="false"/><Property Name="ListingKey" Type="Edm.String" MaxLength="20"/></EntityType>
+<EntityType Name="Numbered"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.SByte" Nullable="false"/><Property Name="Note" Type="Edm.String"/><Property Name="ListingKey" Type="Edm.String" MaxLength="20"/></EntityType>
 <EntityType Name="Guided"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.Guid" Nullable="false"/></EntityType>
 <EntityType Name="Two"><Key><PropertyRef Name="First"/><PropertyRef Name="Second"/></Key><Property Name="First" Type="Edm.String" MaxLength="20" Nullable="false"/>
  <Property Name="Second" Type="Edm.String" MaxLength="20" Nullable="false"/></EntityType>
@@ -53,7 +57,7 @@ MODEL = """
  <EntitySet Name="Property" EntityType="Self.Property"/><EntitySet Name="Media" EntityType="Self.Media"/><EntitySet Name="Member" EntityType="Self.Member"/>
  <EntitySet Name="OpenHouse" EntityType="Self.OpenHouse"/><EntitySet Name="SocialMedia" EntityType="Self.SocialMedia"/>
  <EntitySet Name="HistoryTransactional" EntityType="Self.HistoryTransactional"/><EntitySet Name="EntityEvent" EntityType="Self.EntityEvent"/>
- <EntitySet Name="Numbered" EntityType="Self.Numbered"/><EntitySet Name="Guided" EntityType="Self.Guided"/><EntitySet Name="Two" EntityType="Self.Two"/>
+ <EntitySet Name="Numbered" EntityType="Self.Numbered"/><EntitySet Name="Guided" EntityType="Self.Guided"/><EntitySet Name="Two" EntityType="Self.Two"/><EntitySet Name="Field" EntityType="Self.Field"/>
 </EntityContainer>
 """
 
@@ -86,12 +90,28 @@ def _shows(*names: str, rule: str | None = None, **more: Any) -> dict[str, Any]:
 _ACTIVE = "StandardStatus eq 'Active'"
 EVERYTHING: dict[str, Any] = {
     "Property": _shows("City", "ListPrice", "Media", "ListAgent", "OpenHouse", "SocialMedia", "Numbers", "PhotosCount", rule=_ACTIVE),
-    "Media": _shows("Order", "MediaURL", "ResourceName", "ResourceRecordKey"), "Member": _shows("MemberStatus", "Photos"),
+    "Media": _shows("Order", "MediaURL", "ResourceName", "ResourceRecordKey"), "Member": _shows("MemberStatus", "Photos", "Listings"),
     "OpenHouse": _shows("OpenHouseType", "ListingKey", "Order"), "SocialMedia": _shows("ResourceName", "ResourceRecordKey"),
     "HistoryTransactional": _shows("ResourceName", "FieldName", "ResourceRecordKey"), "EntityEvent": _shows("ResourceName", "ResourceRecordKey"),
     "Numbered": _shows("ListingKey"), "Guided": _shows(), "Two": _shows(),
 }  # fmt: skip
 _LONG = "x" * 400
+
+#: Open houses are no parents of media, so their pictures must have parents beside them.
+PICTURES = {
+    "OpenHouse": {
+        "Pictures": {
+            "local": "OpenHouseKey",
+            "target": "ResourceRecordKey",
+            "discriminator": "ResourceName",
+            "values": ("OpenHouse",),
+        }
+    }
+}
+EMBEDDED = MODEL.replace(
+    '<NavigationProperty Name="Media" Type="Collection(Self.Media)"/>',
+    '<Property Name="Media" Type="Collection(Self.Media)"/>',
+).replace('<EntitySet Name="Media" EntityType="Self.Media"/>', "")
 
 CORNERS: dict[str, Corner] = {
     "keys": Corner(
@@ -104,6 +124,12 @@ CORNERS: dict[str, Corner] = {
             "Media?$filter=ResourceRecordKey eq 'a' and MediaKey eq 'b'", "Media?$filter=MediaKey in ('a','b')", "OpenHouse", "Property('a')/SocialMedia",
             "Property?$expand=Numbers,SocialMedia&$select=City", "Member?$expand=Photos", "Member('a')/Photos?$filter=Order eq 1",
             "Media?$filter=Order eq 1 and ResourceRecordKey eq 'a' and City eq 'b'", "Media?$filter=Order eq 1 and ResourceRecordKey eq 'a'",
+            "Two('a',Second='b')",
+            "Property?$expand=Media($select=MediaURL)",
+            "Property?$select=City,City",
+            "Member?$expand=Listings($expand=ListAgent($expand=Photos))",
+            "Member?$expand=Listings($expand=Media;$select=City)",
+            "Member?$expand=Listings($filter=Numbers/any(n:n/ListingKey eq 'a'))",
             "Media?$filter=ResourceRecordKey ne 'a' and ResourceRecordKey in ('b')", "Media?$filter=tolower(ResourceRecordKey) eq 'a' and MediaKey eq 'b'",
         ),
     ),
@@ -177,7 +203,7 @@ CORNERS: dict[str, Corner] = {
         {"Property": _shows("City", "Media", rule=_ACTIVE), "Media": _shows("Order", "MediaURL")},
         ("Property?$expand=Media", "Property?$expand=Media($filter=Order eq 1)", "Property('a')/Media", "Property('a')/Media/$count", "Media", "Property?$select=City"),
         profile={"embedded": {"Property": ("Media",)}},
-        model=MODEL.replace('<NavigationProperty Name="Media" Type="Collection(Self.Media)"/>', '<Property Name="Media" Type="Collection(Self.Media)"/>').replace('<EntitySet Name="Media" EntityType="Self.Media"/>', ""),
+        model=EMBEDDED,
     ),
     "searched behind": Corner(
         {
@@ -309,5 +335,93 @@ CORNERS: dict[str, Corner] = {
         template={"RestrictiveFilters": {"OpenHouse": {"Filter": "OpenHouseType eq 'a'"}}, "FieldOverrides": {"OpenHouse": {"All": {"OpenHouseType": {"Rule": "Hidden"}}}, "Property": {"All": {"City": {"Rule": "Hidden"}}}}},
         rules={"never_visible": {"Property": ("StreetName", "City"), "OpenHouse": ("Order",)}},
         model=MODEL.replace('<EntitySet Name="OpenHouse" EntityType="Self.OpenHouse"/>', "").replace('<Property Name="City" Type="Edm.String" MaxLength="20"/>', "").replace('<ReferentialConstraint Property="City" ReferencedProperty="Second"/>', ""),
+    ),
+    "pictures of an open house": Corner(
+        EVERYTHING | {"OpenHouse": _shows("OpenHouseType", "ListingKey", "Pictures")},
+        ("OpenHouse?$expand=Pictures", "OpenHouse('a')/Pictures", "OpenHouse('a')/Pictures/$count", "OpenHouse?$expand=Pictures($select=MediaURL)"),
+        template={"ListingPhotoLimit": 2},
+        model=MODEL.replace('Name="ResourceName" Type="Self.ResourceName"', 'Name="ResourceName" Type="Edm.String"'),
+        profile={"links": PICTURES},
+    ),
+    "pictures in a circle": Corner(
+        EVERYTHING | {"OpenHouse": _shows("OpenHouseType", "ListingKey", "Pictures")},
+        ("OpenHouse?$expand=Pictures", "OpenHouse('a')/Pictures", "Media", "Property"),
+        rules={"follows": {"Property": ("OpenHouse",), "OpenHouse": ("Property",), "Media": ("Property", "Member")}},
+        model=MODEL.replace('Name="ResourceName" Type="Self.ResourceName"', 'Name="ResourceName" Type="Edm.String"'),
+        profile={"links": PICTURES},
+    ),
+    "what is told of fields": Corner(
+        {
+            "Property": _shows("City", "Told"), "Media": _shows("Order", rule="Order eq 1"), "HistoryTransactional": _shows("FieldName", "ResourceName", rule="FieldName ne 'City'"),
+            "Field": _shows("FieldName", rule="ResourceName eq 'Property'", When=[{"Condition": "FieldName eq 'City'", "Fields": ["ResourceName"]}]),
+        },
+        (
+            "Field", "Field?$filter=ResourceName eq 'a'", "Field?$filter=startswith(FieldName,'a')&$orderby=ResourceName", "Field/$count?$filter=ResourceName eq 'a'", "Field('a')",
+            "Property?$filter=Told/any(t:t/FieldName eq 'a')", "Property?$filter=Told/any()", "Property?$expand=Told", "HistoryTransactional", "HistoryTransactional?$filter=ResourceRecordKey eq 'a'",
+        ),
+        profile={"string_equality": "untrusted", "order_exact": {"Property": ("ListingKey",)}},
+    ),
+    "windows that end": Corner(EVERYTHING, ("Property", "Property?$orderby=City", "Property?$skip=5", "Property?$skip=6", "Two"), profile={"skip_max": 5}),
+    "a walk that is not exact": Corner(
+        EVERYTHING, ({"target": "Property", "position": {"skip": 3, "after": ["a"]}}, {"target": "Property", "position": {"skip": 3}}, {"target": "Property", "position": {"skip": 3, "cursor": "a"}}),
+        profile={"string_equality": "untrusted", "order_exact": {"Property": ("ListingKey",)}},
+    ),
+    "how long a place may be": Corner(
+        EVERYTHING, tuple(f"Property?$filter=City eq '{'x' * (40 * n)}'" for n in range(3, 22)),
+        profile={"url_max": 1024, "order_exact": {"Property": ("ListingKey",)}},
+    ),
+    "how long a list may be": Corner(
+        EVERYTHING, tuple(f"Property?$filter=City eq '{'x' * (40 * n)}'" for n in range(3, 22)), profile={"url_max": 1024, "select": "omit"},
+    ),
+    "a rule and a condition that exclude each other": Corner(
+        EVERYTHING | {"Property": _shows("City", "StandardStatus", "Media", rule=_ACTIVE, When=[{"Condition": "StandardStatus eq 'Closed'", "Fields": ["ListPrice"]}])},
+        ("Property?$filter=ListPrice gt 1", "Property/$count?$filter=ListPrice gt 1", "Property?$orderby=ListPrice"),
+    ),
+    "keys of two parts below a parent": Corner(
+        EVERYTHING, ("Media?$filter=MediaKey eq 'a'", "Media?$filter=ResourceRecordKey eq 'a'", "Media?$filter=MediaKey eq 'a' and ResourceRecordKey eq 'b'"),
+        model=MODEL.replace('<PropertyRef Name="MediaKey"/>', '<PropertyRef Name="MediaKey"/><PropertyRef Name="Order"/>').replace('<Property Name="Order" Type="Edm.Int32"/><Property Name="MediaURL"', '<Property Name="Order" Type="Edm.Int32" Nullable="false"/><Property Name="MediaURL"'),
+    ),
+    "parents that cannot be searched by": Corner(
+        EVERYTHING, ("Media?$filter=ResourceRecordKey eq 'a' and MediaKey eq 'b'", "Media?$filter=ResourceRecordKey eq 'a'", "Media/$count?$filter=ResourceRecordKey eq 'a' and MediaKey eq 'b'"),
+        profile={"unfilterable": {"Media": ("ResourceRecordKey",)}},
+    ),
+    "names passed over inside": Corner(
+        EVERYTHING, ("Property?$expand=Media($select=Nothing,Order)", "Property?$select=City&$expand=Media($select=Nothing)", "Property('a')/Media?$select=Nothing,Order", "Member?$expand=Listings($expand=Media($select=Nothing))"),
+        settings={"unknown_select": "ignore"},
+    ),
+    "what every request must say": Corner(
+        EVERYTHING, ("Property", "Property('a')", "Property/$count", "Media?$filter=ResourceRecordKey eq 'a'"),
+        profile={"mandatory_filter": {"Property": "contains(City,'\\\\')"}},
+    ),
+    "gone behind a navigation": Corner(
+        EVERYTHING | {"Numbered": _shows("ListingKey", rule="Note eq 'a'")},
+        ("Property?$filter=Numbers/any(n:n/ListingKey eq 'a')", "Numbered", "Property?$expand=Numbers"),
+        earlier=True,
+        model=MODEL.replace('<Property Name="Note" Type="Edm.String"/>', ""),
+    ),
+    "broken by a condition behind a navigation": Corner(
+        EVERYTHING | {"Numbered": _shows(When=[{"Condition": "Note eq 'a'", "Fields": ["ListingKey"]}])},
+        ("Property?$filter=Numbers/any(n:n/Id eq 1)", "Numbered", "Property?$expand=Numbers"),
+        earlier=True,
+        model=MODEL.replace('<Property Name="Note" Type="Edm.String"/>', ""),
+    ),
+    "a circle of two parents and no word for which": Corner(
+        EVERYTHING, ("Numbered", "Property?$expand=Numbers", "Property?$filter=Numbers/any(n:n/ListingKey eq 'a')"),
+        rules={"follows": {"Numbered": ("Property", "Member")}},
+    ),
+    "rows that do not say of which kind they are": Corner(
+        EVERYTHING | {"Media": _shows("Order"), "SocialMedia": _shows()}, ("Media", "Property?$expand=Media", "SocialMedia", "Member('a')/Photos"),
+        model=MODEL.replace('<Property Name="ResourceName" Type="Self.ResourceName"/>', "").replace('<Property Name="ResourceName" Type="Edm.String"/>', ""),
+    ),
+    "own fields that nobody may see": Corner(
+        EVERYTHING, ("Property?$select=ListingKey",), earlier=True,
+        rules={"never_visible": {"Property": ("Place", "Whatever", "Shape")}},
+        model=MODEL.replace('<Property Name="Whatever" Type="Edm.Untyped"/>', ""),
+    ),
+    "embedded under a rule": Corner(
+        {"Property": _shows("City", "Media", rule=_ACTIVE), "Media": _shows("Order", "MediaURL", rule="Order eq 1")},
+        ("Property?$expand=Media", "Property('a')/Media"),
+        profile={"embedded": {"Property": ("Media",)}},
+        model=EMBEDDED,
     ),
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """What policies and plans are, as plain data: for records that are compared with what is compiled and decided now.
 
-``python -m tests.policy.recording`` writes ``tests/corpus/decisions.json`` anew. A change of it is a change of what the
+``python -m tests.recorded.recording`` writes ``tests/corpus/decisions.json`` anew. A change of it is a change of what the
 gateway asks, verifies or shows: it is read line by line before it is kept.
 """
 
@@ -55,11 +55,11 @@ from gateway.sandbox.rows import sandbox_schema
 from gateway.store.configuration import load_configuration
 from gateway.store.snapshot import Snapshot, build_snapshot
 from tests.odata.test_csdl import HEAD, TAIL
-from tests.policy.recorded_cases import CORNERS, MODEL, Corner
 from tests.proof.generate import make_case
 from tests.proof.licence import Entry, Licence
 from tests.proof.requests import ROOT, Request, query_of, target_of
 from tests.proof.sides import snapshot_of
+from tests.recorded.corners import CORNERS, MODEL, Corner
 from tests.support import CONFIG, TRUSTING, role, syndication, template
 
 FILE = Path(__file__).resolve().parent.parent / "corpus" / "decisions.json"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.policy.recorded_cases import CORNERS
-from tests.policy.recording import FILE, replayed
+from tests.recorded.corners import CORNERS
+from tests.recorded.recording import FILE, replayed
 
 RECORDS: list[dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))
 
