@@ -35,7 +35,7 @@ MODEL = """
 <EntityType Name="Lonely"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.String" Nullable="false"/></EntityType>
 <EntityType Name="Media"><Key><PropertyRef Name="MediaKey"/></Key><Property Name="MediaKey" Type="Edm.String" MaxLength="20" Nullable="false"/>
  <Property Name="ResourceName" Type="Self.ResourceName"/><Property Name="ResourceRecordKey" Type="Edm.String"/><Property Name="MediaCategory" Type="Edm.String"/>
- <Property Name="Order" Type="Edm.Int32"/><Property Name="MediaURL" Type="Edm.String"/></EntityType>
+ <Property Name="Order" Type="Edm.Int32"/><Property Name="MediaURL" Type="Edm.String"/><Property Name="Owner" Type="Edm.String"/></EntityType>
 <EntityType Name="Member"><Key><PropertyRef Name="MemberKey"/></Key><Property Name="MemberKey" Type="Edm.String" Nullable="false"/>
  <Property Name="MemberStatus" Type="Edm.String"/><NavigationProperty Name="Photos" Type="Collection(Self.Media)"/>
  <NavigationProperty Name="Listings" Type="Collection(Self.Property)"><ReferentialConstraint Property="MemberKey" ReferencedProperty="ListAgentKey"/></NavigationProperty></EntityType>
@@ -417,6 +417,16 @@ CORNERS: dict[str, Corner] = {
         EVERYTHING, ("Property?$select=ListingKey",), earlier=True,
         rules={"never_visible": {"Property": ("Place", "Whatever", "Shape")}},
         model=MODEL.replace('<Property Name="Whatever" Type="Edm.Untyped"/>', ""),
+    ),
+    "fields told behind a navigation": Corner({"Property": _shows("City", "Told"), "Field": _shows("FieldName")}, ("Property?$filter=Told/any()", "Property?$filter=Told/any(t:t/FieldName eq 'a')")),
+    "two parents, each by a field of its own": Corner(
+        EVERYTHING, ("Property?$expand=Media", "Property('a')/Media", "Member?$expand=Photos", "Media"),
+        profile={"nested": "untrusted", "links": {"Member": {"Photos": {"local": "MemberKey", "target": "Owner", "discriminator": "ResourceName", "values": ("Member",)}}}},
+    ),
+    "a field that never was, for nobody": Corner(EVERYTHING, earlier=True, rules={"never_visible": {"Property": ("Nothing", "City")}}),
+    "how long a place may be, by the character": Corner(
+        EVERYTHING | {"Property": _shows("City")}, tuple(f"Property?$filter=City eq '{'x' * n}'&$select=City" for n in range(100, 960, 50)),
+        profile={"url_max": 1024, "order_exact": {"Property": ("ListingKey",)}},
     ),
     "embedded under a rule": Corner(
         {"Property": _shows("City", "Media", rule=_ACTIVE), "Media": _shows("Order", "MediaURL", rule="Order eq 1")},
