@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,7 @@ from tests.proof.licence import Licence, ever_shows, low, tested
 from tests.proof.model import FIELDS, NAVIGATION, World
 from tests.proof.requests import ROOT, Request, query_of, target_of
 from tests.proof.sides import TOKEN, Answer, Side, snapshot_of
-from tests.proof.upstream import Habits, as_printed, is_honest, options_of, split_at
+from tests.proof.upstream import Habits, Model, as_printed, is_honest, options_of, split_at
 from tests.proof.worlds import Change, canonical, changed
 
 #: What stands in quotes is a value, whatever it spells.
@@ -113,7 +114,9 @@ class Counts:
 class Trial:
     """Runs one case; raises the first violation."""
 
-    def __init__(self, case: Case, snapshot: Snapshot | None = None) -> None:
+    def __init__(
+        self, case: Case, snapshot: Snapshot | None = None, upstream: Callable[[World, Habits], Model] = Model
+    ) -> None:
         self.case = case
         self.licence = case.licence
         self.honest = is_honest(case.habits, case.licence.profile)
@@ -125,8 +128,8 @@ class Trial:
         self.snapshot = snapshot
         self.low = low(case.licence, case.seen(case.world))
         self.interpreter = Interpreter(case.licence, self.low)
-        self.one = Side(snapshot, case.world, case.habits)
-        self.two = Side(snapshot, case.other(), case.habits)
+        self.one = Side(snapshot, case.world, case.habits, upstream=upstream)
+        self.two = Side(snapshot, case.other(), case.habits, upstream=upstream)
         self.counts = Counts()
         self.rng = random.Random(case.seed)
         self.last: tuple[Answer, Answer] | None = None

@@ -7,7 +7,7 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -118,13 +118,15 @@ class Side:
     world: World
     habits: Habits
     events: list[Event] = field(default_factory=list)
+    #: What stands for the upstream.
+    upstream: Callable[[World, Habits], Model] = Model
 
     def __post_init__(self) -> None:
         configuration = self.snapshot.configuration
         profile = configuration.settings.upstream.profile
         self.lost: list[tuple[str, str]] = []
         self.trust = UpstreamTrust(profile, lambda kind, resource, _: self.lost.append((kind, resource)))
-        self.model = Model(self.world, self.habits)
+        self.model = self.upstream(self.world, self.habits)
         enforcement = Enforcement(self.model, configuration.settings.requests.scan_requests)
         self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW)
         self.gateway.snapshot = self.snapshot
