@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,9 +92,22 @@ class Harness:
         link = answer.json()["@odata.nextLink"]
         return await self.request("GET", link[link.index(ROOT) :], key)
 
+    async def ready(self) -> dict[str, Any]:
+        """What ``/readyz`` tells."""
+        async with self.session.get(f"http://127.0.0.1:{self.service.admin.port}/readyz") as response:
+            told: dict[str, Any] = await response.json()
+            return told
+
     @property
     def handled(self) -> list[RequestHandled]:
         return [event for event in self.events if isinstance(event, RequestHandled)]
+
+
+async def until(happened: Callable[[], bool], patience: float = 20.0) -> None:
+    """Waits for something that happens beside the test."""
+    async with asyncio.timeout(patience):
+        while not happened():  # noqa: ASYNC110  # nobody there would set an event
+            await asyncio.sleep(0.01)
 
 
 def write_configuration(directory: Path, files: Mapping[str, object] | None = None) -> Path:

@@ -17,7 +17,14 @@ from gateway.store.snapshot import Snapshot
 class Operations:
     """``/healthz``: the process lives; ``/readyz``: it can serve, or why not; ``/metrics``: the rest."""
 
-    def __init__(self, snapshot: Callable[[], Snapshot | None], trust: UpstreamTrust, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot | None],
+        trust: UpstreamTrust,
+        metrics: Metrics,
+        unserved: Callable[[], str] = str,
+    ) -> None:
+        self._unserved = unserved
         self._snapshot = snapshot
         self._trust = trust
         self._metrics = metrics
@@ -56,6 +63,7 @@ class Operations:
             "policies": len(snapshot.policies) if snapshot else 0,
             "faults": [str(fault) for fault in snapshot.faults] if snapshot else [],
             "distrusted": list(self._trust.lost),
+            "unserved": self._unserved(),
         }
         return web.Response(
             status=200 if ready else 503,

@@ -39,6 +39,8 @@ class Service:
         self._configuration = configuration
         self._clock = clock
         self._since = ShownSince(configuration.state_file("shown.json"))
+        #: Why what the upstream has now is not served yet, if it is not.
+        self.unserved = ""
         self.metrics = Metrics()
         self._publish = Observers(self.metrics, *observers)
         self.trust = UpstreamTrust(
@@ -57,7 +59,7 @@ class Service:
             publish=self.publish_schema,
             complain=lambda message: self._publish(Complaint(message)),
         )
-        operations = Operations(lambda: self.gateway.snapshot, self.trust, self.metrics)
+        operations = Operations(lambda: self.gateway.snapshot, self.trust, self.metrics, lambda: self.unserved)
         self.listener = Listener(self.gateway.handle, settings.listen.host, settings.listen.port)
         self.admin = Listener(operations.handle, settings.admin.host, settings.admin.port)
         self._stack = AsyncExitStack()
@@ -74,12 +76,15 @@ class Service:
         False where what must be remembered of it could not be written: then what was served before stays in force."""
         moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         try:
+            self._since.save()  # before the work of compiling: where this fails, it fails every time
             snapshot = build_snapshot(
                 self.snapshot.revision + 1, self._configuration, schema, self.snapshot, since=self._since, moment=moment
             )
         except StateError as error:
-            self._publish(Complaint(str(error)))
+            self.unserved = str(error)
+            self._publish(Complaint(self.unserved))
             return False
+        self.unserved = ""
         if self._configuration.settings.upstream.probe:
             await self._probe(snapshot, schema)
         self.gateway.snapshot = snapshot

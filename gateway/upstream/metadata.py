@@ -51,6 +51,8 @@ class MetadataWatcher:
         self._current: Schema | None = None
         self._suspect: bytes | None = None
         self._lookups: tuple[LookupValue, ...] = ()
+        #: What was read and could not be served; it is tried again before anything is read anew.
+        self._refused: tuple[bytes, Schema, tuple[LookupValue, ...]] | None = None
 
     async def run(self, *, current: bool) -> None:
         """Fetches for ever. ``current`` says whether the round before the first was a success."""
@@ -60,6 +62,8 @@ class MetadataWatcher:
 
     async def fetch(self) -> bool:
         """One round; True when the metadata in hand is current."""
+        if self._refused is not None:
+            return await self._serve(*self._refused)
         try:
             document = await self._client.read_metadata()
             known = document == self._document and self._current is not None
@@ -78,9 +82,14 @@ class MetadataWatcher:
             self._suspect = document
             self._complain("the upstream's metadata lost a set or a tenth of its properties; a second fetch must agree")
             return False
+        return await self._serve(document, schema, lookups)
+
+    async def _serve(self, document: bytes, schema: Schema, lookups: tuple[LookupValue, ...]) -> bool:
         if not await self._publish(with_computed(schema, lookups)):
+            self._refused = (document, schema, lookups)
             return False
         self._document, self._current, self._suspect, self._lookups = document, schema, None, lookups
+        self._refused = None
         return True
 
     async def _read_lookups(self, schema: Schema) -> tuple[LookupValue, ...]:

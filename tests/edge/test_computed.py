@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from gateway.observe.events import Complaint
 from gateway.odata.csdl import parse_metadata
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
 from tests.hostile import collection
 from tests.modelled import ROLE, every_page, listing, modelled, profile, tables
-from tests.support import CONFIG, Harness, configuration, key_file, running, sandbox_running, write_configuration
+from tests.support import CONFIG, Harness, configuration, key_file, running, sandbox_running, until, write_configuration
 
 WITH = {**ROLE, "Field": {"Default": "Visible"}, "Lookup": {"Default": "Visible"}}
 LOOKUPS = make_tables(listings=1)["Lookup"]
@@ -100,6 +101,38 @@ async def test_what_a_change_of_policy_reveals_is_new_to_clients(directory: Path
     assert {name for name, _ in new} == {"Field", "Lookup"}
     assert {more[0][key] for key in new} == {"2027-01-15T08:33:20.000Z"}
     assert (first[1], more[1]) == (set(), {"StandardStatus"})
+
+
+@pytest.mark.guarantee("G5")
+@pytest.mark.channel("C363")
+async def test_what_cannot_be_remembered_is_not_served_and_has_the_moment_at_which_it_is(directory: Path) -> None:
+    state = directory.parent / "state"
+    state.mkdir()
+    opened = {**WITH, "Property": {**WITH["Property"], "Default": "Visible"}}
+    settings = {"upstream": {"metadata_refresh": 0.05, "metadata_retry": 0.05}}
+    async with modelled(directory, tables(), role=opened, state=state, settings=settings, clock=1_800_000_000) as (gateway, upstream):  # fmt: skip
+        document = upstream.metadata or b""
+        revision = gateway.service.snapshot.revision
+        state.rename(state.with_name("away"))
+        gateway.now[0] += 100
+        upstream.metadata = document.replace(b'<Property Name="City"', b'<Property Name="New" Type="Edm.String"/><Property Name="City"', 1)  # fmt: skip
+        assert upstream.metadata != document
+        await until(lambda: any(isinstance(event, Complaint) and "cannot be written" in event.message for event in gateway.events))  # fmt: skip
+        before = await every_page(gateway, "Field?$filter=FieldName eq 'New'")
+        told = await gateway.ready()
+        assert gateway.service.snapshot.revision == revision
+
+        gateway.now[0] += 1000
+        state.with_name("away").rename(state)
+        await until(lambda: gateway.service.snapshot.revision > revision)
+        after = await every_page(gateway, "Field?$filter=FieldName eq 'New'")
+        told_after = await gateway.ready()
+
+    assert before[0] == []
+    assert "shown.json cannot be written" in told["unserved"]
+    assert told["ready"]
+    assert [row["ModificationTimestamp"] for row in after[0]] == ["2027-01-15T08:18:20.000Z"]
+    assert told_after["unserved"] == ""
 
 
 @pytest.mark.channel("C14", "C150", "C151", "C272")

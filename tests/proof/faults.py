@@ -5,7 +5,8 @@
 A schedule is a gateway with all its sockets in front of an upstream that dies, hangs, lies, answers late, loses half of its
 model or all of it, while clients ask, follow links and hang up, the gateway's clock jumps, its files are cut, spoiled and
 lost, and what it remembers cannot be written. Every withheld value is a canary, and each client knows which record it has
-asked for. Spoiled files must start no gateway. When the faults are over, everybody is served again.
+asked for. A file that is cut inside a line, or is not text, must not be read for another one. When the faults are over, the
+upstream's model of today is served to everybody.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from aiohttp import web
 
 from gateway.errors import ConfigurationError
 from gateway.sandbox.rows import Row, Tables
-from gateway.store.configuration import load_configuration
+from gateway.store.configuration import Configuration, load_configuration
 from tests.model_upstream import ModelUpstream
 from tests.modelled import ROLE, listing, member, modelled, photo, profile, tables
-from tests.support import Harness
+from tests.support import Harness, until
 
 CANARY = "canary"
 LISTINGS = 14
@@ -157,14 +158,15 @@ def _note(told: Told, target: str, key: str, status: int, body: bytes, headers: 
 
 
 def _spoil_file(directory: Path, rng: random.Random, told: Told) -> None:
-    """Cuts, overwrites or removes a file of the configuration, and starts a gateway on what is left: it must say no, or
-    have read all that there was."""
+    """Cuts, overwrites or removes a file of the configuration, and reads what is left as a start would: it must be
+    refused, or be all that there was. (Between two lines a YAML file may be cut unseen: docs/operations.md.)"""
     whole = load_configuration(directory, {})
     path = rng.choice(sorted(path for path in directory.rglob("*") if path.is_file()))
     text = path.read_bytes()
     match rng.choice(("cut", "cut", "cut", "garbage", "gone")):
         case "cut":
-            path.write_bytes(text[: rng.randrange(len(text))])
+            places = [place for place in range(len(text)) if place == 0 or text[place - 1 : place] != b"\n"]
+            path.write_bytes(text[: rng.choice(places)])
         case "garbage":
             path.write_bytes(rng.randbytes(200))
         case "gone":
@@ -174,32 +176,38 @@ def _spoil_file(directory: Path, rng: random.Random, told: Told) -> None:
     except ConfigurationError:
         told.refused += 1
     else:
-        same = (left.settings, left.roles, left.templates, left.keys) == (
-            whole.settings,
-            whole.roles,
-            whole.templates,
-            whole.keys,
-        )
-        # A file that nothing refers to may be gone: its template or role is then nobody's.
-        if not same and path.exists():
-            told.wrong.append(f"a gateway starts on {path.name}, {len(path.read_bytes())} of {len(text)} bytes")
+        # A role, template or syndication to which nothing refers may be gone.
+        if path.exists() and _said(left) != _said(whole):
+            told.wrong.append(f"{path.name} is read, {len(path.read_bytes())} of {len(text)} bytes")
+        if not path.exists() and _granted(left) != _granted(whole):
+            told.wrong.append(f"{path.name} is gone, and keys may do something else")
     finally:
         path.write_bytes(text)
 
 
+def _said(read: Configuration) -> object:
+    return read.settings, read.roles, read.templates, read.syndications, read.keys, read.rules
+
+
+def _granted(read: Configuration) -> object:
+    """What each key has: of the files that nothing refers to, nothing."""
+    found = {}
+    for key in read.keys.values():
+        template = read.templates.get(key.Template or "")
+        role = read.roles[key.Role or (template.document.Role if template else "")]
+        syndication = read.syndications.get(template.document.SyndicationId or "") if template else None
+        found[key.Id] = (key, template, role, syndication)
+    return found, read.settings, read.rules
+
+
 async def _forgets(state: Path, upstream: Unsteady, rng: random.Random) -> None:
-    """The directory for what is remembered is away, or holds something else, while the upstream's model changes."""
+    """The directory for what is remembered is away while the upstream's model changes."""
     document, away = upstream.metadata, state.with_name("away")
     assert document is not None
-    gone = rng.random() < 0.5
-    if gone:
-        state.rename(away)  # noqa: ASYNC240  # of the test's own disk, in no time
-    else:
-        (state / "shown.json").write_bytes(rng.randbytes(50))
-    upstream.metadata = document.replace(b"</EntityType>", b'<Property Name="New" Type="Edm.String"/></EntityType>', 1)
+    state.rename(away)  # noqa: ASYNC240  # of the test's own disk, in no time
+    upstream.metadata = _with(document, "New")
     await asyncio.sleep(rng.random() * 0.1)
-    if gone:
-        away.rename(state)  # the same
+    away.rename(state)  # the same
     upstream.metadata = document
 
 
@@ -230,7 +238,17 @@ async def _faults(
             await asyncio.sleep(rng.random() * 0.1)
             upstream.metadata = document
     upstream.trouble = None
-    upstream.metadata = document
+    # Whatever broke, the model of today is served in the end: this one has a field that no schedule has shown before.
+    upstream.metadata = _with(document, "Last")
+
+
+def _with(document: bytes, name: str) -> bytes:
+    return document.replace(b"</EntityType>", f'<Property Name="{name}" Type="Edm.String"/></EntityType>'.encode(), 1)
+
+
+def _is_served(gateway: Harness, name: str) -> bool:
+    schema = gateway.service.snapshot.schema
+    return schema is not None and any(field == name for _, field in schema.properties())
 
 
 async def run_schedule(seed: int, directory: Path, faults: int = 12) -> Told:
@@ -257,7 +275,10 @@ async def run_schedule(seed: int, directory: Path, faults: int = 12) -> Told:
         await _faults(upstream, gateway, rng, told, faults, directory)
         stop.set()
         await asyncio.gather(*clients)
-        await asyncio.sleep(0.2)  # a few rounds of metadata
+        try:
+            await until(lambda: _is_served(gateway, "Last"))
+        except TimeoutError:
+            told.wrong.append("when all was over: the upstream's model of today is not served")
         after = await gateway.get("Property?$select=ListingKey&$orderby=ListingKey&$top=3", "limited")
         if after.status != 200 or [row["ListingKey"] for row in after.rows] != ["L00", "L02", "L04"]:
             told.wrong.append(f"when all was over: {after}")

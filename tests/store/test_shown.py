@@ -50,14 +50,26 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
         ShownSince(tmp_path / "shown.json")
 
 
-def test_what_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "state" / "shown.json"
-    since = ShownSince(path)
-    since.note("p", ["a"], "1")
+def test_what_cannot_be_written_at_the_start_refuses_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"shown\.json: cannot be written: No such file or directory"):
+        ShownSince(tmp_path / "state" / "shown.json")
 
+
+@pytest.mark.channel("C363")
+def test_what_could_not_be_written_was_never_noted(tmp_path: Path) -> None:
+    """Else a row would carry a moment at which nobody saw it, and one that was there all along would be new."""
+    state, away = tmp_path / "state", tmp_path / "away"
+    state.mkdir()
+    since = ShownSince(state / "shown.json")
+    since.note("p", ["a", "b"], "1")
+    since.save()
+    state.rename(away)
+
+    since.note("p", ["b", "c"], "2")
     with pytest.raises(StateError, match=r"shown\.json cannot be written: No such file or directory"):
         since.save()
 
-    path.parent.mkdir()
+    away.rename(state)
+    assert since.note("p", ["a", "b", "c"], "3") == {"a": "1", "b": "1", "c": "3"}
     since.save()
-    assert ShownSince(path).note("p", ["a"], "9") == {"a": "1"}
+    assert ShownSince(state / "shown.json").note("p", ["a", "c"], "9") == {"a": "1", "c": "3"}
