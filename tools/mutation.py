@@ -45,7 +45,7 @@ _TYPES = 37
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change of one function. ``change`` are the lines that differ, without their indentation."""
+    """One change of one function. ``change`` are the lines that differ and the one above them, without indentation."""
 
     module: str
     function: str
@@ -122,12 +122,17 @@ def mutants(root: Path, modules: list[str]) -> Iterator[Mutant]:
             function = name.partition("__mutmut_")[0]
             before = bodies.get(f"{function}__mutmut_orig", [])[1:]
             after = bodies.get(name, [])[1:]
-            changed = tuple(
-                f"{line[0]} {line[1:].strip()}"
-                for line in difflib.unified_diff(before, after, n=0, lineterm="")
-                if line[:3] not in ("---", "+++") and line[:2] != "@@"
-            )
+            changed = _changed(before, after)
             yield Mutant(module, function.lstrip("x").strip("_ǁ").replace("ǁ", "."), full, code, changed)
+
+
+def _changed(before: list[str], after: list[str]) -> tuple[str, ...]:
+    """The lines that differ, each with its sign, and before them the one that stands above."""
+    lines = [line for line in difflib.unified_diff(before, after, n=1, lineterm="") if line[:3] not in ("---", "+++")]
+    told = [f"{line[0]} {line[1:].strip()}" for line in lines if line[:2] != "@@"]
+    while told and told[-1].startswith("  "):
+        told.pop()
+    return tuple(told)
 
 
 def _functions(tree: ast.AST, lines: list[str]) -> Iterator[tuple[str, list[str]]]:
@@ -146,6 +151,26 @@ def others() -> list[str]:
         for path in sorted((REPOSITORY / "gateway" / package).glob("*.py"))
     ]
     return [name for name in found if name not in (*NAMED, *_NOT_MUTATED) and not name.endswith("__init__")]
+
+
+def unfinished(found: list[Mutant], modules: list[str]) -> Iterator[str]:
+    """Modules of which nothing, or not all, has been tried: that nothing survived would then mean nothing."""
+    for module in modules:
+        mine = [mutant for mutant in found if mutant.module == module]
+        left = sum(mutant.code is None for mutant in mine)
+        if not mine or left:
+            yield f"{module}: {left} of {len(mine)} mutants were not tried"
+
+
+def unfit(found: list[Mutant], known: list[Excuse]) -> Iterator[str]:
+    """Excuses that excuse nothing, and those that would excuse what a test has found."""
+    for excuse in known:
+        fitting = [mutant for mutant in found if excuse.fits(mutant)]
+        if not fitting:
+            yield f"an excuse for nothing: {excuse}"
+        for mutant in fitting:
+            if mutant.code is not None and not mutant.lives:
+                yield f"an excuse that is too wide: {excuse.reason}\n{mutant}"
 
 
 def row(title: str, found: list[Mutant], known: list[Excuse]) -> str:
@@ -187,7 +212,11 @@ def main(arguments: list[str] | None = None) -> int:
     found = list(mutants(root, modules))
     known = excuses()
     strangers = [mutant for mutant in found if mutant.lives and not any(excuse.fits(mutant) for excuse in known)]
+    failed = bool(strangers)
     if not options.sample:
+        for problem in (*unfinished(found, modules), *unfit(found, known)):
+            print(problem)
+            failed = True
         rows = [row(module, [m for m in found if m.module == module], known) for module in modules]
         for mutant in strangers:
             print(mutant)
@@ -197,7 +226,7 @@ def main(arguments: list[str] | None = None) -> int:
     print("\n".join(rows))
     if options.write:
         _write(rows, sample=bool(options.sample))
-    return 1 if strangers and not options.sample else 0
+    return 1 if failed and not options.sample else 0
 
 
 def _write(rows: list[str], *, sample: bool) -> None:

@@ -93,6 +93,20 @@ def test_serve_does_not_start_without_its_secrets() -> None:
     assert "security.token_keys" in done.stderr
 
 
+@pytest.mark.parametrize("spoiled", [True, False])
+def test_serve_does_not_start_on_a_memory_that_is_spoiled_or_cannot_be_kept(directory: Path, spoiled: bool) -> None:
+    state = write_configuration(directory) / "state"
+    if spoiled:
+        state.mkdir()
+        (state / "shown.json").write_text('{"template:x/Field": {"City": ', encoding="utf-8")
+
+    done = run("serve", "--config", directory, GATEWAY__STATE_DIR="state", **SECRETS)
+
+    assert done.returncode == 78
+    assert "Traceback" not in done.stderr
+    assert f"shown.json: {'is not what the gateway has written' if spoiled else 'cannot be written'}" in done.stderr
+
+
 def test_keys_new_prints_a_secret_once_and_its_digest() -> None:
     done = run("keys", "new", "--config", CONFIG, "--id", "vendor-7", "--template", "company-idx", **SECRETS)
 

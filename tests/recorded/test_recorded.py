@@ -21,8 +21,8 @@ def test_it_is_decided_as_it_was(number: int) -> None:
 
     assert now.get("faults") == record.get("faults")
     assert now.get("compiled") == record.get("compiled")
-    for (request, kept), (_, found) in zip(record.get("decided", []), now.get("decided", []), strict=True):
-        assert found == kept, request
+    for (request, kept), (asked, found) in zip(record.get("decided", []), now.get("decided", []), strict=True):
+        assert (asked, found) == (request, kept)
 
 
 def test_each_corner_is_kept() -> None:
