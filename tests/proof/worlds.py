@@ -354,7 +354,7 @@ def make_profile(rng: random.Random) -> dict[str, Any]:
         "collections": ("exact",), "date_parts": ("utc",), "string_functions": ("exact",), "string_order": ("code_point",),
         "nested": ("exact",), "counts": ("exact",), "navigation_lambdas": ("exact",),
     }  # fmt: skip
-    likely = rng.choice((1.0, 1.0, 0.85, 0.85, 0.5, 0.0))
+    likely = rng.choice((1.0, 1.0, 1.0, 0.85, 0.5, 0.0))
     for name, values in declarations.items():
         if rng.random() < likely:
             profile[name] = rng.choice((values[0], values[0], *values))
