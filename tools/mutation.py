@@ -78,6 +78,10 @@ class Excuse:
         )
 
 
+def _is_excused(mutant: Mutant, known: list[Excuse]) -> bool:
+    return any(excuse.fits(mutant) for excuse in known)
+
+
 def excuses() -> list[Excuse]:
     data = tomllib.loads(EXCUSES.read_text(encoding="utf-8"))
     return [Excuse(**entry) for entry in data["excuse"]]
@@ -177,7 +181,7 @@ def row(title: str, found: list[Mutant], known: list[Excuse]) -> str:
     """One line of the table. The score is what was found of what was tried and is not excused."""
     tried = [mutant for mutant in found if mutant.code is not None]
     lives = [mutant for mutant in tried if mutant.lives]
-    excused = [mutant for mutant in lives if any(excuse.fits(mutant) for excuse in known)]
+    excused = [mutant for mutant in lives if _is_excused(mutant, known)]
     types = sum(mutant.code == _TYPES for mutant in tried)
     killed = len(tried) - len(lives) - types
     score = (len(tried) - len(lives)) / max(1, len(tried) - len(excused))
@@ -211,7 +215,7 @@ def main(arguments: list[str] | None = None) -> int:
         mutated(root, names, options.jobs)
     found = list(mutants(root, modules))
     known = excuses()
-    strangers = [mutant for mutant in found if mutant.lives and not any(excuse.fits(mutant) for excuse in known)]
+    strangers = [mutant for mutant in found if mutant.lives and not _is_excused(mutant, known)]
     failed = bool(strangers)
     if not options.sample:
         for problem in (*unfinished(found, modules), *unfit(found, known)):

@@ -22,7 +22,7 @@ class Operations:
         snapshot: Callable[[], Snapshot | None],
         trust: UpstreamTrust,
         metrics: Metrics,
-        unserved: Callable[[], str] = str,
+        unserved: Callable[[], str],
     ) -> None:
         self._unserved = unserved
         self._snapshot = snapshot

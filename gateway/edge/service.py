@@ -76,7 +76,8 @@ class Service:
         False where what must be remembered of it could not be written: then what was served before stays in force."""
         moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         try:
-            self._since.save()  # before the work of compiling: where this fails, it fails every time
+            if self.unserved:
+                self._since.save()  # before the work of compiling: where this failed, it may fail again
             snapshot = build_snapshot(
                 self.snapshot.revision + 1, self._configuration, schema, self.snapshot, since=self._since, moment=moment
             )
@@ -84,10 +85,10 @@ class Service:
             self.unserved = str(error)
             self._publish(Complaint(self.unserved))
             return False
-        self.unserved = ""
         if self._configuration.settings.upstream.probe:
             await self._probe(snapshot, schema)
         self.gateway.snapshot = snapshot
+        self.unserved = ""
         self._publish(
             SnapshotPublished(
                 snapshot.revision,

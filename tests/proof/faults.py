@@ -207,7 +207,7 @@ async def _forgets(state: Path, upstream: Unsteady, rng: random.Random) -> None:
     state.rename(away)  # noqa: ASYNC240  # of the test's own disk, in no time
     upstream.metadata = _with(document, "New")
     await asyncio.sleep(rng.random() * 0.1)
-    away.rename(state)  # the same
+    away.rename(state)
     upstream.metadata = document
 
 

@@ -113,6 +113,9 @@ EMBEDDED = MODEL.replace(
     '<Property Name="Media" Type="Collection(Self.Media)"/>',
 ).replace('<EntitySet Name="Media" EntityType="Self.Media"/>', "")
 
+#: Kinds of parents told apart by text.
+BY_TEXT = MODEL.replace('Name="ResourceName" Type="Self.ResourceName"', 'Name="ResourceName" Type="Edm.String"')
+
 CORNERS: dict[str, Corner] = {
     "keys": Corner(
         EVERYTHING,
@@ -286,7 +289,7 @@ CORNERS: dict[str, Corner] = {
     ),
     "typed by text": Corner(
         EVERYTHING, ("Media", "Property?$expand=Media", "Property('a')/Media", "Member('a')/Photos"),
-        model=MODEL.replace('Name="ResourceName" Type="Self.ResourceName"', 'Name="ResourceName" Type="Edm.String"'),
+        model=BY_TEXT,
         profile={"links": {"Member": {"Photos": {"local": "MemberKey", "target": "ResourceRecordKey", "discriminator": "ResourceName", "values": ("Member", "Agent")}}}},
     ),
     "without navigation": Corner(
@@ -340,14 +343,14 @@ CORNERS: dict[str, Corner] = {
         EVERYTHING | {"OpenHouse": _shows("OpenHouseType", "ListingKey", "Pictures")},
         ("OpenHouse?$expand=Pictures", "OpenHouse('a')/Pictures", "OpenHouse('a')/Pictures/$count", "OpenHouse?$expand=Pictures($select=MediaURL)"),
         template={"ListingPhotoLimit": 2},
-        model=MODEL.replace('Name="ResourceName" Type="Self.ResourceName"', 'Name="ResourceName" Type="Edm.String"'),
+        model=BY_TEXT,
         profile={"links": PICTURES},
     ),
     "pictures in a circle": Corner(
         EVERYTHING | {"OpenHouse": _shows("OpenHouseType", "ListingKey", "Pictures")},
         ("OpenHouse?$expand=Pictures", "OpenHouse('a')/Pictures", "Media", "Property"),
         rules={"follows": {"Property": ("OpenHouse",), "OpenHouse": ("Property",), "Media": ("Property", "Member")}},
-        model=MODEL.replace('Name="ResourceName" Type="Self.ResourceName"', 'Name="ResourceName" Type="Edm.String"'),
+        model=BY_TEXT,
         profile={"links": PICTURES},
     ),
     "what is told of fields": Corner(
