@@ -1,7 +1,7 @@
 """The database of templates and keys: SQLite in one file, or PostgreSQL. Opened whole or not at all (G7).
 
 Documents are kept as the JSON that was accepted, each with a revision that grows by one with every change, and each
-change stays in a history that is never rewritten. ``generation`` grows with every write: whoever has seen it has seen all.
+change stays in a history that is never rewritten. ``generation`` grows with every write: who has seen it has seen all.
 """
 
 from __future__ import annotations
