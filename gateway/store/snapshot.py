@@ -12,12 +12,21 @@ from gateway.odata.csdl import Schema
 from gateway.policy.binding import bind_policy
 from gateway.policy.compilation import compile_policy
 from gateway.policy.computed import computed_rows, with_computed
-from gateway.policy.documents import Template
+from gateway.policy.documents import Role, Syndication, Template
 from gateway.policy.embedded import with_embedded
 from gateway.policy.model import Policy
 from gateway.store.api_keys import ApiKey
 from gateway.store.configuration import Configuration
 from gateway.store.shown import ShownSince
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The documents of one policy."""
+
+    template: Template | None
+    role: Role
+    syndication: Syndication | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,10 @@ class Snapshot:
     faults: tuple[Fault, ...] = ()
     #: (policy's name, resource) to row to the moment since when the policy shows it (C363).
     shown: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    #: What each policy was compiled from: one whose documents have not changed is taken over as it is.
+    sources: Mapping[str, Sources] = field(default_factory=dict)
+    #: The schema as the upstream had it, before what the gateway adds.
+    upstream_schema: Schema | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -71,52 +84,97 @@ def build_snapshot(
     Faults do not raise here: ``check`` and a start refuse on them, a running gateway serves what is whole.
 
     Args:
-        previous: of the same configuration. Documents that were whole under an earlier schema are not refused for what
-            the upstream has taken away since (P10).
+        previous: what is served now. A policy whose documents, rules and schema are the same is taken over from it; one
+            whose documents were whole under an earlier schema is not refused for what the upstream has taken away since
+            (P10).
         since: what is known of when rows of Field and Lookup were first shown.
         moment: now, for rows that are shown for the first time.
     """
     if schema is None:
         nothing: Mapping[str, Any] = MappingProxyType({})
         return Snapshot(revision, configuration, None, nothing, nothing, nothing)
-    schema = with_embedded(with_computed(schema), configuration.settings.upstream.profile.embedded)
-    whole = dict(previous.whole) if previous and previous.configuration is configuration else {}
+    profile = configuration.settings.upstream.profile
+    before = _Before(previous, configuration, schema)
+    served = before.schema or with_embedded(with_computed(schema), profile.embedded)
     policies: dict[str, Policy] = {}
+    whole: dict[str, Schema] = {}
     faults: set[Fault] = set()
-    wanted: list[tuple[str, Template | None, str, str | None]] = [
-        (f"template:{template.id}", template, template.document.Role, template.document.SyndicationId)
-        for template in configuration.templates.values()
-    ]
-    wanted += [(f"role:{name}", None, name, None) for name in configuration.roles]
-    for name, template, role, syndication in wanted:
+    sources = _sources(configuration)
+    for name, source in sources.items():
+        earlier = before.whole(name, source)
         try:
-            policies[name] = compile_policy(
-                template,
-                configuration.roles[role],
-                configuration.syndications[syndication] if syndication is not None else None,
-                schema,
-                configuration.settings.upstream.profile,
-                configuration.rules,
-                earlier=whole.get(name),
+            policies[name] = before.policy(name, source) or compile_policy(
+                source.template, source.role, source.syndication, served, profile, configuration.rules, earlier=earlier
             )
-            whole.setdefault(name, schema)
+            whole[name] = earlier or served
         except ConfigurationError as error:
             faults.update(configuration.place(fault) for fault in error.faults)
+            if earlier is not None:
+                whole[name] = earlier
     by_key = {
-        key.Id: bind_policy(policies[policy_name(key)], key.Bindings.values)
+        key.Id: before.bound(key, policies[policy_name(key)])
+        or bind_policy(policies[policy_name(key)], key.Bindings.values)
         for key in configuration.keys.values()
         if policy_name(key) in policies
     }
     return Snapshot(
         revision,
         configuration,
-        schema,
+        served,
         MappingProxyType(policies),
         MappingProxyType(by_key),
         MappingProxyType(whole),
         tuple(sorted(faults)),
         _shown(policies, since or ShownSince(), moment),
+        MappingProxyType(sources),
+        schema,
     )
+
+
+def _sources(configuration: Configuration) -> dict[str, Sources]:
+    """The documents of every policy, by its name. References are the configuration's: it has checked them."""
+    syndications = configuration.syndications
+    found: dict[str, Sources] = {}
+    for template in configuration.templates.values():
+        document = template.document
+        syndication = syndications[document.SyndicationId] if document.SyndicationId is not None else None
+        found[f"template:{template.id}"] = Sources(template, configuration.roles[document.Role], syndication)
+    for name, role in configuration.roles.items():
+        found[f"role:{name}"] = Sources(None, role, None)
+    return found
+
+
+class _Before:
+    """What of the snapshot before can be taken over: nothing where rules for all, or what the upstream is, differ."""
+
+    def __init__(self, previous: Snapshot | None, configuration: Configuration, schema: Schema) -> None:
+        if previous is not None:
+            then = previous.configuration
+            same = then.rules == configuration.rules
+            previous = previous if same and then.settings.upstream == configuration.settings.upstream else None
+        self._previous = previous
+        #: As the upstream has it and we serve it, if that is as before.
+        self.schema = previous.schema if previous is not None and previous.upstream_schema is schema else None
+
+    def _has(self, name: str, source: Sources) -> bool:
+        return self._previous is not None and self._previous.sources.get(name) == source
+
+    def policy(self, name: str, source: Sources) -> Policy | None:
+        """The policy of these very documents under this very schema."""
+        if self._previous is None or self.schema is None or not self._has(name, source):
+            return None
+        return self._previous.policies.get(name)
+
+    def whole(self, name: str, source: Sources) -> Schema | None:
+        """The schema under which these documents were first good."""
+        return self._previous.whole.get(name) if self._previous is not None and self._has(name, source) else None
+
+    def bound(self, key: ApiKey, policy: Policy) -> Policy | None:
+        """The key's own policy, where neither the key nor the policy that it has is another one."""
+        if self._previous is None or self._previous.policies.get(policy_name(key)) is not policy:
+            return None
+        known = self._previous.configuration.keys.get(key.Digest)
+        return self._previous.by_key.get(key.Id) if known == key else None
 
 
 def _shown(

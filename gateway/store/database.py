@@ -1,0 +1,245 @@
+"""The database of templates and keys: SQLite in one file, or PostgreSQL. Opened whole or not at all (G7).
+
+Documents are kept as the JSON that was accepted, each with a revision that grows by one with every change, and each
+change stays in a history that is never rewritten. ``generation`` grows with every write: who has seen it has seen all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    event,
+    func,
+    insert,
+    inspect,
+    select,
+    update,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+#: PostgreSQL's channel on which writes are told.
+CHANNEL = "gateway_changes"
+#: How long a writer waits for another one, in seconds.
+_PATIENCE = 5.0
+
+TABLES = MetaData()
+
+#: One row: the version of these tables, and a number that grows with every write.
+STATE = Table(
+    "state",
+    TABLES,
+    Column("only", Integer, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+)
+
+TEMPLATES = Table(
+    "template",
+    TABLES,
+    Column("id", Text, primary_key=True),
+    Column("mls_id", Text, nullable=False),
+    Column("association_id", Text),
+    Column("document", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created", Text, nullable=False),
+    Column("modified", Text, nullable=False),
+)
+
+KEYS = Table(
+    "api_key",
+    TABLES,
+    Column("id", Text, primary_key=True),
+    Column("mls_id", Text, nullable=False),
+    Column("association_id", Text),
+    Column("digest", Text, nullable=False, unique=True),
+    #: The secret before the last rotation, and the moment until which it is taken.
+    Column("old_digest", Text, unique=True),
+    Column("old_until", Text),
+    Column("template_id", Text, ForeignKey("template.id", ondelete="RESTRICT")),
+    Column("document", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("created", Text, nullable=False),
+    Column("modified", Text, nullable=False),
+    Column("last_used", Text),
+)
+
+#: What was done to a record, by whom, and what it was before and after. Rows are added and nothing else.
+HISTORY = Table(
+    "history",
+    TABLES,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("kind", Text, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("moment", Text, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Index("history_of_a_record", "kind", "record_id", "number"),
+)
+
+
+def _first(connection: Connection) -> None:
+    TABLES.create_all(connection)
+
+
+#: From each version of the tables to the next one. One that has been released is never changed.
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)
+VERSION = len(MIGRATIONS)
+
+
+class StoreError(Exception):
+    """The database cannot be used at present. The text is for the log and for the operator, and holds no data."""
+
+
+class NewerDatabaseError(StoreError):
+    """The tables were made by a later release: this one must not touch them."""
+
+
+class Database:
+    """Use as an async context: inside, the tables are there and of this version.
+
+    Args:
+        url: as SQLAlchemy writes it, such as ``sqlite+aiosqlite:////var/lib/gateway/gateway.db``.
+
+    Raises:
+        NewerDatabaseError: on entering.
+        StoreError: on entering, and in any transaction: nothing of that transaction is kept.
+    """
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._shown = parsed.render_as_string(hide_password=True)
+        options: dict[str, Any] = (
+            {"connect_args": {"timeout": _PATIENCE}} if self.is_sqlite else {"pool_pre_ping": True}
+        )
+        self._engine: AsyncEngine = create_async_engine(url, **options)
+        #: SQLite has one writer: those of this process queue here and not in the file.
+        self._writing = asyncio.Lock()
+        if self.is_sqlite:
+            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+
+    def __str__(self) -> str:
+        return self._shown
+
+    async def __aenter__(self) -> Self:
+        try:
+            async with self.writing() as connection:
+                await connection.run_sync(_migrate)
+        except BaseException:
+            await self._engine.dispose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent view of all tables."""
+        async with self._transaction("BEGIN", "REPEATABLE READ") as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that is on the disk when the block has ended, or has not been. One writes at a time."""
+        # SQLite: the lock of a writer from the start. One that reads first and then writes may find itself too late.
+        async with self._writing, self._transaction("BEGIN IMMEDIATE", "READ COMMITTED") as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str, isolation: str) -> AsyncIterator[AsyncConnection]:
+        with _told(self._shown):
+            async with self._engine.connect() as connection:
+                if not self.is_sqlite:
+                    await connection.execution_options(isolation_level=isolation)
+                    async with connection.begin():
+                        yield connection
+                    return
+                await connection.exec_driver_sql(begin)
+                try:
+                    yield connection
+                except BaseException:
+                    await connection.exec_driver_sql("ROLLBACK")
+                    raise
+                await connection.exec_driver_sql("COMMIT")
+
+    async def generation(self) -> int:
+        """The number that has grown if anything was written."""
+        async with self.reading() as connection:
+            return await generation_of(connection)
+
+
+async def generation_of(connection: AsyncConnection) -> int:
+    """The generation of what a transaction sees."""
+    return int((await connection.execute(select(STATE.c.generation))).scalar_one())
+
+
+async def mark(connection: AsyncConnection) -> int:
+    """Makes the write of this transaction known to all processes once it is kept; gives the new generation."""
+    await connection.execute(update(STATE).values(generation=STATE.c.generation + 1))
+    number = await generation_of(connection)
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.pg_notify(CHANNEL, str(number))))
+    return number
+
+
+def _migrate(connection: Connection) -> None:
+    version = 0
+    if inspect(connection).has_table(STATE.name):
+        version = int(connection.execute(select(STATE.c.version)).scalar_one())
+    elif inspect(connection).get_table_names():
+        raise StoreError("the database holds tables of something else")
+    if version > VERSION:
+        raise NewerDatabaseError(f"the database is of version {version}, this release knows {VERSION}")
+    for step in MIGRATIONS[version:]:
+        step(connection)
+    if version == 0:
+        connection.execute(insert(STATE).values(only=1, version=VERSION, generation=0))
+    elif version < VERSION:
+        connection.execute(update(STATE).values(version=VERSION))
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not begin transactions by itself: ours are IMMEDIATE.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for line in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {line}")
+    cursor.close()
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Every error of the database as a StoreError: a client is told 503, and the operator what it was."""
+    try:
+        yield
+    except DBAPIError as error:
+        # The driver's own words; the statement and its values stay out of it.
+        raise StoreError(f"{where}: {_plain(error)}") from None
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(f"{where}: {error}") from None
+
+
+def _plain(error: DBAPIError) -> str:
+    words = str(error.orig).splitlines()
+    return words[0] if words else type(error).__name__
