@@ -27,10 +27,24 @@ class Listen(_Section):
 
 
 class Admin(_Section):
-    """Where health and metrics are served; never the same port as clients (C262)."""
+    """Where health, metrics and Spark's template service are served; never the same port as clients (C262).
+
+    ``mls_id`` is the MLS of whatever does not say one. Sizes are bytes.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8081
+    mls_id: Annotated[str, Field(min_length=1, max_length=100)] = "mls"
+    require_if_match: bool = False
+    max_body: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 1024 * 1024
+
+
+class Store(_Section):
+    """Where templates and keys that are managed by the API are kept. Times are seconds."""
+
+    url: str | None = None
+    url_file: str | None = None
+    poll: Annotated[float, Field(gt=0, le=60)] = 0.25
 
 
 class ClientCredentials(_Section):
@@ -112,11 +126,12 @@ class Settings(_Section):
     public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?$")]
     listen: Listen = Listen()
     admin: Admin = Admin()
+    store: Store = Store()
     upstream: Upstream
     security: Security = Security()
     policy: PolicySection = PolicySection()
     requests: Requests = Requests()
-    #: Where the gateway keeps what it remembers by itself, relative to the configuration; it must exist.
+    #: Where the database is if ``store`` does not say otherwise, relative to the configuration; it must exist.
     state_dir: str | None = None
     log: Log = Log()
 

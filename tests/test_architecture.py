@@ -18,6 +18,7 @@ FLOORS = {
     "observe": 4,
     "store": 5,
     "upstream": 6,
+    "admin": 6,
     "edge": 7,
     "sandbox": 8,
     "cli": 9,

@@ -1,7 +1,7 @@
 """Spark's envelope: ``{"D": {"Success": ...}}`` around every answer, and its numbers for what is wrong.
 
-Sources: sparkplatform.com, "Standard Response Format" and "Error Codes". Where the pages leave a case open, docs/decisions/
-and docs/administration.md say what was decided.
+Sources: sparkplatform.com, "Standard Response Format" and "Error Codes". Where its pages leave a case open,
+docs/administration.md says what was decided.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ class SparkCode(Enum):
     DISABLED_KEY = (1010, 401)
     UNREADABLE = (1035, 400)
     BAD_FILTER = (1040, 400)
+    LONG_FILTER = (1041, 400)
     MISSING = (1050, 400)
     INVALID = (1053, 400)
     CONFLICT = (1055, 409)
@@ -30,6 +31,7 @@ class SparkCode(Enum):
     NOT_FOUND = (404, 404)
     NOT_OFFERED = (405, 405)
     TOO_LARGE = (1035, 413)
+    FAILED = (1026, 500)
     UNAVAILABLE = (1024, 503)
 
     @property
@@ -43,14 +45,15 @@ class SparkCode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One thing wrong with a body: ``place`` is the way to the value, as its author wrote it."""
+    """One thing wrong with a body: ``place`` is the way to the value in its author's words, ``rule`` what it breaks."""
 
     place: tuple[str, ...]
     message: str
+    rule: str = "Valid"
 
     def shown(self) -> dict[str, Any]:
-        """As Spark has the faults of attributes."""
-        return {"Type": "InvalidAttribute", "Attribute": ".".join(self.place), "Message": self.message}
+        """As Spark has the constraints of attributes."""
+        return {".".join(self.place): [{"RuleName": self.rule, "RuleValue": self.message}]}
 
 
 class SparkError(Exception):
@@ -72,9 +75,9 @@ class SparkError(Exception):
     def body(self) -> dict[str, Any]:
         inside: dict[str, Any] = {"Success": False, "Code": self.code.number, "Message": self.message}
         if self.details:
-            inside["Errors"] = [
-                {"Type": "InvalidRecord", "Errors": [detail.shown() for detail in self.details]},
-            ]
+            inside["Details"] = [detail.shown() for detail in self.details]
+        if self.code in (SparkCode.BAD_FILTER, SparkCode.LONG_FILTER):
+            inside["SparkQLErrors"] = [{"Message": detail.message} for detail in self.details]
         return {"D": inside}
 
 
@@ -123,13 +126,52 @@ def forbidden() -> SparkError:
     return SparkError(SparkCode.FORBIDDEN, "this key has no access to this service")
 
 
-def bad_body(faults: Sequence[Fault]) -> SparkError:
-    """The faults of a document as one failure: missing attributes alone are 1050, bad filter texts 1040, others 1053."""
-    details = [Detail(tuple(part for part in fault.path if part != "D"), fault.message) for fault in faults]
-    if all(detail.message == "is missing" for detail in details):
+def bad_value(place: tuple[str, ...], message: str) -> SparkError:
+    """1053: one attribute or parameter that cannot be what it is."""
+    return SparkError(SparkCode.INVALID, f"`{'.'.join(place)}` {message}", [Detail(place, message)])
+
+
+def conflict(message: str, details: Sequence[Detail] = ()) -> SparkError:
+    return SparkError(SparkCode.CONFLICT, message, details)
+
+
+def unavailable(message: str) -> SparkError:
+    """503: what is saved cannot be read or written at present; what is in force stays so."""
+    return SparkError(SparkCode.UNAVAILABLE, message, headers={"Retry-After": "5"})
+
+
+_MISSING = "is missing"
+
+
+def bad_body(faults: Sequence[Fault], within: str = "") -> SparkError:
+    """The faults of a document as one failure, one detail each: missing attributes alone are 1050, filter texts alone
+    1040 or, where each of them is but too long, 1041, and all others 1053.
+
+    Args:
+        within: the attribute whose value was sent alone, so that its author has not written its name.
+    """
+    details = [_detail(fault, within) for fault in faults]
+    rules = {detail.rule for detail in details}
+    if rules == {"Required"}:
         code = SparkCode.MISSING
-    elif all(detail.place[-1:] in (("Filter",), ("When",)) for detail in details):
+    elif rules == {"Length"}:
+        code = SparkCode.LONG_FILTER
+    elif rules <= {"Filter", "Length"}:
         code = SparkCode.BAD_FILTER
     else:
         code = SparkCode.INVALID
-    return SparkError(code, "the template cannot be accepted", details)
+    first = details[0]
+    more = f", and {len(details) - 1} more" if len(details) > 1 else ""
+    where = f"`{'.'.join(first.place)}`: " if first.place else ""
+    return SparkError(code, f"{where}{first.message}{more}", details)
+
+
+def _detail(fault: Fault, within: str) -> Detail:
+    place = tuple(part for part in fault.path if part != "D")
+    if within and place[:1] == (within,):
+        place = place[1:]
+    if fault.message == _MISSING:
+        return Detail(place, fault.message, "Required")
+    if place[-1:] in (("Filter",), ("When",)):
+        return Detail(place, fault.message, "Length" if "too long" in fault.message else "Filter")
+    return Detail(place, fault.message)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gateway.store.configuration import Configuration
 
 EXIT_CONFIGURATION = 78
+#: The database cannot be used at present: trying again may help.
+EXIT_STORE = 75
 
 
 def fail(faults: Iterable[Fault]) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import tempfile
 
 import rich_click as click
 
@@ -26,6 +27,10 @@ Try:
   curl -H 'Authorization: Bearer demo-private' '{url}/Property/$count'
   curl -H 'Authorization: Bearer demo-idx' '{url}/Property?$filter=PrivateRemarks%20ne%20null'
   curl -H 'Authorization: Bearer demo-idx' '{url}/Property?$filter=NeverExisted1%20ne%20null'
+
+Staff manage templates and keys on their own port (docs/administration.md); what is saved here is gone at the end:
+
+  curl -H 'Authorization: Bearer demo-private' http://127.0.0.1:{admin}/v1/developers/templates
 
 Health and metrics: http://127.0.0.1:{admin}/readyz and /metrics. The upstream, unprotected: http://127.0.0.1:{upstream}{root}
 Every line below is the decision record of a request. Stop with Ctrl-C.
@@ -54,6 +59,7 @@ async def _demo(port: int, admin_port: int, upstream_port: int) -> None:
 
     stop = stop_event()
     sandbox = Sandbox()
+    state = tempfile.TemporaryDirectory(prefix="gateway-demo-")
     try:
         await sandbox.start(port=upstream_port)
         configuration = load(
@@ -63,6 +69,7 @@ async def _demo(port: int, admin_port: int, upstream_port: int) -> None:
                 "GATEWAY__LISTEN__PORT": str(port),
                 "GATEWAY__ADMIN__PORT": str(admin_port),
                 "GATEWAY__UPSTREAM__URL": sandbox.url,
+                "GATEWAY__STATE_DIR": state.name,
                 "GATEWAY__SECURITY__KEY_PEPPER": DEMO_PEPPER,
                 "GATEWAY__SECURITY__TOKEN_KEYS": secrets.token_hex(64),
             },
@@ -74,3 +81,4 @@ async def _demo(port: int, admin_port: int, upstream_port: int) -> None:
             await stop.wait()
     finally:
         await sandbox.stop()
+        state.cleanup()

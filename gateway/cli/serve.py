@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from gateway.cli.common import fail, load, require_secrets
+from gateway.cli.common import EXIT_STORE, fail, load, require_secrets
 
 if TYPE_CHECKING:
     from gateway.store.configuration import Configuration
@@ -30,9 +31,13 @@ def serve(directory: Path) -> None:
     require_secrets(configuration)
     from gateway.edge.listener import ListenError
     from gateway.errors import ConfigurationError
+    from gateway.store.database import StoreError
 
     try:
         asyncio.run(_serve(configuration))
+    except StoreError as error:
+        click.echo(f"the database cannot be used: {error}", err=True)
+        sys.exit(EXIT_STORE)
     except ConfigurationError as error:
         fail(error.faults)
     except ListenError as error:

@@ -136,6 +136,7 @@ class Gateway:
             request.headers.getall("Authorization", []),
             snapshot.configuration.keys if snapshot else {},
             self._pepper,
+            datetime.fromtimestamp(self._clock(), UTC),
         )
         story.policy = policy = _policy(snapshot, key)
         story.parsed = parsed = await self._parse(request, policy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from gateway.errors import Code, Refusal
 from gateway.store import api_keys
@@ -20,18 +21,22 @@ def unauthorized() -> Refusal:
     )
 
 
-def authenticate(credentials: Sequence[str], keys: Mapping[str, ApiKey], pepper: str) -> ApiKey:
-    """The key of the ``Authorization`` headers of a request.
+def bearer(credentials: Sequence[str]) -> str | None:
+    """The secret in the ``Authorization`` headers of a request, if there is exactly one."""
+    if len(credentials) != 1 or len(credentials[0]) > _MAX_CREDENTIAL:
+        return None
+    scheme, _, secret = credentials[0].partition(" ")
+    return secret.strip() or None if scheme.lower() == "bearer" else None
+
+
+def authenticate(credentials: Sequence[str], keys: Mapping[str, ApiKey], pepper: str, now: datetime) -> ApiKey:
+    """The enabled key of the ``Authorization`` headers of a request.
 
     Raises:
         Refusal: 401, always the same.
     """
-    if len(credentials) != 1 or len(credentials[0]) > _MAX_CREDENTIAL:
-        raise unauthorized()
-    scheme, _, secret = credentials[0].partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise unauthorized()
-    key = api_keys.find(keys, secret.strip(), pepper)
-    if key is None:
+    secret = bearer(credentials)
+    key = api_keys.find(keys, secret, pepper, now) if secret is not None else None
+    if key is None or not key.Enabled:
         raise unauthorized()
     return key

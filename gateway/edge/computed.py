@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
 from gateway.edge.enforcement import Result, first_page
@@ -16,18 +14,18 @@ from gateway.redact.records import Form, emit
 from gateway.redact.rows import Tally, prove, select
 
 
-def read_computed(plan: Read, policy: Policy, shown: Mapping[str, str], tally: Tally, form: Form) -> Result:
+def read_computed(plan: Read, policy: Policy, shown: str, tally: Tally, form: Form) -> Result:
     """The records of a plan whose rows the gateway writes itself.
 
     Args:
-        shown: key of a row to the moment since when the policy shows it.
+        shown: the moment since when the policy shows these rows.
 
     Raises:
         Refusal: 404 where an entity does not exist.
     """
     found = []
     for row in computed_rows(policy, plan.resource):
-        modified = max(shown.get(row.key, ""), row.modified)
+        modified = max(shown, row.modified)
         members = {**row.members, "ModificationTimestamp": modified}
         record = Record({name: msgspec.Raw(msgspec.json.encode(value)) for name, value in members.items()})
         proven = prove(record, plan.record)

@@ -1,48 +1,51 @@
-"""A running gateway: listeners, upstream, metadata watcher and snapshot, put together in one place."""
+"""A running gateway: listeners, upstream, metadata watcher, database and snapshot, put together in one place."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from gateway.admin.backend import Backend
+from gateway.edge.administration import Administration
 from gateway.edge.app import Gateway
 from gateway.edge.enforcement import Enforcement
 from gateway.edge.listener import Listener
 from gateway.edge.operations import Operations
-from gateway.edge.probing import ask_probes
-from gateway.edge.scan import Source, Trace
+from gateway.edge.publication import Publication
 from gateway.edge.trust import UpstreamTrust
-from gateway.observe.events import Complaint, Observer, Observers, SnapshotPublished, TrustLost
+from gateway.observe.events import Complaint, Observer, Observers, TrustLost
 from gateway.observe.metrics import Metrics
-from gateway.odata.csdl import Schema
-from gateway.odata.literals import Timestamp
-from gateway.policy.probes import probes
 from gateway.store.configuration import Configuration
-from gateway.store.shown import ShownSince, StateError
-from gateway.store.snapshot import Snapshot, build_snapshot
+from gateway.store.database import Database, StoreError
+from gateway.store.snapshot import Snapshot
+from gateway.store.usage import Usage
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.metadata import MetadataWatcher
 
+#: Seconds between two writings of when keys were last used.
+_USAGE = 10.0
+
 
 class Service:
-    """Use as an async context: inside, both listeners accept. Ports are real once started."""
+    """Use as an async context: inside, both listeners accept. Ports are real once started.
+
+    Raises:
+        StoreError: the database cannot be what it is said to be, or, on entering, cannot be opened.
+    """
 
     def __init__(
         self, configuration: Configuration, *observers: Observer, clock: Callable[[], float] = time.time
     ) -> None:
         settings = configuration.settings
-        self._configuration = configuration
-        self._clock = clock
-        self._since = ShownSince(configuration.state_file("shown.json"))
-        #: Why what the upstream has now is not served yet, if it is not.
-        self.unserved = ""
+        url = configuration.database_url
+        self._database = Database(url) if url is not None else None
+        self._usage = Usage(self._database, clock) if self._database is not None else None
         self.metrics = Metrics()
-        self._publish = Observers(self.metrics, *observers)
+        self._publish = Observers(self.metrics, *observers, *([self._usage] if self._usage is not None else []))
         self.trust = UpstreamTrust(
             settings.upstream.profile, lambda kind, resource, reason: self._publish(TrustLost(kind, resource, reason))
         )
@@ -51,68 +54,39 @@ class Service:
         )
         enforcement = Enforcement(self._upstream, settings.requests.scan_requests)
         self.gateway = Gateway(configuration, enforcement, self.trust, self._publish, clock)
-        self.gateway.snapshot = build_snapshot(0, configuration, None)
+        self.publication = Publication(
+            configuration, self._database, self._upstream, self.trust, self._publish, clock, self._serve
+        )
+        self.gateway.snapshot = self.publication.snapshot
         self._watcher = MetadataWatcher(
             self._upstream,
             refresh=settings.upstream.metadata_refresh,
             retry=settings.upstream.metadata_retry,
-            publish=self.publish_schema,
+            publish=self.publication.publish_schema,
             complain=lambda message: self._publish(Complaint(message)),
         )
-        operations = Operations(lambda: self.gateway.snapshot, self.trust, self.metrics, lambda: self.unserved)
+        operations = Operations(lambda: self.snapshot, self.trust, self.metrics, lambda: self.publication.unserved)
+        backend = Backend(lambda: self.snapshot, self._database, self.publication.refresh, clock)
+        administration = Administration(
+            backend, operations, self._publish, configuration.secrets.key_pepper or "", settings.admin.max_body
+        )
         self.listener = Listener(self.gateway.handle, settings.listen.host, settings.listen.port)
-        self.admin = Listener(operations.handle, settings.admin.host, settings.admin.port)
+        self.admin = Listener(administration.handle, settings.admin.host, settings.admin.port)
         self._stack = AsyncExitStack()
 
     @property
     def snapshot(self) -> Snapshot:
-        assert self.gateway.snapshot is not None
-        return self.gateway.snapshot
+        return self.publication.snapshot
 
-    async def publish_schema(self, schema: Schema) -> bool:
-        """Compiles every policy against a schema, asks the upstream whether it reads their rules as its profile says,
-        and swaps the snapshot: one reference, between two requests.
-
-        False where what must be remembered of it could not be written: then what was served before stays in force."""
-        moment = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        try:
-            if self.unserved:
-                self._since.save()  # before the work of compiling: where this failed, it may fail again
-            snapshot = build_snapshot(
-                self.snapshot.revision + 1, self._configuration, schema, self.snapshot, since=self._since, moment=moment
-            )
-        except StateError as error:
-            self.unserved = str(error)
-            self._publish(Complaint(self.unserved))
-            return False
-        if self._configuration.settings.upstream.probe:
-            await self._probe(snapshot, schema)
+    def _serve(self, snapshot: Snapshot) -> None:
         self.gateway.snapshot = snapshot
-        self.unserved = ""
-        self._publish(
-            SnapshotPublished(
-                snapshot.revision,
-                len(snapshot.policies),
-                tuple(str(fault) for fault in snapshot.faults),
-                snapshot.notes,
-            )
-        )
-        return True
-
-    async def _probe(self, snapshot: Snapshot, schema: Schema) -> None:
-        """Before the first count under new rules is answered, not after it (C289)."""
-        profile = self._configuration.settings.upstream.profile
-        now = Timestamp(datetime.fromtimestamp(self._clock(), UTC).replace(microsecond=0))
-        asked = probes(snapshot.policies.values(), profile, now)
-        failed = await ask_probes(asked, Source(self._upstream, profile, Trace()), schema, self.trust)
-        if failed:
-            self._publish(Complaint(failed))
 
     async def __aenter__(self) -> Self:
         """Starts everything; what was started is stopped again when something cannot be.
 
         Raises:
             ListenError: an address cannot be listened on.
+            ConfigurationError: files and database contradict each other.
         """
         try:
             return await self._start()
@@ -122,15 +96,43 @@ class Service:
 
     async def _start(self) -> Self:
         stack = self._stack
+        if self._database is not None:
+            await stack.enter_async_context(self._database)
+        stack.push_async_callback(self.publication.close)
+        await self.publication.open()
         await stack.enter_async_context(self._upstream)
         await self.admin.start()
         stack.push_async_callback(self.admin.stop)
         current = await self._watcher.fetch()
         await self.listener.start()
         stack.push_async_callback(self.listener.stop)
-        task = asyncio.create_task(self._watcher.run(current=current))
-        stack.callback(task.cancel)
+        self._run(self._watcher.run(current=current))
+        if self._usage is not None:
+            self._run(self.publication.watch())
+            stack.push_async_callback(self._write_usage, self._usage)
+            self._run(self._note_usage(self._usage))
         return self
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs beside the requests until the service stops."""
+        task = asyncio.create_task(work)
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(stop)
+
+    async def _note_usage(self, usage: Usage) -> None:
+        while True:
+            await asyncio.sleep(_USAGE)
+            await self._write_usage(usage)
+
+    async def _write_usage(self, usage: Usage) -> None:
+        try:
+            await usage.write()
+        except StoreError as error:
+            self._publish(Complaint(f"when keys were last used could not be written: {error}"))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

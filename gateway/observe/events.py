@@ -63,7 +63,24 @@ class Complaint:
     message: str
 
 
-Event = RequestHandled | SnapshotPublished | TrustLost | Complaint
+@dataclass(frozen=True, slots=True)
+class AdminHandled:
+    """One request to the admin API. ``operation`` is what was asked for in words, ``code`` Spark's number of a failure,
+    0 where there is none. What was changed is in the history of the record."""
+
+    request_id: str
+    key_id: str
+    client: str
+    method: str
+    operation: str
+    record: str
+    dry_run: bool
+    status: int
+    code: int
+    seconds: float
+
+
+Event = RequestHandled | AdminHandled | SnapshotPublished | TrustLost | Complaint
 Observer = Callable[[Event], None]
 
 

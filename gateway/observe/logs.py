@@ -9,7 +9,7 @@ from typing import TextIO, assert_never
 
 import structlog
 
-from gateway.observe.events import Complaint, Event, RequestHandled, SnapshotPublished, TrustLost
+from gateway.observe.events import AdminHandled, Complaint, Event, RequestHandled, SnapshotPublished, TrustLost
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -33,6 +33,8 @@ class DecisionLog:
         match event:
             case RequestHandled():
                 self._log.info("request", **asdict(event))
+            case AdminHandled():
+                self._log.info("administration", **asdict(event))
             case SnapshotPublished():
                 level = self._log.warning if event.faults else self._log.info
                 level("snapshot", **asdict(event))

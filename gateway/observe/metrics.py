@@ -6,7 +6,7 @@ from typing import assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gateway.observe.events import Complaint, Event, RequestHandled, SnapshotPublished, TrustLost
+from gateway.observe.events import AdminHandled, Complaint, Event, RequestHandled, SnapshotPublished, TrustLost
 
 
 class Metrics:
@@ -18,6 +18,12 @@ class Metrics:
             "gateway_requests",
             "Requests answered, by status and code of refusal",
             ("status", "reason"),
+            registry=self.registry,
+        )
+        self._admin = Counter(
+            "gateway_admin_requests",
+            "Requests to the admin API, by status and Spark's number of a failure",
+            ("status", "code"),
             registry=self.registry,
         )
         self._records = Counter(
@@ -63,6 +69,8 @@ class Metrics:
         match event:
             case RequestHandled():
                 self._handled(event)
+            case AdminHandled():
+                self._admin.labels(str(event.status), str(event.code)).inc()
             case SnapshotPublished():
                 self._revision.set(event.revision)
                 self._policies.set(event.policies)

@@ -6,9 +6,10 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 #: Prefix of secrets that we make; it lets scanners of source code find one that got out.
 SECRET_PREFIX = "gwk_"  # noqa: S105  # a mark, no secret
@@ -26,21 +27,53 @@ class KeyBindings(BaseModel):
         return {name: value for name, value in self.model_dump().items() if value is not None}
 
 
-class ApiKey(BaseModel):
-    """One entry of keys.yaml. ``Digest`` is what ``gateway keys new`` printed; the secret itself is nowhere.
+Permission = Literal["manage_templates", "manage_keys"]
+#: The role whose keys may be given permissions: staff of the MLS and of its associations.
+STAFF_ROLE = "private"
 
-    A key has a template or a bare role, never both.
+
+class KeyGrant(BaseModel):
+    """What a key may: a template or a bare role, never both, and who holds it.
+
+    ``Permissions`` are for keys of the Private role without a template; ``AssociationId`` is the association whose
+    staff hold the key, none for those of the MLS.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    Id: Annotated[str, Field(min_length=1, max_length=100)]
-    Digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     Template: str | None = None
     Role: str | None = None
-    Owner: str = ""
+    Owner: Annotated[str, Field(max_length=255)] = ""
     Enabled: bool = True
     Bindings: KeyBindings = KeyBindings()
+    Permissions: tuple[Permission, ...] = ()
+
+    def faults(self) -> list[tuple[tuple[str, ...], str]]:
+        """What is wrong with the grant in itself: places and messages."""
+        found: list[tuple[tuple[str, ...], str]] = []
+        if (self.Template is None) == (self.Role is None):
+            found.append(((), "must have either a Template or a Role"))
+        if self.Permissions and (self.Template is not None or self.Role != STAFF_ROLE):
+            found.append((("Permissions",), f"are for keys of the bare role `{STAFF_ROLE}`"))
+        return found
+
+
+class ApiKey(KeyGrant):
+    """One entry of keys.yaml. ``Digest`` is what ``gateway keys new`` printed; the secret itself is nowhere.
+
+    ``OldDigest`` is that of the secret before a rotation, and taken until ``OldUntil``.
+    """
+
+    Id: Annotated[str, Field(min_length=1, max_length=100)]
+    Digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    OldDigest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    OldUntil: AwareDatetime | None = None
+    MlsId: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    AssociationId: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        return (self.Digest,) if self.OldDigest is None else (self.Digest, self.OldDigest)
 
 
 class KeysDocument(BaseModel):
@@ -58,10 +91,14 @@ def new_secret() -> str:
     return SECRET_PREFIX + secrets.token_urlsafe(32)
 
 
-def find(keys: Mapping[str, ApiKey], secret: str, pepper: str) -> ApiKey | None:
-    """The enabled key of a secret. Time tells nothing: a keyed digest is looked up, and compared in constant time."""
+def find(keys: Mapping[str, ApiKey], secret: str, pepper: str, now: datetime) -> ApiKey | None:
+    """The key of a secret, enabled or not. Time tells nothing: a keyed digest is looked up, and compared in constant
+    time. The secret before a rotation counts until its moment."""
     presented = digest(secret, pepper)
     key = keys.get(presented)
-    if key is None or not hmac.compare_digest(key.Digest, presented) or not key.Enabled:
+    if key is None:
         return None
-    return key
+    if hmac.compare_digest(key.Digest, presented):
+        return key
+    old = key.OldDigest is not None and hmac.compare_digest(key.OldDigest, presented)
+    return key if old and key.OldUntil is not None and now < key.OldUntil else None

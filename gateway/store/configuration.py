@@ -43,7 +43,11 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the directory says. ``keys`` are by digest; ``place`` puts the line into a fault of any of its files."""
+    """What the directory says, and the database where there is one (``gateway.store.stored``).
+
+    ``keys`` are by digest, one that is being rotated by both of its own; ``faults`` are of records that cannot be
+    served, while everything else is. ``place`` puts the line into a fault of any of the files.
+    """
 
     directory: Path
     settings: Settings
@@ -54,11 +58,13 @@ class Configuration:
     keys: Mapping[str, ApiKey]
     rules: GatewayRules
     documents: Mapping[str, Document]
+    database_url: str | None = field(repr=False, default=None)
+    #: Those of ``keys`` that keys.yaml has, by digest.
+    file_keys: Mapping[str, ApiKey] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
 
-    def state_file(self, name: str) -> Path | None:
-        """A file of what the gateway remembers by itself; None where it has no directory for that."""
-        folder = self.settings.state_dir
-        return None if folder is None else self.directory / folder / name
+    def key_named(self, identity: str) -> ApiKey | None:
+        return next((key for key in self.keys.values() if key.Id == identity), None)
 
     def place(self, fault: Fault) -> Fault:
         document = self.documents.get(fault.file)
@@ -131,7 +137,8 @@ class _Loader:
         templates = self._templates()
         syndications = self._syndications()
         keys = self._keys()
-        self._check_references(roles, templates, syndications, keys)
+        database_url = self._database_url(settings) if settings else None
+        self._check_references(roles, templates, syndications, keys, with_database=database_url is not None)
         secrets = self._secrets(settings) if settings else None
         if settings and settings.admin.port == settings.listen.port != 0:
             self.add("gateway.yaml", ("admin", "port"), "must not be the port of clients")
@@ -143,6 +150,7 @@ class _Loader:
             settings.policy.never_visible,
             {**data_dictionary.FOLLOWS, **settings.policy.follows},
         )
+        by_digest = MappingProxyType({digest: key for key in keys for digest in key.digests})
         return Configuration(
             self.directory,
             settings,
@@ -150,9 +158,11 @@ class _Loader:
             MappingProxyType(roles),
             MappingProxyType(templates),
             MappingProxyType(syndications),
-            MappingProxyType({key.Digest: key for key in keys}),
+            by_digest,
             rules,
             MappingProxyType(self.documents),
+            database_url,
+            by_digest,
         )
 
     def _roles(self) -> dict[str, Role]:
@@ -199,9 +209,13 @@ class _Loader:
             path = ("Keys", str(position))
             if key.Id in identities:
                 self.add("keys.yaml", (*path, "Id"), f"the key `{key.Id}` is given twice")
-            if key.Digest in digests:
+            for found, message in key.faults():
+                self.add("keys.yaml", (*path, *found), f"the key `{key.Id}` {message}" if not found else message)
+            if (key.OldDigest is None) != (key.OldUntil is None):
+                self.add("keys.yaml", (*path, "OldDigest"), "goes with `OldUntil`")
+            if not digests.isdisjoint(key.digests):
                 self.add("keys.yaml", (*path, "Digest"), "two keys have this secret")
-            digests.add(key.Digest)
+            digests.update(key.digests)
             identities.add(key.Id)
         return keys
 
@@ -211,8 +225,11 @@ class _Loader:
         templates: Mapping[str, Template],
         syndications: Mapping[str, Syndication],
         keys: tuple[ApiKey, ...],
+        *,
+        with_database: bool,
     ) -> None:
-        """Roles that templates name, templates that keys name; only where the other side could be read at all."""
+        """Roles that templates name, templates that keys name; only where the other side could be read at all. A
+        template may be in the database, where there is one."""
         broken_files = {fault.file for fault in self.faults}
         for template in templates.values():
             role, syndication = template.document.Role, template.document.SyndicationId
@@ -223,10 +240,9 @@ class _Loader:
                 self.add(template.source.file, ("D", "SyndicationId"), f"there is no syndication `{syndication}`")
         for position, key in enumerate(keys):
             path = ("Keys", str(position))
-            if (key.Template is None) == (key.Role is None):
-                self.add("keys.yaml", path, f"the key `{key.Id}` must have either a Template or a Role")
             if (
-                key.Template is not None
+                not with_database
+                and key.Template is not None
                 and key.Template not in templates
                 and not any(file.startswith("templates/") for file in broken_files)
             ):
@@ -237,6 +253,17 @@ class _Loader:
                 and not any(file.startswith("roles/") for file in broken_files)
             ):
                 self.add("keys.yaml", (*path, "Role"), f"`{key.Role}` is no role")
+
+    def _database_url(self, settings: Settings) -> str | None:
+        """Where templates and keys are stored: as said, else in one file among what the gateway remembers."""
+        try:
+            url = settings_module.read_secret(settings.store.url, settings.store.url_file, self.directory)
+        except (OSError, UnicodeDecodeError):
+            self.add("gateway.yaml", ("store", "url_file"), "the file cannot be read")
+            return None
+        if url is None and settings.state_dir is not None:
+            return f"sqlite:///{(self.directory / settings.state_dir).absolute() / 'gateway.db'}"
+        return url
 
     def _secrets(self, settings: Settings) -> Secrets | None:
         security, upstream = settings.security, settings.upstream

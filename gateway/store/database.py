@@ -7,8 +7,8 @@ change stays in a history that is never rewritten. ``generation`` grows with eve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,11 +29,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 #: PostgreSQL's channel on which writes are told.
 CHANNEL = "gateway_changes"
+#: The drivers by which each kind of database is spoken to: a URL need not name them.
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 #: How long a writer waits for another one, in seconds.
 _PATIENCE = 5.0
 
@@ -85,6 +87,8 @@ HISTORY = Table(
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("kind", Text, nullable=False),
     Column("record_id", Text, nullable=False),
+    Column("mls_id", Text, nullable=False),
+    Column("association_id", Text),
     Column("revision", Integer, nullable=False),
     Column("action", Text, nullable=False),
     Column("moment", Text, nullable=False),
@@ -92,6 +96,15 @@ HISTORY = Table(
     Column("before", Text),
     Column("after", Text),
     Index("history_of_a_record", "kind", "record_id", "number"),
+)
+
+#: Since when a policy has shown what it shows of Field and Lookup (C363).
+SHOWN = Table(
+    "shown",
+    TABLES,
+    Column("name", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("moment", Text, nullable=False),
 )
 
 
@@ -112,25 +125,36 @@ class NewerDatabaseError(StoreError):
     """The tables were made by a later release: this one must not touch them."""
 
 
+class ClashError(StoreError):
+    """What was to be written contradicts what somebody else has written."""
+
+
 class Database:
     """Use as an async context: inside, the tables are there and of this version.
 
     Args:
-        url: as SQLAlchemy writes it, such as ``sqlite+aiosqlite:////var/lib/gateway/gateway.db``.
+        url: ``sqlite:////var/lib/gateway/gateway.db`` or ``postgresql://user:secret@host/name``.
 
     Raises:
+        StoreError: the URL is of neither, or its driver is not installed.
         NewerDatabaseError: on entering.
         StoreError: on entering, and in any transaction: nothing of that transaction is kept.
     """
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
+        if parsed.get_backend_name() not in DRIVERS:
+            raise StoreError("the database must be SQLite or PostgreSQL")
+        parsed = parsed.set(drivername=DRIVERS[parsed.get_backend_name()])
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self._shown = parsed.render_as_string(hide_password=True)
         options: dict[str, Any] = (
             {"connect_args": {"timeout": _PATIENCE}} if self.is_sqlite else {"pool_pre_ping": True}
         )
-        self._engine: AsyncEngine = create_async_engine(url, **options)
+        try:
+            self._engine: AsyncEngine = create_async_engine(parsed, **options)
+        except ModuleNotFoundError as error:
+            raise StoreError(f"{self._shown}: the package `{error.name}` is not installed") from None
         #: SQLite has one writer: those of this process queue here and not in the file.
         self._writing = asyncio.Lock()
         if self.is_sqlite:
@@ -183,6 +207,35 @@ class Database:
                     raise
                 await connection.exec_driver_sql("COMMIT")
 
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
+        """Gives what waits for the next write of anybody, at most so many seconds. SQLite tells nobody: there it just
+        waits.
+
+        Raises:
+            StoreError: the database tells no more; listen anew.
+        """
+        if self.is_sqlite:
+            yield asyncio.sleep
+            return
+        told = asyncio.Event()
+        with _told(self._shown):
+            async with self._engine.connect() as connection:
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                await driver.add_listener(CHANNEL, lambda *_: told.set())
+
+                async def wait(seconds: float) -> None:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(told.wait(), seconds)
+                    told.clear()
+                    if driver.is_closed():
+                        raise StoreError(f"{self._shown}: the connection that tells of changes has ended")
+
+                try:
+                    yield wait
+                finally:
+                    await connection.invalidate()  # it has a listener: nobody else is to get it
+
     async def generation(self) -> int:
         """The number that has grown if anything was written."""
         async with self.reading() as connection:
@@ -233,6 +286,8 @@ def _told(where: str) -> Iterator[None]:
     """Every error of the database as a StoreError: a client is told 503, and the operator what it was."""
     try:
         yield
+    except IntegrityError as error:
+        raise ClashError(f"{where}: {_plain(error)}") from None
     except DBAPIError as error:
         # The driver's own words; the statement and its values stay out of it.
         raise StoreError(f"{where}: {_plain(error)}") from None

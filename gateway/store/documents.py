@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ _MAX_BYTES = 16 * 1024 * 1024
 
 
 class Document:
-    """A parsed file. ``data`` is plain Python; ``line`` finds the line of a path for a fault."""
+    """A parsed file. ``data`` is plain Python; ``line`` finds the line of a path for a fault; ``modified`` is when the
+    file was written (ISO 8601)."""
 
-    def __init__(self, file: str, tree: Any) -> None:
+    def __init__(self, file: str, tree: Any, modified: str = "") -> None:
         self.file = file
+        self.modified = modified
         self._tree = tree
         self.data: Any = _plain(tree)
 
@@ -69,6 +72,7 @@ def read_document(path: Path, name: str) -> Document:
     """
     try:
         raw = path.read_bytes()
+        modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
     except OSError as error:
         raise ConfigurationError([Fault(name, 0, (), f"cannot be read: {error.strerror}")]) from None
     if len(raw) > _MAX_BYTES:
@@ -96,7 +100,7 @@ def read_document(path: Path, name: str) -> Document:
         raise ConfigurationError([Fault(name, 0, (), f"is not well-formed: {error}")]) from None
     if not isinstance(tree, Mapping):
         raise ConfigurationError([Fault(name, 1, (), "must be a mapping" if tree is not None else "is empty")])
-    return Document(name, tree)
+    return Document(name, tree, modified)
 
 
 def _duplicate(error: DuplicateKeyError) -> str:

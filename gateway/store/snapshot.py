@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +17,7 @@ from gateway.policy.embedded import with_embedded
 from gateway.policy.model import Policy
 from gateway.store.api_keys import ApiKey
 from gateway.store.configuration import Configuration
-from gateway.store.shown import ShownSince
+from gateway.store.shown import Moments, Shown, digest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Snapshot:
     by_key: Mapping[str, Policy]
     whole: Mapping[str, Schema]
     faults: tuple[Fault, ...] = ()
-    #: (policy's name, resource) to row to the moment since when the policy shows it (C363).
-    shown: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    #: ``<policy's name>/<resource>`` to since when the policy shows the rows of it that it shows (C363).
+    shown: Moments = field(default_factory=dict)
     #: What each policy was compiled from: one whose documents have not changed is taken over as it is.
     sources: Mapping[str, Sources] = field(default_factory=dict)
     #: The schema as the upstream had it, before what the gateway adds.
@@ -57,9 +57,9 @@ class Snapshot:
         """What all policies have to tell their authors, each once."""
         return tuple(sorted({note for policy in self.policies.values() for note in policy.notes}))
 
-    def shown_since(self, key: ApiKey, resource: str) -> Mapping[str, str]:
-        """Since when the key's policy shows the rows of Field or Lookup."""
-        return self.shown.get((policy_name(key), resource), {})
+    def shown_since(self, key: ApiKey, resource: str) -> str:
+        """Since when the key's policy shows the rows of Field or Lookup that it shows."""
+        return self.shown[_place(policy_name(key), resource)].moment
 
     def policy_of(self, key: ApiKey) -> Policy | None:
         """The policy of a key under its bindings."""
@@ -75,9 +75,6 @@ def build_snapshot(
     configuration: Configuration,
     schema: Schema | None,
     previous: Snapshot | None = None,
-    *,
-    since: ShownSince | None = None,
-    moment: str = "1970-01-01T00:00:00.000Z",
 ) -> Snapshot:
     """Compiles everything against a schema; without one nothing can be served yet.
 
@@ -87,18 +84,16 @@ def build_snapshot(
         previous: what is served now. A policy whose documents, rules and schema are the same is taken over from it; one
             whose documents were whole under an earlier schema is not refused for what the upstream has taken away since
             (P10).
-        since: what is known of when rows of Field and Lookup were first shown.
-        moment: now, for rows that are shown for the first time.
     """
     if schema is None:
         nothing: Mapping[str, Any] = MappingProxyType({})
-        return Snapshot(revision, configuration, None, nothing, nothing, nothing)
+        return Snapshot(revision, configuration, None, nothing, nothing, nothing, configuration.faults)
     profile = configuration.settings.upstream.profile
     before = _Before(previous, configuration, schema)
     served = before.schema or with_embedded(with_computed(schema), profile.embedded)
     policies: dict[str, Policy] = {}
     whole: dict[str, Schema] = {}
-    faults: set[Fault] = set()
+    faults: set[Fault] = set(configuration.faults)
     sources = _sources(configuration)
     for name, source in sources.items():
         earlier = before.whole(name, source)
@@ -125,22 +120,23 @@ def build_snapshot(
         MappingProxyType(by_key),
         MappingProxyType(whole),
         tuple(sorted(faults)),
-        _shown(policies, since or ShownSince(), moment),
-        MappingProxyType(sources),
-        schema,
+        sources=MappingProxyType(sources),
+        upstream_schema=schema,
     )
 
 
 def _sources(configuration: Configuration) -> dict[str, Sources]:
-    """The documents of every policy, by its name. References are the configuration's: it has checked them."""
-    syndications = configuration.syndications
+    """The documents of every policy, by its name. A template that names what is not there has none: the configuration
+    says so."""
+    roles, syndications = configuration.roles, configuration.syndications
     found: dict[str, Sources] = {}
     for template in configuration.templates.values():
-        document = template.document
-        syndication = syndications[document.SyndicationId] if document.SyndicationId is not None else None
-        found[f"template:{template.id}"] = Sources(template, configuration.roles[document.Role], syndication)
-    for name, role in configuration.roles.items():
-        found[f"role:{name}"] = Sources(None, role, None)
+        role, named = template.document.Role, template.document.SyndicationId
+        if role in roles and (named is None or named in syndications):
+            syndication = None if named is None else syndications[named]
+            found[f"template:{template.id}"] = Sources(template, roles[role], syndication)
+    for name, base in configuration.roles.items():
+        found[f"role:{name}"] = Sources(None, base, None)
     return found
 
 
@@ -177,13 +173,25 @@ class _Before:
         return self._previous.by_key.get(key.Id) if known == key else None
 
 
-def _shown(
-    policies: Mapping[str, Policy], since: ShownSince, moment: str
-) -> Mapping[tuple[str, str], Mapping[str, str]]:
-    found = {}
-    for name, policy in policies.items():
+def with_moments(snapshot: Snapshot, before: Snapshot, moment: str) -> Snapshot:
+    """A snapshot that is to be served, with since when its policies show what they show of Field and Lookup.
+
+    Args:
+        before: what is served now, and knows since when that is so.
+        moment: now, for what ``before`` does not show.
+    """
+    found = dict(before.shown) if snapshot.schema is None else {}
+    for name, policy in snapshot.policies.items():
+        same = before.policies.get(name) is policy
         for resource in policy.schema.computed & policy.resources.keys():
-            rows = [row.key for row in computed_rows(policy, resource)]
-            found[name, resource] = since.note(f"{name}/{resource}", rows, moment)
-    since.save()
-    return MappingProxyType(found)
+            place = _place(name, resource)
+            known = before.shown.get(place)
+            if not same or known is None:
+                digest = digest_of(row.key for row in computed_rows(policy, resource))
+                known = known if known is not None and known.digest == digest else Shown(digest, moment)
+            found[place] = known
+    return replace(snapshot, shown=MappingProxyType(found))
+
+
+def _place(name: str, resource: str) -> str:
+    return f"{name}/{resource}"

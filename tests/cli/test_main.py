@@ -98,13 +98,14 @@ def test_serve_does_not_start_on_a_memory_that_is_spoiled_or_cannot_be_kept(dire
     state = write_configuration(directory) / "state"
     if spoiled:
         state.mkdir()
-        (state / "shown.json").write_text('{"template:x/Field": {"City": ', encoding="utf-8")
+        (state / "gateway.db").write_text("no database at all " * 100, encoding="utf-8")
 
     done = run("serve", "--config", directory, GATEWAY__STATE_DIR="state", **SECRETS)
 
-    assert done.returncode == 78
+    assert done.returncode == 75
     assert "Traceback" not in done.stderr
-    assert f"shown.json: {'is not what the gateway has written' if spoiled else 'cannot be written'}" in done.stderr
+    assert "the database cannot be used: sqlite" in done.stderr
+    assert ("file is not a database" if spoiled else "unable to open database file") in done.stderr
 
 
 def test_keys_new_prints_a_secret_once_and_its_digest() -> None:

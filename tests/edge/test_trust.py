@@ -4,6 +4,7 @@ that nobody can prove (DESIGN section 7)."""
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ async def test_a_probe_finds_out_before_the_first_count_is_told(
         assert schema is not None
         settings = gateway.service.snapshot.configuration.settings
         object.__setattr__(settings, "upstream", settings.upstream.model_copy(update=upstream["upstream"]))
-        await gateway.service.publish_schema(schema)
+        await gateway.service.publication.publish_schema(replace(schema))  # as new metadata would be
         count = await gateway.get("Property/$count?$filter=ListPrice gt 1", "k")
 
     assert gateway.service.trust.lost == lost

@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import json
 import random
+import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -201,13 +202,20 @@ def _granted(read: Configuration) -> object:
 
 
 async def _forgets(state: Path, upstream: Unsteady, rng: random.Random) -> None:
-    """The directory for what is remembered is away while the upstream's model changes."""
+    """The database is locked by somebody, or its directory is away, while the upstream's model changes."""
     document, away = upstream.metadata, state.with_name("away")
     assert document is not None
-    state.rename(away)  # noqa: ASYNC240  # of the test's own disk, in no time
+    locked = rng.random() < 0.5
+    other = sqlite3.connect(state / "gateway.db", isolation_level=None)
+    if locked:
+        other.execute("BEGIN IMMEDIATE")
+    else:
+        state.rename(away)  # noqa: ASYNC240  # of the test's own disk, in no time
     upstream.metadata = _with(document, "New")
     await asyncio.sleep(rng.random() * 0.1)
-    away.rename(state)
+    if not locked:
+        away.rename(state)
+    other.close()
     upstream.metadata = document
 
 

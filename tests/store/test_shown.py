@@ -1,75 +1,75 @@
-"""Moments that are remembered, and forgotten with what they are about."""
+"""Moments that are remembered, by all processes alike."""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
-from gateway.errors import ConfigurationError
-from gateway.store.shown import ShownSince, StateError
+from gateway.store.database import Database, StoreError
+from gateway.store.shown import Shown, digest_of, keep_moments, read_moments
 
-
-@pytest.mark.channel("C363")
-def test_a_row_keeps_its_moment_until_it_is_shown_no_more(tmp_path: Path) -> None:
-    since = ShownSince(tmp_path / "shown.json")
-
-    assert since.note("p", ["a", "b"], "1") == {"a": "1", "b": "1"}
-    assert since.note("p", ["b", "c"], "2") == {"b": "1", "c": "2"}
-    assert since.note("p", ["a", "b"], "3") == {"a": "3", "b": "1"}
-    assert since.note("q", ["a"], "4") == {"a": "4"}
-    since.save()
-
-    assert ShownSince(tmp_path / "shown.json").note("p", ["a"], "9") == {"a": "3"}
-    assert [path.name for path in tmp_path.iterdir()] == ["shown.json"]
+A, B = digest_of(["a"]), digest_of(["a", "b"])
 
 
-def test_without_a_file_nothing_is_written(tmp_path: Path) -> None:
-    since = ShownSince()
-    since.note("p", ["a"], "1")
-    since.save()
-
-    assert not list(tmp_path.iterdir())
+@pytest_asyncio.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with Database(f"sqlite:///{tmp_path}/gateway.db") as found:
+        yield found
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"p": {"a": 1}}', b'{"p": []}', b"\xff", b'{"p": {"a": "1"}} {}'])
-def test_a_spoiled_file_is_said_where_it_is_and_is_left_alone(tmp_path: Path, text: bytes) -> None:
-    path = tmp_path / "shown.json"
-    path.write_bytes(text)
-
-    with pytest.raises(ConfigurationError, match=r"shown\.json: is not what the gateway has written"):
-        ShownSince(path)
-
-    assert path.read_bytes() == text
-
-
-def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
-    (tmp_path / "shown.json").mkdir()
-
-    with pytest.raises(ConfigurationError, match=r"shown\.json: cannot be read: Is a directory"):
-        ShownSince(tmp_path / "shown.json")
-
-
-def test_what_cannot_be_written_at_the_start_refuses_it(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"shown\.json: cannot be written: No such file or directory"):
-        ShownSince(tmp_path / "state" / "shown.json")
+def test_a_digest_is_of_the_set_and_of_nothing_else() -> None:
+    assert digest_of(["b", "a"]) == B
+    assert digest_of(["ab"]) != B
 
 
 @pytest.mark.channel("C363")
-def test_what_could_not_be_written_was_never_noted(tmp_path: Path) -> None:
-    """Else a row would carry a moment at which nobody saw it, and one that was there all along would be new."""
-    state, away = tmp_path / "state", tmp_path / "away"
-    state.mkdir()
-    since = ShownSince(state / "shown.json")
-    since.note("p", ["a", "b"], "1")
-    since.save()
-    state.rename(away)
+async def test_a_set_keeps_its_moment_until_another_is_shown(database: Database) -> None:
+    first = await keep_moments(database, {}, {"p": Shown(A, "1"), "q": Shown(A, "1")})
+    second = await keep_moments(database, first, {**first, "p": Shown(B, "2")})
+    third = await keep_moments(database, second, {**second, "p": Shown(A, "3")})
 
-    since.note("p", ["b", "c"], "2")
-    with pytest.raises(StateError, match=r"shown\.json cannot be written: No such file or directory"):
-        since.save()
+    assert third == {"p": Shown(A, "3"), "q": Shown(A, "1")}
+    assert await read_moments(database) == third
 
-    away.rename(state)
-    assert since.note("p", ["a", "b", "c"], "3") == {"a": "1", "b": "1", "c": "3"}
-    since.save()
-    assert ShownSince(state / "shown.json").note("p", ["a", "c"], "9") == {"a": "1", "c": "3"}
+
+@pytest.mark.channel("C363")
+async def test_of_two_processes_the_first_says_since_when(database: Database) -> None:
+    await keep_moments(database, {}, {"p": Shown(A, "1")})
+
+    assert await keep_moments(database, {}, {"p": Shown(A, "2")}) == {"p": Shown(A, "1")}
+    assert await keep_moments(database, {}, {"p": Shown(B, "3")}) == {"p": Shown(B, "3")}
+
+
+async def test_many_at_once(database: Database) -> None:
+    first = {f"p{number}": Shown(A, "1") for number in range(1300)}
+    second = {name: Shown(B, "2") for name in first}
+
+    assert await keep_moments(database, await keep_moments(database, {}, first), second) == second
+    assert await read_moments(database) == second
+
+
+@pytest.mark.channel("C363")
+async def test_what_could_not_be_kept_is_not_to_be_shown(database: Database, tmp_path: Path) -> None:
+    """Else a set would carry a moment that no other process, and no later one, knows of."""
+    before = await keep_moments(database, {}, {"p": Shown(A, "1")})
+    other = sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(StoreError, match="database is locked"):
+        await keep_moments(database, before, {"p": Shown(B, "2")})
+    other.close()
+
+    assert await read_moments(database) == before
+
+
+async def test_what_has_not_changed_is_not_written(database: Database, tmp_path: Path) -> None:
+    before = await keep_moments(database, {}, {"p": Shown(A, "1")})
+    other = sqlite3.connect(tmp_path / "gateway.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    assert await keep_moments(database, before, before) == before
+    other.close()

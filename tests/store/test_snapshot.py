@@ -12,6 +12,7 @@ import pytest
 from gateway.odata.csdl import Schema, parse_metadata
 from gateway.policy.documents import TemplateDocument
 from gateway.sandbox.rows import metadata_document
+from gateway.policy import compilation
 from gateway.store import snapshot as module
 from gateway.store.configuration import Configuration, load_configuration
 from gateway.store.snapshot import build_snapshot
@@ -22,7 +23,7 @@ from tests.support import CONFIG
 def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The names of what is compiled, in order."""
     names: list[str] = []
-    plain = module.compile_policy
+    plain = compilation.compile_policy
 
     def noted(template: Any, role: Any, *rest: Any, **more: Any) -> Any:
         names.append(template.id if template else role.name)

@@ -1,4 +1,4 @@
-"""Templates in the database: revisions, history, and two writers of whom one is told."""
+"""Records in the database: revisions, history, and two writers of whom one is told."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import insert
 
-from gateway.store.database import KEYS, Database
-from gateway.store.templates import ConflictError, MissingError, Owner, TemplateStore, UsedError
+from gateway.store.database import ClashError, Database
+from gateway.store.records import ConflictError, MissingError, Owner, Records, UsedError
 
 OWNER = Owner("20160328145437348560000000", "20160328145458846124000000")
 FIRST = {"Name": "Company IDX Template", "Role": "idx", "Description": "Åre's"}
@@ -34,7 +33,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 async def test_a_template_is_kept_as_it_was_written(database: Database) -> None:
     clock = Clock()
-    store = TemplateStore(database, clock)
+    store = Records("template", database, clock)
 
     made = await store.create(OWNER, FIRST, "staff")
 
@@ -43,16 +42,16 @@ async def test_a_template_is_kept_as_it_was_written(database: Database) -> None:
     assert made.id.endswith("000000")
     assert (made.created, made.revision) == ("2016-07-08T17:46:40+00:00", 1)
     assert await store.get(made.id) == made
-    assert await store.all() == (1, (made,))
+    assert await store.many([made.id]) == (made,)
     assert made.document == FIRST
     assert made.owner.id == OWNER.association
     assert Owner("m").id == "m"
 
 
 async def test_ids_of_one_moment_differ_and_none_comes_back(database: Database) -> None:
-    store = TemplateStore(database, Clock())
+    store = Records("template", database, Clock())
     first, second = await store.create(OWNER, FIRST, "a"), await store.create(OWNER, FIRST, "a")
-    await store.remove(second.id, "a")
+    await store.remove(second.id, "a", 1)
     third = await store.create(OWNER, FIRST, "a")
 
     assert int(second.id) == int(first.id) + 1
@@ -61,7 +60,7 @@ async def test_ids_of_one_moment_differ_and_none_comes_back(database: Database) 
 
 async def test_a_change_moves_the_revision_and_the_moment(database: Database) -> None:
     clock = Clock()
-    store = TemplateStore(database, clock)
+    store = Records("template", database, clock)
     made = await store.create(OWNER, FIRST, "one")
     clock.now += 60
 
@@ -69,11 +68,11 @@ async def test_a_change_moves_the_revision_and_the_moment(database: Database) ->
 
     assert (changed.revision, changed.created, changed.modified) == (2, made.created, "2016-07-08T17:47:40+00:00")
     assert await store.get(made.id) == changed
-    assert (await store.all())[0] == 2
+    assert await database.generation() == 2
 
 
 async def test_of_two_writers_at_once_one_is_told(database: Database) -> None:
-    store = TemplateStore(database, Clock())
+    store = Records("template", database, Clock())
     made = await store.create(OWNER, FIRST, "one")
 
     found = await asyncio.gather(
@@ -87,36 +86,82 @@ async def test_of_two_writers_at_once_one_is_told(database: Database) -> None:
 
 
 async def test_what_is_not_there_cannot_be_changed(database: Database) -> None:
-    store = TemplateStore(database, Clock())
+    store = Records("template", database, Clock())
 
     with pytest.raises(MissingError):
         await store.get("nothing")
     with pytest.raises(MissingError):
         await store.replace("nothing", FIRST, "a", 1)
     with pytest.raises(MissingError):
-        await store.remove("nothing", "a")
+        await store.remove("nothing", "a", 1)
     assert await store.history("nothing") == ()
-    assert await store.all() == (0, ())
+    assert await store.ids(OWNER) == []
 
 
 async def test_a_template_that_a_key_uses_stays(database: Database) -> None:
-    store = TemplateStore(database, Clock())
+    store, keys = Records("template", database, Clock()), Records("key", database, Clock())
     made = await store.create(OWNER, FIRST, "one")
-    async with database.writing() as connection:
-        for name in ("b", "a"):
-            await connection.execute(insert(KEYS).values(
-                id=name, mls_id="m", digest=name, template_id=made.id, document="{}", revision=1, created="c", modified="d",
-            ))  # fmt: skip
+    users = [await keys.create(OWNER, {"Template": made.id}, "one", {"digest": name}) for name in "ab"]
+    await keys.create(OWNER, {"Template": "of a file"}, "one", {"digest": "c"})
 
     with pytest.raises(UsedError) as told:
-        await store.remove(made.id, "one")
+        await store.remove(made.id, "one", 1)
+    for user in users:
+        await keys.replace(user.id, {"Role": "idx"}, "one", 1)
+    await store.remove(made.id, "one", 1)
 
-    assert told.value.keys == ("a", "b")
-    assert await store.get(made.id) == made
+    assert told.value.keys == tuple(user.id for user in users)
+    assert await store.ids(OWNER) == []
+
+
+async def test_a_secret_is_no_part_of_a_document_nor_of_history(database: Database) -> None:
+    keys = Records("key", database, Clock())
+    made = await keys.create(OWNER, {"Role": "idx"}, "one", {"digest": "first"})
+
+    turned = await keys.replace(made.id, made.document, "two", 1, "rotate", {"digest": "second", "old_digest": "first", "old_until": "u"})  # fmt: skip
+
+    assert turned.beside == {"digest": "second", "old_digest": "first", "old_until": "u", "last_used": None}
+    assert (await keys.get(made.id)).beside == turned.beside
+    assert [(entry.action, entry.after) for entry in await keys.history(made.id)] == [("create", {"Role": "idx"}), ("rotate", {"Role": "idx"})]  # fmt: skip
+    assert "first" not in repr(turned)
+
+
+async def test_of_two_keys_with_one_secret_one_is_refused(database: Database) -> None:
+    keys = Records("key", database, Clock())
+    await keys.create(OWNER, {"Role": "idx"}, "one", {"digest": "d"})
+
+    with pytest.raises(ClashError):
+        await keys.create(OWNER, {"Role": "idx"}, "one", {"digest": "d"})
+
+
+async def test_who_may_see_what(database: Database) -> None:
+    store = Records("template", database, Clock())
+    owners = [Owner("m"), Owner("m", "a"), Owner("m", "b"), Owner("n"), Owner("n", "a")]
+    made = {owner: (await store.create(owner, FIRST, "one")).id for owner in owners}
+
+    for viewer in owners:
+        seen = await store.ids(viewer)
+        assert seen == [made[owner] for owner in owners if viewer.may_see(owner)]
+    assert [len(await store.ids(viewer)) for viewer in owners] == [3, 1, 1, 2, 1]
+    assert {item.id for item in await store.many([made[owners[1]], "nothing", made[owners[0]]])} == {made[owners[0]], made[owners[1]]}  # fmt: skip
+
+
+async def test_what_is_gone_can_come_back_and_counts_on(database: Database) -> None:
+    store = Records("template", database, Clock())
+    made = await store.create(OWNER, FIRST, "one")
+    await store.remove(made.id, "one", 1)
+    gone = (await store.history(made.id))[-1]
+
+    back = await store.restore(made.id, gone, FIRST, "two")
+    with pytest.raises(ConflictError):
+        await store.restore(made.id, gone, FIRST, "three")
+
+    assert (back.id, back.revision, back.owner) == (made.id, 2, OWNER)
+    assert [entry.action for entry in await store.history(made.id)] == ["create", "delete", "rollback"]
 
 
 async def test_a_removal_of_another_revision_is_refused(database: Database) -> None:
-    store = TemplateStore(database, Clock())
+    store = Records("template", database, Clock())
     made = await store.create(OWNER, FIRST, "one")
 
     with pytest.raises(ConflictError):
@@ -129,7 +174,7 @@ async def test_a_removal_of_another_revision_is_refused(database: Database) -> N
 
 async def test_history_tells_who_did_what_and_outlives_the_template(database: Database) -> None:
     clock = Clock()
-    store = TemplateStore(database, clock)
+    store = Records("template", database, clock)
     made = await store.create(OWNER, FIRST, "one")
     await store.replace(made.id, SECOND, "two", 1)
     await store.replace(made.id, FIRST, "three", 2, "rollback")

@@ -1,0 +1,148 @@
+"""The admin listener: Spark's template service, and health and metrics beside it. Never on the clients' port (C262)."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from aiohttp import web
+
+from gateway.admin.backend import Backend, out_of_order
+from gateway.admin.bodies import read_body
+from gateway.admin.calls import Call, caller_of, key_of
+from gateway.admin.envelope import SparkCode, SparkError, Success, bad_value
+from gateway.admin.openapi import document
+from gateway.admin.routes import BASE, Operation, Router, routes
+from gateway.edge.authentication import bearer
+from gateway.edge.operations import Operations
+from gateway.edge.responses import SERVER
+from gateway.observe.events import AdminHandled, Complaint, Event
+from gateway.store.database import StoreError
+
+_OVERRIDES = ("X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override")
+_MOST_QUERY = 8 * 1024
+
+
+class Administration:
+    """Answers whatever comes to the admin listener."""
+
+    def __init__(
+        self, backend: Backend, operations: Operations, publish: Callable[[Event], None], pepper: str, max_body: int
+    ) -> None:
+        table = routes(backend)
+        self._backend = backend
+        self._operations = operations
+        self._publish = publish
+        self._pepper = pepper
+        self._max_body = max_body
+        self._router = Router(table)
+        self._document = json.dumps(document(table), ensure_ascii=True, indent=1).encode("ascii")
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.raw_path.partition("?")[0]
+        if path == "/openapi.json" and request.method in ("GET", "HEAD"):
+            return web.Response(body=self._document, headers={"Content-Type": "application/json", "Server": SERVER})
+        if path != BASE and not path.startswith(f"{BASE}/"):
+            return await self._operations.handle(request)
+        started = time.perf_counter()
+        story = _Story()
+        try:
+            answer: Success | SparkError = await self._answer(request, path, story)
+        except SparkError as error:
+            answer = error
+        except StoreError as error:
+            self._publish(Complaint(str(error)))
+            answer = out_of_order(error)
+        except Exception as error:  # noqa: BLE001  # the last resort: one answer for what nobody foresaw
+            self._publish(Complaint(f"administration: {error!r}"))
+            answer = SparkError(SparkCode.FAILED, "the gateway could not answer this")
+        response = _response(answer)
+        if request.can_read_body:
+            response.force_close()  # an unread body is nobody's next request
+        self._publish(
+            AdminHandled(
+                request_id=secrets.token_hex(16),
+                key_id=story.key_id,
+                client=request.remote or "",
+                method=request.method,
+                operation=story.operation.summary if story.operation else "",
+                record=story.record,
+                dry_run=story.dry_run,
+                status=response.status,
+                code=answer.code.number if isinstance(answer, SparkError) else 0,
+                seconds=round(time.perf_counter() - started, 6),
+            )
+        )
+        return response
+
+    async def _answer(self, request: web.BaseRequest, path: str, story: _Story) -> Success:
+        """Who asks, then what: nobody learns of a path without a key, and none of a record without its permission."""
+        secret = bearer(request.headers.getall("Authorization", []))
+        keys, backend = self._backend.configuration.keys, self._backend
+        key = key_of(secret, keys, self._pepper, backend.now())
+        story.key_id = key.Id
+        caller = caller_of(key, backend.mls)
+        method = "OVERRIDE" if any(name in request.headers for name in _OVERRIDES) else request.method
+        story.operation, record = self._router.find(method, path)
+        caller.require(*story.operation.permissions)
+        story.record = record if record.isalnum() and len(record) <= 100 else ""
+        parameters = _parameters(request.raw_path.partition("?")[2])
+        call = Call(
+            caller, record, parameters, await self._body(request, story.operation), request.headers.get("If-Match")
+        )
+        answer = await story.operation.run(call)
+        story.dry_run = "dry_run" in parameters and call.is_dry_run
+        return answer
+
+    async def _body(self, request: web.BaseRequest, operation: Operation) -> Mapping[str, Any] | None:
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise SparkError(SparkCode.UNREADABLE, "the body must not be encoded")
+        raw = bytearray()
+        async for chunk in request.content.iter_any():
+            raw += chunk
+            if len(raw) > self._max_body:
+                raise SparkError(SparkCode.TOO_LARGE, f"the body is larger than {self._max_body} bytes")
+        if operation.body is None:
+            if raw:
+                raise SparkError(SparkCode.UNREADABLE, "no body is expected here")
+            return None
+        if not raw and operation.optional:
+            return None
+        return read_body(request.headers.get("Content-Type", ""), bytes(raw))
+
+
+class _Story:
+    """What is known of a request when its event is written."""
+
+    def __init__(self) -> None:
+        self.key_id = ""
+        self.operation: Operation | None = None
+        self.record = ""
+        self.dry_run = False
+
+
+def _parameters(query: str) -> dict[str, str]:
+    if len(query) > _MOST_QUERY:
+        raise bad_value(("query",), "is too long")
+    found: dict[str, str] = {}
+    for part in query.split("&") if query else ():
+        name, _, value = part.partition("=")
+        try:
+            name, value = unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")
+        except UnicodeDecodeError:
+            raise bad_value(("query",), "is not UTF-8") from None
+        if name in found:
+            raise bad_value((name,), "is given twice")
+        found[name] = value
+    return found
+
+
+def _response(answer: Success | SparkError) -> web.Response:
+    status = answer.code.status if isinstance(answer, SparkError) else answer.status
+    body = json.dumps(answer.body(), ensure_ascii=True).encode("ascii")
+    headers = {"Content-Type": "application/json", "Server": SERVER, "Cache-Control": "no-store", **answer.headers}
+    return web.Response(status=status, body=body, headers=headers)
