@@ -179,6 +179,8 @@ class Templates:
         template, policy = await self._compiled(found.id, document, within)
         if call.is_dry_run:
             return self._effect(self._served(found.id), policy, template, call)
+        if document == found.document:
+            return Success(headers=found.headers)
         with told(call):
             kept = await self._records.replace(found.id, document, call.caller.name, revision, action)
         await self._backend.renew()

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from gateway.odata.csdl import Schema, parse_metadata
+from gateway.policy import compilation
 from gateway.policy.documents import TemplateDocument
 from gateway.sandbox.rows import metadata_document
-from gateway.policy import compilation
 from gateway.store import snapshot as module
 from gateway.store.configuration import Configuration, load_configuration
 from gateway.store.snapshot import build_snapshot
