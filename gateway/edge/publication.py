@@ -48,7 +48,7 @@ class Publication:
         serve: Callable[[Snapshot], None],
     ) -> None:
         self._settings = files.settings
-        self._database = database
+        self.database = database
         self._upstream = upstream
         self._trust = trust
         self._publish = publish
@@ -75,7 +75,7 @@ class Publication:
             StoreError: the database cannot be read.
         """
         await self._read()
-        shown: Moments = {} if self._database is None else await read_moments(self._database)
+        shown: Moments = {} if self.database is None else await read_moments(self.database)
         self.snapshot = replace(build_snapshot(0, self._configuration, None), shown=shown)
         self._serve(self.snapshot)
 
@@ -104,11 +104,11 @@ class Publication:
 
     async def watch(self) -> None:
         """Serves every change of the database, for ever."""
-        assert self._database is not None
-        pause = self._settings.store.poll if self._database.is_sqlite else _LOOK
+        assert self.database is not None
+        pause = self._settings.store.poll if self.database.is_sqlite else _LOOK
         while True:
             try:
-                async with self._database.listening() as change:
+                async with self.database.listening() as change:
                     while True:
                         await change(pause)
                         await self.refresh()
@@ -117,9 +117,9 @@ class Publication:
             await asyncio.sleep(pause)
 
     async def _read(self) -> None:
-        if self._database is None:
+        if self.database is None:
             return
-        library = await read_library(self._database, self._library)
+        library = await read_library(self.database, self._library)
         if library is not self._library:
             self._configuration = self._merger.merged(library)
             self._library = library
@@ -136,9 +136,9 @@ class Publication:
             now = datetime.fromtimestamp(self._clock(), UTC)
             moment = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
             dated = with_moments(draft, self.snapshot, moment)
-            if self._database is not None:
+            if self.database is not None:
                 try:
-                    shown = await keep_moments(self._database, self.snapshot.shown, dated.shown)
+                    shown = await keep_moments(self.database, self.snapshot.shown, dated.shown)
                 except StoreError as error:
                     self._complain(str(error))
                     return False

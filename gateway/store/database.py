@@ -152,13 +152,13 @@ class Database:
             {"connect_args": {"timeout": _PATIENCE}} if self.is_sqlite else {"pool_pre_ping": True}
         )
         try:
-            self._engine: AsyncEngine = create_async_engine(parsed, **options)
+            self.engine: AsyncEngine = create_async_engine(parsed, **options)
         except ModuleNotFoundError as error:
             raise StoreError(f"{self._shown}: the package `{error.name}` is not installed") from None
         #: SQLite has one writer: those of this process queue here and not in the file.
         self._writing = asyncio.Lock()
         if self.is_sqlite:
-            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
 
     def __str__(self) -> str:
         return self._shown
@@ -168,14 +168,14 @@ class Database:
             async with self.writing() as connection:
                 await connection.run_sync(_migrate)
         except BaseException:
-            await self._engine.dispose()
+            await self.engine.dispose()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._engine.dispose()
+        await self.engine.dispose()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -193,7 +193,7 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, begin: str, isolation: str) -> AsyncIterator[AsyncConnection]:
         with _told(self._shown):
-            async with self._engine.connect() as connection:
+            async with self.engine.connect() as connection:
                 if not self.is_sqlite:
                     await connection.execution_options(isolation_level=isolation)
                     async with connection.begin():
@@ -220,7 +220,7 @@ class Database:
             return
         told = asyncio.Event()
         with _told(self._shown):
-            async with self._engine.connect() as connection:
+            async with self.engine.connect() as connection:
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 await driver.add_listener(CHANNEL, lambda *_: told.set())
 

@@ -1,0 +1,213 @@
+"""What is served follows files, database and metadata, and none of them waits for another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.edge import publication as module
+from gateway.errors import ConfigurationError
+from gateway.observe.events import Complaint, SnapshotPublished
+from gateway.store.database import StoreError
+from gateway.store.snapshot import build_snapshot
+from gateway.store.stored import read_library
+from tests.managed import SEED, STAFF, Desk, managed, results
+from tests.support import key_file, until
+
+
+@pytest.mark.guarantee("G7")
+async def test_what_one_process_saves_another_enforces(directory: Path, database_url: str, tmp_path: Path) -> None:
+    """Two gateways on one database; the real thing with two processes is in tests/cli/test_serve.py."""
+    async with managed(directory, database_url) as one, managed(tmp_path / "two", database_url) as two:
+        identity = await one.made({**SEED, "SyndicationId": None, "FieldOverrides": None})
+        key, secret = await one.secret({"Template": identity})
+        await until(lambda: two.gateway.service.snapshot.configuration.key_named(key) is not None)
+        before = await two.gateway.get("Property?$select=ListPrice,PropertyType", secret)
+        await one.call(
+            "PUT", f"/templates/{identity}/FieldOverrides", {"Property": {"All": {"ListPrice": {"Rule": "Hidden"}}}}
+        )
+        await until(lambda: two.gateway.service.snapshot.configuration.templates[identity].document.FieldOverrides is not None)  # fmt: skip
+        after = await two.gateway.get("Property?$select=ListPrice,PropertyType", secret)
+        await two.call("POST", f"/keys/{key}/disable")
+        await until(lambda: not key_of(one, key).Enabled)
+        dead = await one.gateway.get("Property", secret)
+
+    assert (before.status, after.status, dead.status) == (200, 400, 401)
+
+
+def key_of(desk: Desk, identity: str) -> Any:
+    return desk.gateway.service.snapshot.configuration.key_named(identity)
+
+
+async def test_a_key_dies_at_once_while_everything_is_compiled_anew(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity, secret = await desk.secret({"Role": "idx"})
+    publication = desk.gateway.service.publication
+    schema = publication.snapshot.upstream_schema
+    assert schema is not None
+    new = replace(schema)
+    started, go = threading.Event(), threading.Event()
+    plain = build_snapshot
+
+    def slow(revision: int, configuration: Any, used: Any, previous: Any) -> Any:
+        if used is new and not go.is_set():
+            started.set()
+            go.wait(20)
+        return plain(revision, configuration, used, previous)
+
+    monkeypatch.setattr(module, "build_snapshot", slow)
+    task = asyncio.create_task(publication.publish_schema(new))
+    await asyncio.to_thread(started.wait, 20)
+
+    disabled = await desk.call("POST", f"/keys/{identity}/disable")
+    answer = await desk.gateway.get("Property", secret)
+    served_meanwhile = publication.snapshot.upstream_schema
+    go.set()
+    done = await task
+
+    assert (disabled.status, answer.status) == (200, 401)
+    assert served_meanwhile is schema
+    assert done
+    assert publication.snapshot.upstream_schema is new
+    assert not key_of(desk, identity).Enabled  # the long compilation did not bring it back
+
+
+async def test_metadata_that_comes_meanwhile_is_not_lost(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other way round: a save is compiled while new metadata is published."""
+    publication = desk.gateway.service.publication
+    schema = publication.snapshot.upstream_schema
+    assert schema is not None
+    new, started, go = replace(schema), threading.Event(), threading.Event()
+    plain = build_snapshot
+
+    def slow(revision: int, configuration: Any, used: Any, previous: Any) -> Any:
+        built = plain(revision, configuration, used, previous)
+        if used is schema and not go.is_set():
+            started.set()
+            go.wait(20)
+        return built
+
+    monkeypatch.setattr(module, "build_snapshot", slow)
+    task = asyncio.create_task(desk.made())
+    await asyncio.to_thread(started.wait, 20)
+    await publication.publish_schema(new)
+    go.set()
+    identity = await task
+
+    assert publication.snapshot.upstream_schema is new
+    assert f"template:{identity}" in publication.snapshot.policies
+
+
+async def test_a_save_compiles_one_template_and_no_other(desk: Desk) -> None:
+    identity = await desk.made()
+    before = desk.gateway.service.snapshot
+
+    await desk.call("PUT", f"/templates/{identity}", {"ListingPhotoLimit": 1})
+    after = desk.gateway.service.snapshot
+
+    changed = {name for name in after.policies if after.policies[name] is not before.policies.get(name)}
+    assert changed == {f"template:{identity}"}
+    assert after.revision == before.revision + 1
+
+
+async def test_nothing_is_published_when_nothing_was_written(desk: Desk) -> None:
+    await desk.made()
+    before = len([event for event in desk.gateway.events if isinstance(event, SnapshotPublished)])
+    for _ in range(3):
+        assert await desk.gateway.service.publication.refresh()
+    await desk.gateway.get("Property", "idx")
+
+    assert len([event for event in desk.gateway.events if isinstance(event, SnapshotPublished)]) == before
+
+
+async def test_an_id_in_a_file_and_in_the_database_refuses_the_start(directory: Path, database_url: str) -> None:
+    async with managed(directory, database_url) as desk:
+        identity, key = await desk.made(), (await desk.secret({"Role": "idx"}))[0]
+    twice = {
+        f"templates/{identity}.json": {"D": dict(SEED)},
+        "keys.yaml": key_file(**STAFF) + f"  - Id: '{key}'\n    Role: idx\n    Digest: {'a' * 64}\n",
+    }
+
+    with pytest.raises(ConfigurationError) as told:
+        async with managed(directory, database_url, twice):
+            pass
+
+    assert [str(fault) for fault in told.value.faults] == [
+        f"keys.yaml: the key `{key}` is also in the database",
+        f"templates/{identity}.json: D: the template `{identity}` is also in the database",
+    ]
+
+
+async def test_what_a_file_has_no_longer_is_served_to_nobody_and_the_rest_is(
+    directory: Path, database_url: str
+) -> None:
+    async with managed(directory, database_url) as desk:
+        identity = await desk.made({**SEED, "Role": "vow"})
+        _, secret = await desk.secret({"Template": identity})
+        _, other = await desk.secret({"Role": "idx"})
+    gone: dict[str, object] = {"roles/vow.yaml": None, "templates/registered-consumers.json": None}
+    async with managed(directory, database_url, gone) as desk:
+        answers = [(await desk.gateway.get("Property?$top=1", key)).status for key in (secret, other)]
+        told = await desk.gateway.ready()
+
+    assert answers == [503, 200]
+    assert told["faults"] == [f"template {identity}: Role: `vow` is no role"]
+
+
+async def test_a_database_that_goes_away_is_said_once_and_asked_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publication = desk.gateway.service.publication
+    plain, broken = read_library, True
+
+    async def read(*arguments: Any) -> Any:
+        if broken:
+            raise StoreError("the database is gone")
+        return await plain(*arguments)
+
+    monkeypatch.setattr(module, "read_library", read)
+    found = [await publication.refresh() for _ in range(3)]
+    told = await desk.gateway.ready()
+    served = await desk.gateway.get("Property?$top=1", "idx")
+    broken = False
+    again = await publication.refresh()
+
+    assert found == [False] * 3
+    assert (told["unserved"], told["ready"]) == ("the database is gone", True)
+    assert served.status == 200
+    assert again
+    assert publication.unserved == ""
+    assert [event.message for event in desk.gateway.events if isinstance(event, Complaint)] == ["the database is gone"]
+
+
+async def test_a_slow_upstream_does_not_hold_up_a_save(
+    directory: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it was not asked in time is asked beside the requests."""
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(questions: Any, *_: Any) -> str:
+        if any("Withdrawn" in str(probe) for probe in questions):
+            asked.set()
+            await answer.wait()
+        return ""
+
+    monkeypatch.setattr(module, "ask_probes", slow)
+    monkeypatch.setattr(module, "_PROBE_PATIENCE", 0.01)
+    async with managed(directory, database_url, UPSTREAM__PROBE="true") as desk:
+        identity = await desk.made(
+            {**SEED, "RestrictiveFilters": {"Property": {"Filter": "StandardStatus eq 'Withdrawn'"}}}
+        )
+        served = desk.gateway.service.snapshot.policies
+        answer.set()
+        listed = results(await desk.call("GET", f"/templates/{identity}"))
+
+    assert asked.is_set()
+    assert f"template:{identity}" in served
+    assert listed
