@@ -7,6 +7,7 @@ change stays in a history that is never rewritten. ``generation`` grows with eve
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from types import TracebackType
@@ -164,6 +165,8 @@ class Database:
         return self._shown
 
     async def __aenter__(self) -> Self:
+        if self.is_sqlite:
+            await asyncio.to_thread(self._check_file)
         try:
             async with self.writing() as connection:
                 await connection.run_sync(_migrate)
@@ -176,6 +179,18 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.engine.dispose()
+
+    def _check_file(self) -> None:
+        """Whether the file is one that SQLite can open. The driver's own thread would tell of it to a loop that may have
+        ended by then."""
+        try:
+            connection = sqlite3.connect(self.engine.url.database or "")
+            try:
+                connection.execute("PRAGMA schema_version").fetchone()
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._shown}: {error}") from None
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
