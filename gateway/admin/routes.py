@@ -17,6 +17,7 @@ from gateway.admin.templates import READING, WRITING, Templates
 from gateway.store.api_keys import Permission
 
 BASE = "/v1/developers"
+_LONGEST_ID = 200
 Run = Callable[[Call], Awaitable[Success]]
 #: What a body is, by the name that the OpenAPI document has for it.
 Body = Literal[
@@ -138,7 +139,10 @@ class Router:
                 operation = route.operations.get("GET" if method == "HEAD" else method)
                 if operation is None:
                     raise not_offered(*route.allowed)
-                return operation, parts[pattern.index("{Id}")] if "{Id}" in pattern else ""
+                record = parts[pattern.index("{Id}")] if "{Id}" in pattern else ""
+                if not record.isprintable() or len(record) > _LONGEST_ID:
+                    raise not_found()  # a NUL, for one, is what PostgreSQL has no text for
+                return operation, record
         raise not_found()
 
 

@@ -56,7 +56,7 @@ class Publication:
         self._serve = serve
         self._merger = Merger(files)
         self._library = Library()
-        self._reading = asyncio.Lock()
+        self._reading, self._following = asyncio.Lock(), asyncio.Lock()
         #: What is to be served; ``snapshot`` is what is.
         self._configuration = files
         self.snapshot = build_snapshot(0, files, None)
@@ -97,10 +97,12 @@ class Publication:
         except (StoreError, ConfigurationError) as error:
             self._complain(str(error))
             return False
-        if self._configuration is self.snapshot.configuration:
-            self.unserved = ""
-            return True
-        return await self._renew(None)
+        # Whoever saves and whoever watches come at the same time: the second finds it done.
+        async with self._following:
+            if self._configuration is self.snapshot.configuration:
+                self.unserved = ""
+                return True
+            return await self._renew(None)
 
     async def watch(self) -> None:
         """Serves every change of the database, for ever."""

@@ -181,8 +181,8 @@ class Database:
         await self.engine.dispose()
 
     def _check_file(self) -> None:
-        """Whether the file is one that SQLite can open. The driver's own thread would tell of it to a loop that may have
-        ended by then."""
+        """Whether the file is one that SQLite can open. The driver's own thread would tell of it to a loop that may
+        have ended by then."""
         try:
             connection = sqlite3.connect(self.engine.url.database or "")
             try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -26,8 +25,8 @@ class Clock:
 
 
 @pytest_asyncio.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with Database(f"sqlite+aiosqlite:///{tmp_path}/gateway.db") as found:
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url) as found:
         yield found
 
 
