@@ -1,4 +1,4 @@
-"""The command line's front door: verbs and exit codes (0 ok, 1 findings, 2 usage, 78 bad configuration)."""
+"""The command line's front door: verbs, and exit codes (0 ok, 1 findings, 2 usage, 75 no database, 78 bad config)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gateway.cli.demo import demo
 from gateway.cli.explain import explain
 from gateway.cli.keys import keys
 from gateway.cli.serve import serve
+from gateway.cli.templates import templates
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,5 +24,5 @@ def version() -> None:
     click.echo(f"gateway {__version__}")
 
 
-for command in (demo, serve, check, explain, keys):
+for command in (demo, serve, check, explain, keys, templates):
     main.add_command(command)

@@ -38,11 +38,22 @@ def _server(folder: Path) -> Iterator[str]:
         folder.chmod(0o755)
         os.chown(data, _NOBODY, -1)
     environment = {**os.environ, "HOME": str(folder), "LC_ALL": "C"}
-    making = [installed / "initdb", "-D", data, "-U", "gateway", "-A", "trust", "-E", "UTF8", "--locale=C"]
+    making: list[str | Path] = [
+        installed / "initdb",
+        "-D",
+        data,
+        "-U",
+        "gateway",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+    ]
     subprocess.run(making, check=True, capture_output=True, user=user, env=environment, cwd=folder)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    serving = [
+    serving: list[str | Path] = [
         installed / "postgres",
         "-D",
         data,
