@@ -55,6 +55,7 @@ CASES ?= 100000
 prove: $(DEV)/.done           ## G1 to G6 against a generator: CASES=1000000 for more; goes on where it was
 	$(DEV)/bin/python -m tests.proof --cases $(CASES)
 	$(DEV)/bin/python -m tests.proof.faults --schedules 300
+	$(DEV)/bin/python -m tests.processes --writes 200
 
 hunt: $(DEV)/.done            ## the bugs that the prover must find, but for the rare ones
 	$(DEV)/bin/python -m tests.proof.hunt
