@@ -7,6 +7,7 @@ change stays in a history that is never rewritten. ``generation`` grows with eve
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -183,8 +184,14 @@ class Database:
     def _check_file(self) -> None:
         """Whether the file is one that SQLite can open. The driver's own thread would tell of it to a loop that may
         have ended by then."""
+        path = self.engine.url.database or ""
         try:
-            connection = sqlite3.connect(self.engine.url.database or "")
+            # Digests of secrets and licences are nobody else's to read; SQLite gives its other files the same mode.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise StoreError(f"{self._shown}: unable to open database file: {error.strerror}") from None
+        try:
+            connection = sqlite3.connect(path)
             try:
                 connection.execute("PRAGMA schema_version").fetchone()
             finally:

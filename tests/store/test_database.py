@@ -78,6 +78,13 @@ async def test_a_spoiled_file_is_said(tmp_path: Path, content: bytes) -> None:
             pass
 
 
+async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    async with Database(url(tmp_path)) as database, database.writing() as connection:
+        await mark(connection)
+
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
 async def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="unable to open database file"):
         async with Database(f"sqlite+aiosqlite:///{tmp_path}/nowhere/gateway.db"):
