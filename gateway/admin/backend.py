@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from gateway.admin.calls import Call, stale
@@ -23,12 +23,16 @@ from gateway.store.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """``renew`` serves what the database has now; a save is answered after it. ``clock`` gives seconds since 1970."""
+    """``renew`` serves what the database has now, ``renew_keys`` its keys alone and at once; a save is answered after
+    it. ``clock`` gives seconds since 1970."""
 
     snapshot: Callable[[], Snapshot]
     database: Database | None
     renew: Callable[[], Awaitable[bool]]
+    renew_keys: Callable[[], Awaitable[bool]]
     clock: Callable[[], float]
+    #: One compilation at a time: whoever sends many templates waits for their own.
+    compiling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def configuration(self) -> Configuration:
@@ -46,7 +50,14 @@ class Backend:
         """Raises 503 where there is no database: templates and keys are then what files say."""
         if self.database is None:
             raise unavailable("no database is configured: templates and keys are kept in files, and changed there")
-        return Records(kind, self.database, self.clock)
+        configuration = self.configuration
+        in_files = {key for key, item in configuration.templates.items() if item.source.file in configuration.documents}
+        return Records(kind, self.database, self.clock, in_files)
+
+    async def enforce(self, kind: Kind) -> None:
+        """Serves what was saved. Raises 503 where that could not be done yet: it is saved all the same."""
+        if not await (self.renew_keys() if kind == "key" else self.renew()):
+            raise unavailable("the change is saved, and not in force yet: it will be when the database can be used")
 
     def owner(self, mls: str | None, association: str | None) -> Owner:
         """Of what is in a file."""
@@ -71,28 +82,31 @@ class Backend:
             faults.append(Fault("", 0, ("SyndicationId",), f"there is no syndication `{document.SyndicationId}`"))
         if faults:
             raise ConfigurationError(faults)
-        return await asyncio.to_thread(
-            compile_policy,
-            template,
-            configuration.roles[document.Role],
-            configuration.syndications[document.SyndicationId] if document.SyndicationId is not None else None,
-            snapshot.schema,
-            configuration.settings.upstream.profile,
-            configuration.rules,
-        )
+        async with self.compiling:
+            return await asyncio.to_thread(
+                compile_policy,
+                template,
+                configuration.roles[document.Role],
+                configuration.syndications[document.SyndicationId] if document.SyndicationId is not None else None,
+                snapshot.schema,
+                configuration.settings.upstream.profile,
+                configuration.rules,
+            )
 
     def inputs(self, template: Template) -> Inputs:
-        """What the template is compiled with, for questions about classes."""
+        """What the template is compiled with, for questions about classes. Any role will do for those."""
         snapshot, configuration = self.snapshot(), self.configuration
-        assert snapshot.schema is not None
-        role = configuration.roles[template.document.Role]
+        role = configuration.roles.get(template.document.Role) or next(iter(configuration.roles.values()), None)
+        if snapshot.schema is None or role is None:
+            raise unavailable("the upstream's metadata is not loaded yet, so no effect can be told")
         profile = configuration.settings.upstream.profile
         return Inputs(template, role, None, snapshot.schema, profile, configuration.rules, None, Report())
 
 
 @contextmanager
 def told(call: Call) -> Iterator[None]:
-    """What the store raises, as the caller is told it."""
+    """What the store raises, as the caller is told it. Nothing is done for a caller who has lost the right to it."""
+    call.confirm()
     try:
         yield
     except MissingError:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from gateway.admin.envelope import SparkCode, SparkError
 
 #: How deep a template can mean something is 6; what is deeper is hostile.
 _DEEPEST = 32
+#: Every field of the Data Dictionary in every class is a tenth of it.
+_MOST_VALUES = 100_000
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def read_body(content_type: str, raw: bytes) -> Mapping[str, Any]:
-    """What stands in ``D``.
+    """What stands in ``D``. Linear in the length of the body.
 
     Raises:
         SparkError: 1035 for what is no JSON object of ours.
@@ -26,10 +31,9 @@ def read_body(content_type: str, raw: bytes) -> Mapping[str, Any]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise _unreadable("the body is not UTF-8") from None
-    if _depth(text) > _DEEPEST:
-        raise _unreadable("the body is nested too deep")
+    _check_shape(text)
     try:
-        body = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
+        body = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
         json.dumps(body, ensure_ascii=False).encode("utf-8")
     except _DuplicateError as error:
         raise _unreadable(f"`{error}` is given twice") from None
@@ -39,7 +43,22 @@ def read_body(content_type: str, raw: bytes) -> Mapping[str, Any]:
         raise _unreadable("the body is not JSON") from None
     if not isinstance(body, dict) or set(body) != {"D"} or not isinstance(body["D"], dict):
         raise _unreadable('the body must be an object `{"D": {...}}`')
+    if any("\0" in found for found in _texts(body)):
+        raise _unreadable("the body holds the character NUL")  # which PostgreSQL has no text for
     return body["D"]
+
+
+def _texts(part: Any) -> Iterator[str]:
+    """All texts of a body, names included."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, list):
+        for item in part:
+            yield from _texts(item)
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            yield name
+            yield from _texts(value)
 
 
 class _DuplicateError(Exception):
@@ -59,24 +78,24 @@ def _no_number(_text: str) -> NoReturn:
     raise ValueError
 
 
-def _depth(text: str) -> int:
-    """How deep brackets are nested, those in strings left out. Linear, and before anything recurses."""
-    depth = deepest = 0
-    quoted = escaped = False
-    for character in text:
-        if escaped:
-            escaped = False
-        elif quoted:
-            escaped = character == "\\"
-            quoted = character != '"'
-        elif character == '"':
-            quoted = True
-        elif character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
+def _finite(text: str) -> float:
+    """``1e999`` is no number that could be answered again."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _check_shape(text: str) -> None:
+    """How deep and how many, before anything recurses or is built."""
+    outside = _STRING.sub("", text)
+    if outside.count(",") + outside.count(":") > _MOST_VALUES:
+        raise _unreadable("the body holds too many values")
+    depth = 0
+    for bracket in re.findall(r"[\[\]{}]", outside):
+        depth += 1 if bracket in "[{" else -1
+        if depth > _DEEPEST:
+            raise _unreadable("the body is nested too deep")
 
 
 def _unreadable(message: str) -> SparkError:

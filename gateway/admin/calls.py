@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -70,6 +70,8 @@ class Call:
     parameters: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
     if_match: str | None = None
+    #: Raises unless the caller still may: checked again before anything is kept, for a check of a body takes its time.
+    confirm: Callable[[], object] = lambda: None
 
     @property
     def content(self) -> Mapping[str, Any]:

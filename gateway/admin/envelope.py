@@ -43,6 +43,11 @@ class SparkCode(Enum):
         return self.value[1]
 
 
+#: More faults than these nobody reads; a body of a megabyte could have a hundred thousand.
+_MOST_DETAILS = 100
+_LONGEST_MESSAGE = 500
+
+
 @dataclass(frozen=True, slots=True)
 class Detail:
     """One thing wrong with a body: ``place`` is the way to the value in its author's words, ``rule`` what it breaks."""
@@ -53,7 +58,7 @@ class Detail:
 
     def shown(self) -> dict[str, Any]:
         """As Spark has the constraints of attributes."""
-        return {".".join(self.place): [{"RuleName": self.rule, "RuleValue": self.message}]}
+        return {".".join(self.place): [{"RuleName": self.rule, "RuleValue": shortened(self.message)}]}
 
 
 class SparkError(Exception):
@@ -75,9 +80,10 @@ class SparkError(Exception):
     def body(self) -> dict[str, Any]:
         inside: dict[str, Any] = {"Success": False, "Code": self.code.number, "Message": self.message}
         if self.details:
-            inside["Details"] = [detail.shown() for detail in self.details]
-        if self.code in (SparkCode.BAD_FILTER, SparkCode.LONG_FILTER):
-            inside["SparkQLErrors"] = [{"Message": detail.message} for detail in self.details]
+            told = self.details[:_MOST_DETAILS]
+            inside["Details"] = [detail.shown() for detail in told]
+            if self.code in (SparkCode.BAD_FILTER, SparkCode.LONG_FILTER):
+                inside["SparkQLErrors"] = [{"Message": shortened(detail.message)} for detail in told]
         return {"D": inside}
 
 
@@ -110,6 +116,11 @@ class Success:
         if self.page is not None:
             inside["Pagination"] = self.page.shown()
         return {"D": inside}
+
+
+def shortened(message: str) -> str:
+    """A message that repeats what was sent, and not all of it."""
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
 
 
 def not_found() -> SparkError:
@@ -163,7 +174,7 @@ def bad_body(faults: Sequence[Fault], within: str = "") -> SparkError:
     first = details[0]
     more = f", and {len(details) - 1} more" if len(details) > 1 else ""
     where = f"`{'.'.join(first.place)}`: " if first.place else ""
-    return SparkError(code, f"{where}{first.message}{more}", details)
+    return SparkError(code, shortened(f"{where}{first.message}") + more, details)
 
 
 def _detail(fault: Fault, within: str) -> Detail:

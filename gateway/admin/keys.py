@@ -3,6 +3,7 @@ more than its own caller has."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -100,7 +101,8 @@ class Keys:
             kept = await self._records.create(
                 owner, _document(grant), call.caller.name, {"digest": self._digest(secret)}
             )
-        await self._backend.renew()
+        # A new key that is not in force yet harms nobody, and its secret is told here or never.
+        await self._backend.renew_keys()
         uri = f"{PATH}/{kept.id}"
         shown = {"Id": kept.id, "ResourceUri": uri, "Secret": secret}
         return Success([shown], status=201, headers={**_headers(kept), "Location": uri})
@@ -148,7 +150,7 @@ class Keys:
             kept = await self._records.replace(
                 found.id, record.document, call.caller.name, record.revision, "rotate", beside
             )
-        await self._backend.renew()
+        await self._backend.enforce("key")
         shown = {
             "Id": found.id,
             "ResourceUri": f"{PATH}/{found.id}",
@@ -163,7 +165,7 @@ class Keys:
         record = self._writable(call, found)
         with told(call):
             await self._records.remove(found.id, call.caller.name, record.revision)
-        await self._backend.renew()
+        await self._backend.enforce("key")
         return Success()
 
     async def _replace(self, call: Call, found: _Found, written: Mapping[str, Any], action: Action) -> Success:
@@ -177,7 +179,7 @@ class Keys:
     async def _keep(self, call: Call, record: Stored, document: Mapping[str, Any], action: Action) -> Success:
         with told(call):
             kept = await self._records.replace(record.id, document, call.caller.name, record.revision, action)
-        await self._backend.renew()
+        await self._backend.enforce("key")
         return Success(headers=_headers(kept))
 
     # --- what operations have in common
@@ -189,7 +191,7 @@ class Keys:
         """What a key is to be, if the caller may give that and it names what is there."""
         source = Source("key")
         try:
-            grant = validate(KeyGrant, data, source)
+            grant = await asyncio.to_thread(validate, KeyGrant, data, source)
         except ConfigurationError as error:
             raise bad_body(error.faults) from None
         faults = [Fault("", 0, path or ("Template",), message) for path, message in grant.faults()]

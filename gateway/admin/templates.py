@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.admin.backend import Backend, told
 from gateway.admin.calls import PAGING, Call, revision_tag
-from gateway.admin.envelope import Detail, SparkError, Success, bad_body, bad_value, conflict, not_found
+from gateway.admin.envelope import Detail, SparkCode, SparkError, Success, bad_body, bad_value, conflict, not_found
 from gateway.admin.history import told_history
 from gateway.errors import ConfigurationError, Fault
 from gateway.policy.documents import Template, TemplateDocument, validate
@@ -25,6 +26,8 @@ WRITABLE = tuple(name for name in TemplateDocument.model_fields if name not in S
 ATTRIBUTES = (*SERVER_MADE, *WRITABLE)
 READING = ("_expand", "_select")
 WRITING = ("dry_run",)
+#: Characters of all filters and conditions of one template.
+MOST_CONDITIONS = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +109,10 @@ class Templates:
                 raise bad_value((name,), "is made by the gateway")
         template, policy = await self._compiled("new", call.content)
         if call.is_dry_run:
-            return self._effect(None, policy, template, call)
+            return await self._effect(None, policy, template, call)
         with told(call):
             kept = await self._records.create(call.caller.owner, dict(call.content), call.caller.name)
-        await self._backend.renew()
+        await self._backend.enforce("template")
         found = _of_stored(kept)
         return Success([{"ResourceUri": found.uri}], status=201, headers={**found.headers, "Location": found.uri})
 
@@ -142,13 +145,13 @@ class Templates:
         self._check_unused(call, found.id)
         if call.is_dry_run:
             template = Template(found.id, _document(found.id, found.document), template_source(found.id))
-            return self._effect(self._served(found.id), None, template, call)
+            return await self._effect(self._served(found.id), None, template, call)
         try:
             with told(call):
                 await self._records.remove(found.id, call.caller.name, revision)
         except UsedError as error:
             raise self._used(call, error.keys) from None
-        await self._backend.renew()
+        await self._backend.enforce("template")
         return Success()
 
     async def rollback(self, call: Call) -> Success:
@@ -166,10 +169,10 @@ class Templates:
             return await self._replace(call, await self._found(call), document, action="rollback")
         template, policy = await self._compiled(call.record, document)
         if call.is_dry_run:
-            return self._effect(None, policy, template, call)
+            return await self._effect(None, policy, template, call)
         with told(call):
             kept = await self._records.restore(call.record, gone, document, call.caller.name)
-        await self._backend.renew()
+        await self._backend.enforce("template")
         return Success(headers=_of_stored(kept).headers)
 
     async def _replace(
@@ -178,12 +181,12 @@ class Templates:
         revision = self._writable(call, found)
         template, policy = await self._compiled(found.id, document, within)
         if call.is_dry_run:
-            return self._effect(self._served(found.id), policy, template, call)
+            return await self._effect(self._served(found.id), policy, template, call)
         if document == found.document:
             return Success(headers=found.headers)
         with told(call):
             kept = await self._records.replace(found.id, document, call.caller.name, revision, action)
-        await self._backend.renew()
+        await self._backend.enforce("template")
         return Success(headers=_of_stored(kept).headers)
 
     # --- what operations have in common
@@ -195,7 +198,9 @@ class Templates:
     async def _compiled(self, identity: str, document: Mapping[str, Any], within: str = "") -> tuple[Template, Policy]:
         """The template of a body, proven: whatever is wrong with it is told at once."""
         try:
-            template = Template(identity, _document(identity, document), template_source(identity))
+            checked = await asyncio.to_thread(_document, identity, document)
+            _check_length(checked)
+            template = Template(identity, checked, template_source(identity))
             return template, await self._backend.compiled(template)
         except ConfigurationError as error:
             raise bad_body(error.faults, within) from None
@@ -234,6 +239,10 @@ class Templates:
         """The history of a template that the caller may see, or could see when it was there."""
         if call.record in self._of_files(call.caller.owner):
             return ()
+        configuration = self._backend.configuration
+        named = configuration.templates.get(call.record)
+        if named is not None and named.source.file in configuration.documents:
+            raise not_found()  # of a file that is somebody else's, whatever it was once
         entries = await self._records.history(call.record)
         if not entries or not call.caller.owner.may_see(entries[-1].owner):
             raise not_found()
@@ -270,8 +279,8 @@ class Templates:
     def _served(self, identity: str) -> Policy | None:
         return self._backend.snapshot().policies.get(f"template:{identity}")
 
-    def _effect(self, before: Policy | None, after: Policy | None, template: Template, call: Call) -> Success:
-        found = effect(before, after, self._backend.inputs(template))
+    async def _effect(self, before: Policy | None, after: Policy | None, template: Template, call: Call) -> Success:
+        found = await asyncio.to_thread(effect, before, after, self._backend.inputs(template))
         users = sorted({key.Id for key in self._backend.configuration.keys.values() if key.Template == template.id})
         told = {"DryRun": True, **_shown_effect(found), "Notes": list(after.notes) if after else []}
         return Success([{**told, "Keys": self._seen_keys(call, users), "KeyCount": len(users)}])
@@ -283,6 +292,17 @@ def _of_stored(stored: Stored) -> _Found:
 
 def _document(identity: str, document: Mapping[str, Any]) -> TemplateDocument:
     return validate(TemplateDocument, document, template_source(identity))
+
+
+def _check_length(document: TemplateDocument) -> None:
+    """Each condition is compiled for each field that it stands at: what is proven takes time, and everybody waits."""
+    filters, overrides = document.RestrictiveFilters, document.FieldOverrides
+    length = sum(len(entry.Filter or "") for entry in (filters.resources if filters else {}).values() if entry)
+    for groups in (overrides.resources if overrides else {}).values():
+        length += sum(len(rule.When or "") for rules in (groups or {}).values() for rule in rules.values())
+    if length > MOST_CONDITIONS:
+        message = f"all filters and conditions together have {length} characters; {MOST_CONDITIONS} are possible"
+        raise SparkError(SparkCode.LONG_FILTER, message, [Detail((), message, "Length")])
 
 
 def _check_names(body: Mapping[str, Any]) -> None:

@@ -42,6 +42,7 @@ async def backend(directory: Path, file: Path | None = None, *, compiling: bool 
         compiling: whether templates are to be checked, against the upstream's metadata or those of ``file``.
     """
     from gateway.admin.backend import Backend
+    from gateway.errors import ConfigurationError
     from gateway.store.database import Database
     from gateway.store.snapshot import build_snapshot
     from gateway.store.stored import Library, Merger, read_library
@@ -59,11 +60,14 @@ async def backend(directory: Path, file: Path | None = None, *, compiling: bool 
         async def renew() -> bool:
             nonlocal library, snapshot
             library = await read_library(database, library)
-            snapshot = build_snapshot(snapshot.revision + 1, merger.merged(library), schema, snapshot)
+            configuration, clashes = merger.merged(library)
+            if clashes:
+                raise ConfigurationError(clashes)
+            snapshot = build_snapshot(snapshot.revision + 1, configuration, schema, snapshot)
             return True
 
         await renew()
-        yield Backend(lambda: snapshot, database, renew, time.time)
+        yield Backend(lambda: snapshot, database, renew, renew, time.time)
 
 
 def call(backend: Backend, record: str = "", body: Mapping[str, Any] | None = None, **parameters: str) -> Call:

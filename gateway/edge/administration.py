@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -13,7 +14,7 @@ from aiohttp import web
 
 from gateway.admin.backend import Backend, out_of_order
 from gateway.admin.bodies import read_body
-from gateway.admin.calls import Call, caller_of, key_of
+from gateway.admin.calls import Call, Caller, caller_of, key_of
 from gateway.admin.envelope import SparkCode, SparkError, Success, bad_value
 from gateway.admin.openapi import document
 from gateway.admin.routes import BASE, Operation, Router, routes
@@ -25,6 +26,8 @@ from gateway.store.database import StoreError
 
 _OVERRIDES = ("X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override")
 _MOST_QUERY = 8 * 1024
+#: Seconds for a body to come, all told.
+_BODY_PATIENCE = 30.0
 
 
 class Administration:
@@ -82,21 +85,36 @@ class Administration:
     async def _answer(self, request: web.BaseRequest, path: str, story: _Story) -> Success:
         """Who asks, then what: nobody learns of a path without a key, and none of a record without its permission."""
         secret = bearer(request.headers.getall("Authorization", []))
-        keys, backend = self._backend.configuration.keys, self._backend
-        key = key_of(secret, keys, self._pepper, backend.now())
-        story.key_id = key.Id
-        caller = caller_of(key, backend.mls)
+        caller = self._caller(secret, story)
         method = "OVERRIDE" if any(name in request.headers for name in _OVERRIDES) else request.method
-        story.operation, record = self._router.find(method, path)
-        caller.require(*story.operation.permissions)
+        operation, record = self._router.find(method, path)
+        story.operation = operation
+        caller.require(*operation.permissions)
         story.record = record if record.isalnum() and len(record) <= 100 else ""
         parameters = _parameters(request.raw_path.partition("?")[2])
-        call = Call(
-            caller, record, parameters, await self._body(request, story.operation), request.headers.get("If-Match")
-        )
-        answer = await story.operation.run(call)
+        try:
+            async with asyncio.timeout(_BODY_PATIENCE):
+                body = await self._body(request, operation)
+        except TimeoutError:
+            raise SparkError(SparkCode.UNREADABLE, "the body took too long to come") from None
+
+        def confirm() -> Caller:
+            """Who asked may have lost the right to while the body came, or was checked."""
+            found = self._caller(secret, story)
+            found.require(*operation.permissions)
+            return found
+
+        call = Call(confirm(), record, parameters, body, request.headers.get("If-Match"), confirm)
+        answer = await operation.run(call)
         story.dry_run = "dry_run" in parameters and call.is_dry_run
         return answer
+
+    def _caller(self, secret: str | None, story: _Story) -> Caller:
+        """Who a secret stands for now."""
+        backend = self._backend
+        key = key_of(secret, backend.configuration.keys, self._pepper, backend.now())
+        story.key_id = key.Id
+        return caller_of(key, backend.mls)
 
     async def _body(self, request: web.BaseRequest, operation: Operation) -> Mapping[str, Any] | None:
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -112,7 +130,8 @@ class Administration:
             return None
         if not raw and operation.optional:
             return None
-        return read_body(request.headers.get("Content-Type", ""), bytes(raw))
+        # Off the event loop: a megabyte takes its time.
+        return await asyncio.to_thread(read_body, request.headers.get("Content-Type", ""), bytes(raw))
 
 
 class _Story:
@@ -143,6 +162,6 @@ def _parameters(query: str) -> dict[str, str]:
 
 def _response(answer: Success | SparkError) -> web.Response:
     status = answer.code.status if isinstance(answer, SparkError) else answer.status
-    body = json.dumps(answer.body(), ensure_ascii=True).encode("ascii")
+    body = json.dumps(answer.body(), ensure_ascii=True, allow_nan=False).encode("ascii")
     headers = {"Content-Type": "application/json", "Server": SERVER, "Cache-Control": "no-store", **answer.headers}
     return web.Response(status=status, body=body, headers=headers)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from gateway.edge.probing import ask_probes
 from gateway.edge.scan import Source, Trace
 from gateway.edge.trust import UpstreamTrust
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, Fault
 from gateway.observe.events import Complaint, Event, SnapshotPublished
 from gateway.odata.ast import Expression
 from gateway.odata.csdl import Schema
@@ -24,7 +24,7 @@ from gateway.policy.probes import Probe, probes
 from gateway.store.configuration import Configuration
 from gateway.store.database import Database, StoreError
 from gateway.store.shown import Moments, keep_moments, read_moments
-from gateway.store.snapshot import Snapshot, build_snapshot, with_moments
+from gateway.store.snapshot import Snapshot, build_snapshot, with_keys, with_moments
 from gateway.store.stored import Library, Merger, read_library
 from gateway.upstream.client import UpstreamClient
 
@@ -59,11 +59,12 @@ class Publication:
         self._reading, self._following = asyncio.Lock(), asyncio.Lock()
         #: What is to be served; ``snapshot`` is what is.
         self._configuration = files
+        #: What ``snapshot`` was last built from.
+        self._followed: Configuration | None = files
         self.snapshot = build_snapshot(0, files, None)
         #: What was compiled and could not be served: it is not compiled again.
         self._draft: Snapshot | None = None
-        #: Why what there is now is not served yet, if it is not.
-        self.unserved = ""
+        self._reasons: dict[str, str] = {}
         self._probed: tuple[Schema | None, set[tuple[str, Expression | None]]] = (None, set())
         self._later: set[asyncio.Task[None]] = set()
 
@@ -74,7 +75,9 @@ class Publication:
             ConfigurationError: an id is in a file and in the database.
             StoreError: the database cannot be read.
         """
-        await self._read()
+        clashes = await self._read()
+        if clashes:
+            raise ConfigurationError(clashes)
         shown: Moments = {} if self.database is None else await read_moments(self.database)
         self.snapshot = replace(build_snapshot(0, self._configuration, None), shown=shown)
         self._serve(self.snapshot)
@@ -87,22 +90,31 @@ class Publication:
     async def publish_schema(self, schema: Schema) -> bool:
         """Serves with other metadata. False where what must be remembered of it could not be kept: then what was
         served before stays in force."""
-        return await self._renew(schema)
+        # The long work first, while saves and revocations go their own way; then what they have changed meanwhile.
+        draft = await self._build(schema)
+        async with self._following:
+            return await self._follow(schema, draft)
 
-    async def refresh(self) -> bool:
-        """Serves what the database has now. False where that could not be done; it is said, and tried again."""
+    async def refresh(self, *, keys_only: bool = False) -> bool:
+        """Serves what the database has now. False where that could not be done; it is said, and tried again.
+
+        Args:
+            keys_only: does not wait for templates, which whoever watches will look at.
+        """
         try:
             async with self._reading:
                 await self._read()
-        except (StoreError, ConfigurationError) as error:
-            self._complain(str(error))
+        except StoreError as error:
+            self._complain("database", str(error))
             return False
+        self._reasons.pop("database", None)
+        # A key that is revoked waits for nobody's template: whatever is compiled, it is dead before.
+        self._serve_keys()
+        if keys_only:
+            return True
         # Whoever saves and whoever watches come at the same time: the second finds it done.
         async with self._following:
-            if self._configuration is self.snapshot.configuration:
-                self.unserved = ""
-                return True
-            return await self._renew(None)
+            return self._configuration is self._followed or await self._follow(None)
 
     async def watch(self) -> None:
         """Serves every change of the database, for ever."""
@@ -114,56 +126,74 @@ class Publication:
                     while True:
                         await change(pause)
                         await self.refresh()
-            except StoreError as error:
-                self._complain(str(error))
+                        self._reasons.pop("watcher", None)
+            except Exception as error:  # noqa: BLE001  # a watcher that has ended would leave revoked keys alive
+                self._complain("watcher", str(error) if isinstance(error, StoreError) else repr(error))
             await asyncio.sleep(pause)
 
-    async def _read(self) -> None:
+    async def _read(self) -> tuple[Fault, ...]:
+        """Takes what the database has now; gives what is in files as well."""
         if self.database is None:
-            return
+            return ()
         library = await read_library(self.database, self._library)
-        if library is not self._library:
-            self._configuration = self._merger.merged(library)
-            self._library = library
+        if library is self._library:
+            return ()
+        self._configuration, clashes = self._merger.merged(library)
+        self._library = library
+        return clashes
 
-    async def _renew(self, schema: Schema | None) -> bool:
-        """Builds what is to be served, and serves it unless something newer came meanwhile: then that is built."""
-        draft: Snapshot | None = None
-        while True:
-            configuration = self._configuration
-            used = schema or self.snapshot.upstream_schema
-            compiled = [known for known in (draft, self._draft) if known is not None and known.upstream_schema is used]
-            previous = compiled[0] if compiled else self.snapshot
-            self._draft = draft = await asyncio.to_thread(build_snapshot, 0, configuration, used, previous)
-            now = datetime.fromtimestamp(self._clock(), UTC)
-            moment = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            dated = with_moments(draft, self.snapshot, moment)
-            if self.database is not None:
-                try:
-                    shown = await keep_moments(self.database, self.snapshot.shown, dated.shown)
-                except StoreError as error:
-                    self._complain(str(error))
-                    return False
-                dated = replace(dated, shown=shown)
-            await self._probe(dated, patience=None if schema else _PROBE_PATIENCE)
-            if configuration is self._configuration and used is (schema or self.snapshot.upstream_schema):
-                self._swap(dated)
-                return True
+    def _serve_keys(self) -> None:
+        """The keys of now over the policies that are served. One whose policy is not there yet is answered 503."""
+        served = self.snapshot.configuration
+        if served.keys != self._configuration.keys:
+            self._swap(with_keys(self.snapshot, self._configuration.keys))
+
+    async def _build(self, schema: Schema | None, *drafts: Snapshot | None) -> Snapshot:
+        """Compiles what there is now; what is served or in a draft and has not changed is taken over."""
+        used = schema or self.snapshot.upstream_schema
+        fitting = [draft for draft in drafts if draft is not None and draft.upstream_schema is used]
+        return await asyncio.to_thread(build_snapshot, 0, self._configuration, used, (*fitting, self.snapshot)[0])
+
+    async def _follow(self, schema: Schema | None, *drafts: Snapshot) -> bool:
+        """Builds what there is now and serves it. One at a time: of two that build, the slower would bring back what
+        the other has changed."""
+        configuration = self._configuration
+        self._draft = draft = await self._build(schema, *drafts, self._draft)
+        now = datetime.fromtimestamp(self._clock(), UTC)
+        moment = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        dated = await asyncio.to_thread(with_moments, draft, self.snapshot, moment)
+        if self.database is not None:
+            try:
+                dated = replace(dated, shown=await keep_moments(self.database, self.snapshot.shown, dated.shown))
+            except StoreError as error:
+                self._complain("metadata" if schema else "templates", str(error))
+                return False
+        await self._probe(dated, patience=None if schema else _PROBE_PATIENCE)
+        # Keys may have changed while this was built; their templates will be looked at by whoever has changed them.
+        newest = self._configuration.keys
+        self._swap(dated if newest is configuration.keys else with_keys(dated, newest))
+        self._draft, self._followed = None, configuration
+        for reason in ("templates", *(("metadata",) if schema else ())):
+            self._reasons.pop(reason, None)
+        return True
 
     def _swap(self, draft: Snapshot) -> None:
         # What was noted once need not be read again with every save.
         notes = tuple(sorted(set(draft.notes) - set(self.snapshot.notes)))
         self.snapshot = snapshot = replace(draft, revision=self.snapshot.revision + 1)
         self._serve(snapshot)
-        self._draft = None
-        self.unserved = ""
         faults = tuple(str(fault) for fault in snapshot.faults)
         self._publish(SnapshotPublished(snapshot.revision, len(snapshot.policies), faults, notes))
 
-    def _complain(self, message: str) -> None:
+    @property
+    def unserved(self) -> str:
+        """Why what there is now is not served yet, if it is not."""
+        return "; ".join(dict.fromkeys(self._reasons.values()))
+
+    def _complain(self, about: str, message: str) -> None:
         """Once for each reason: what is tried four times a second would fill the log."""
-        if message != self.unserved:
-            self.unserved = message
+        if self._reasons.get(about) != message:
+            self._reasons[about] = message
             self._publish(Complaint(message))
 
     # --- questions about literals

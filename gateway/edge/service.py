@@ -20,7 +20,7 @@ from gateway.edge.trust import UpstreamTrust
 from gateway.observe.events import Complaint, Observer, Observers, TrustLost
 from gateway.observe.metrics import Metrics
 from gateway.store.configuration import Configuration
-from gateway.store.database import Database, StoreError
+from gateway.store.database import Database
 from gateway.store.snapshot import Snapshot
 from gateway.store.usage import Usage
 from gateway.upstream.client import UpstreamClient
@@ -66,7 +66,8 @@ class Service:
             complain=lambda message: self._publish(Complaint(message)),
         )
         operations = Operations(lambda: self.snapshot, self.trust, self.metrics, lambda: self.publication.unserved)
-        backend = Backend(lambda: self.snapshot, self._database, self.publication.refresh, clock)
+        refresh = self.publication.refresh
+        backend = Backend(lambda: self.snapshot, self._database, refresh, lambda: refresh(keys_only=True), clock)
         administration = Administration(
             backend, operations, self._publish, configuration.secrets.key_pepper or "", settings.admin.max_body
         )
@@ -118,8 +119,9 @@ class Service:
         task = asyncio.create_task(work)
 
         async def stop() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            while not task.done():  # a library may swallow one cancellation
+                task.cancel()
+                await asyncio.wait({task}, timeout=1)
 
         self._stack.push_async_callback(stop)
 
@@ -131,8 +133,8 @@ class Service:
     async def _write_usage(self, usage: Usage) -> None:
         try:
             await usage.write()
-        except StoreError as error:
-            self._publish(Complaint(f"when keys were last used could not be written: {error}"))
+        except Exception as error:  # noqa: BLE001  # nobody waits for this, and nothing may end it
+            self._publish(Complaint(f"when keys were last used could not be written: {error!r}"))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -33,6 +33,10 @@ class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
+#: A number beside the names of resources; it says nothing to the policy.
+DictionaryVersion = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
 class FieldRule(_Document):
     """``{"Rule": "Hidden" | "Visible"}``; ``When`` is our extension and belongs to Visible (P3)."""
 
@@ -51,7 +55,7 @@ class FilterMap(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, ResourceFilter | None] = Field(init=False)
-    RESODictionaryVersion: float | None = None
+    RESODictionaryVersion: DictionaryVersion | None = None
 
     @property
     def resources(self) -> Mapping[str, ResourceFilter | None]:
@@ -63,7 +67,7 @@ class OverrideMap(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, dict[str, dict[str, FieldRule]] | None] = Field(init=False)
-    RESODictionaryVersion: float | None = None
+    RESODictionaryVersion: DictionaryVersion | None = None
 
     @property
     def resources(self) -> Mapping[str, Mapping[str, Mapping[str, FieldRule]] | None]:

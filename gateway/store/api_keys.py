@@ -19,8 +19,8 @@ class KeyBindings(BaseModel):
     """Who the holder of a key is: what ``@MemberKey`` and ``@OfficeKey`` in rules stand for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    MemberKey: str | None = None
-    OfficeKey: str | None = None
+    MemberKey: Annotated[str | None, Field(max_length=255)] = None
+    OfficeKey: Annotated[str | None, Field(max_length=255)] = None
 
     @property
     def values(self) -> dict[str, str]:
@@ -46,7 +46,7 @@ class KeyGrant(BaseModel):
     Owner: Annotated[str, Field(max_length=255)] = ""
     Enabled: bool = True
     Bindings: KeyBindings = KeyBindings()
-    Permissions: tuple[Permission, ...] = ()
+    Permissions: Annotated[tuple[Permission, ...], Field(max_length=10)] = ()
 
     def faults(self) -> list[tuple[tuple[str, ...], str]]:
         """What is wrong with the grant in itself: places and messages."""
@@ -65,8 +65,8 @@ class ApiKey(KeyGrant):
     """
 
     Id: Annotated[str, Field(min_length=1, max_length=100)]
-    Digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    OldDigest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    Digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", repr=False)]
+    OldDigest: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$", repr=False)] = None
     OldUntil: AwareDatetime | None = None
     MlsId: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     AssociationId: Annotated[str, Field(min_length=1, max_length=100)] | None = None

@@ -55,12 +55,12 @@ class Configuration:
     roles: Mapping[str, Role]
     templates: Mapping[str, Template]
     syndications: Mapping[str, Syndication]
-    keys: Mapping[str, ApiKey]
+    keys: Mapping[str, ApiKey] = field(repr=False)
     rules: GatewayRules
     documents: Mapping[str, Document]
     database_url: str | None = field(repr=False, default=None)
     #: Those of ``keys`` that keys.yaml has, by digest.
-    file_keys: Mapping[str, ApiKey] = field(default_factory=dict)
+    file_keys: Mapping[str, ApiKey] = field(repr=False, default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
     def key_named(self, identity: str) -> ApiKey | None:

@@ -225,7 +225,9 @@ class Database:
                 try:
                     yield connection
                 except BaseException:
-                    await connection.exec_driver_sql("ROLLBACK")
+                    # A cancellation in the middle of a statement has cost the connection, and the transaction with it.
+                    with suppress(Exception):
+                        await connection.exec_driver_sql("ROLLBACK")
                     raise
                 await connection.exec_driver_sql("COMMIT")
 

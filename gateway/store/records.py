@@ -7,7 +7,7 @@ a change of, so of two writers at once one wins and the other is told.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -88,10 +88,14 @@ class Entry:
 
 
 class Records:
-    """The records of one kind. ``clock`` gives seconds since 1970."""
+    """The records of one kind. ``clock`` gives seconds since 1970; ``in_files`` are the templates that a key may name
+    beside those of the database."""
 
-    def __init__(self, kind: Kind, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, kind: Kind, database: Database, clock: Callable[[], float], in_files: Collection[str] = ()
+    ) -> None:
         self.kind = kind
+        self._in_files = in_files
         self._table = TABLE[kind]
         self._database = database
         self._clock = clock
@@ -122,7 +126,7 @@ class Records:
         """Keeps a new record under a new id.
 
         Raises:
-            MissingError: it names a template that is not there.
+            ConflictError: it names a template that is not there any more.
         """
         async with self._database.writing() as connection:
             now = self._now()
@@ -170,7 +174,7 @@ class Records:
                 .where(self._table.c.id == identity, self._table.c.revision == revision)
                 .values(
                     document=_text(document), revision=kept.revision, modified=modified, **(beside or {}),
-                    **await self._reference(connection, document),
+                    **await self._reference(connection, document, before),
                 )
             )  # fmt: skip
             if found.rowcount != 1:
@@ -229,13 +233,21 @@ class Records:
             )
         )  # fmt: skip
 
-    async def _reference(self, connection: AsyncConnection, document: Mapping[str, Any]) -> dict[str, str | None]:
+    async def _reference(
+        self, connection: AsyncConnection, document: Mapping[str, Any], before: Stored | None = None
+    ) -> dict[str, str | None]:
         """The column by which a key holds its template, where that is in the database and not in a file."""
         if self.kind != "key":
             return {}
-        named = select(TEMPLATES.c.id).where(TEMPLATES.c.id == document.get("Template"))
+        name = document.get("Template")
+        named = select(TEMPLATES.c.id).where(TEMPLATES.c.id == name)
         # Locked against a removal that is under way.
-        return {"template_id": (await connection.execute(named.with_for_update(key_share=True))).scalar_one_or_none()}
+        found = (await connection.execute(named.with_for_update(key_share=True))).scalar_one_or_none()
+        # What was so before may stay so: a key of a template that is gone can still be disabled.
+        is_new = before is None or before.document.get("Template") != name
+        if name is not None and found is None and name not in self._in_files and is_new:
+            raise ConflictError(name)
+        return {"template_id": found}
 
     async def _free_id(self, connection: AsyncConnection, now: datetime) -> str:
         """Twenty-six digits, as Spark's are: second, microsecond, and a number among those of one microsecond."""

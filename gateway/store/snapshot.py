@@ -106,18 +106,12 @@ def build_snapshot(
             faults.update(configuration.place(fault) for fault in error.faults)
             if earlier is not None:
                 whole[name] = earlier
-    by_key = {
-        key.Id: before.bound(key, policies[policy_name(key)])
-        or bind_policy(policies[policy_name(key)], key.Bindings.values)
-        for key in configuration.keys.values()
-        if policy_name(key) in policies
-    }
     return Snapshot(
         revision,
         configuration,
         served,
         MappingProxyType(policies),
-        MappingProxyType(by_key),
+        _by_key(configuration.keys, policies, previous),
         MappingProxyType(whole),
         tuple(sorted(faults)),
         sources=MappingProxyType(sources),
@@ -165,12 +159,30 @@ class _Before:
         """The schema under which these documents were first good."""
         return self._previous.whole.get(name) if self._previous is not None and self._has(name, source) else None
 
-    def bound(self, key: ApiKey, policy: Policy) -> Policy | None:
-        """The key's own policy, where neither the key nor the policy that it has is another one."""
-        if self._previous is None or self._previous.policies.get(policy_name(key)) is not policy:
-            return None
-        known = self._previous.configuration.keys.get(key.Digest)
-        return self._previous.by_key.get(key.Id) if known == key else None
+
+def _by_key(
+    keys: Mapping[str, ApiKey], policies: Mapping[str, Policy], previous: Snapshot | None
+) -> Mapping[str, Policy]:
+    """The policy of each key, where it has one: under its own bindings, and taken over where neither has changed."""
+    found: dict[str, Policy] = {}
+    for digest, key in keys.items():
+        name = policy_name(key)
+        if name not in policies or key.Id in found:
+            continue
+        same = (
+            previous is not None
+            and previous.policies.get(name) is policies[name]
+            and previous.configuration.keys.get(digest) == key
+        )
+        known = previous.by_key.get(key.Id) if same and previous is not None else None
+        found[key.Id] = known or bind_policy(policies[name], key.Bindings.values)
+    return MappingProxyType(found)
+
+
+def with_keys(snapshot: Snapshot, keys: Mapping[str, ApiKey]) -> Snapshot:
+    """The snapshot with other keys over the same policies. A key whose policy it has not is answered 503."""
+    configuration = replace(snapshot.configuration, keys=keys)
+    return replace(snapshot, configuration=configuration, by_key=_by_key(keys, snapshot.policies, snapshot))
 
 
 def with_moments(snapshot: Snapshot, before: Snapshot, moment: str) -> Snapshot:

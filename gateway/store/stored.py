@@ -69,18 +69,16 @@ class Merger:
         self._files = files
         self._made: dict[int, tuple[Stored, Template | ApiKey]] = {}
 
-    def merged(self, library: Library) -> Configuration:
-        """The configuration with templates and keys of the database.
-
-        Raises:
-            ConfigurationError: an id, or a secret, is here and there.
-        """
+    def merged(self, library: Library) -> tuple[Configuration, tuple[Fault, ...]]:
+        """The configuration with templates and keys of the database, and what is here and there: of that the file is
+        served and the record is not. A start refuses it; while serving, one record must not hold up all others."""
         files = self._files
         clashes = _clashes(files, library)
         faults: list[Fault] = []
         templates: dict[str, Template] = dict(files.templates)
         keys: dict[str, ApiKey] = dict(files.keys)
         made: dict[int, tuple[Stored, Template | ApiKey]] = {}
+        file_keys = {key.Id for key in files.keys.values()}
         for record in (*library.templates.values(), *library.keys.values()):
             try:
                 value = self._value(record)
@@ -89,18 +87,20 @@ class Merger:
                 continue
             made[id(record)] = record, value
             if isinstance(value, Template):
-                templates[value.id] = value
+                templates.setdefault(value.id, value)
+            elif value.Id in file_keys:
+                continue
+            elif files.keys.keys().isdisjoint(value.digests):
+                keys |= dict.fromkeys(value.digests, value)
             else:
-                for digest in value.digests:
-                    if digest in files.keys:
-                        message = f"the key `{value.Id}` of the database has a secret of this file"
-                        clashes.append(Fault("keys.yaml", 0, (), message))
-                    keys[digest] = value
-        if clashes:
-            raise ConfigurationError(clashes)
+                message = f"the key `{value.Id}` of the database has a secret of this file"
+                clashes.append(Fault("keys.yaml", 0, (), message))
         self._made = made
-        faults += _dangling(templates, files, keys)
-        return replace(files, templates=MappingProxyType(templates), keys=MappingProxyType(keys), faults=tuple(faults))
+        faults += [*clashes, *_dangling(templates, files, keys)]
+        merged = replace(
+            files, templates=MappingProxyType(templates), keys=MappingProxyType(keys), faults=tuple(faults)
+        )
+        return merged, tuple(clashes)
 
     def _value(self, record: Stored) -> Template | ApiKey:
         known = self._made.get(id(record))

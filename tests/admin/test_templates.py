@@ -562,3 +562,19 @@ async def test_the_seeds_bodies_work_verbatim(desk: Desk) -> None:
     ]
 
     assert [answer.json() for answer in answers] == [{"D": {"Success": True}}] * 3
+
+
+async def test_what_is_in_a_file_now_is_not_brought_back(directory: Path, database_url: str) -> None:
+    """An association could else put a record beside a file of the MLS, and the next start would be refused."""
+    async with managed(directory, database_url) as desk:
+        identity = await desk.made(key="assoc_a")
+        await desk.call("DELETE", f"/templates/{identity}", key="assoc_a")
+    async with managed(directory, database_url, {f"templates/{identity}.json": {"D": dict(SEED)}}) as desk:
+        refused = [
+            await desk.call("POST", f"/templates/{identity}/rollback", {"Revision": 1}, key=key)
+            for key in ("assoc_a", "staff")
+        ]
+        history = await desk.call("GET", f"/templates/{identity}/history", key="assoc_a")
+
+    assert [code(answer) for answer in refused] == [(404, 404), (400, 1053)]
+    assert history.status == 404

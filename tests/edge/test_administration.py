@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import event
 from yarl import URL
 
+from gateway.edge import administration
 from gateway.observe.events import AdminHandled, Complaint
 from tests.managed import SEED, Desk, code, managed, results
+from tests.support import configuration, running
 
 
 async def test_a_body_that_is_too_large_is_refused(directory: Path, database_url: str) -> None:
@@ -127,3 +131,88 @@ async def test_a_full_disk_loses_nothing(directory: Path, tmp_path: Path) -> Non
     assert failed
     assert {code(answer) for answer in failed} == {(503, 1024)}
     assert listed.header("ETag") == f'"{1 + len(answers) - len(failed)}"'
+
+
+async def test_a_key_that_is_revoked_while_its_body_comes_does_nothing(desk: Desk) -> None:
+    """Connections that were opened in advance would else outlive every revocation."""
+    identity, secret = await desk.secret({"Role": "private", "Permissions": ["manage_keys"]})
+    begun, revoked = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"D": '
+        begun.set()
+        await revoked.wait()
+        yield b'{"Role": "private"}}'
+
+    url = f"http://127.0.0.1:{desk.gateway.service.admin.port}/v1/developers/keys"
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+
+    async def held() -> tuple[int, bytes]:
+        async with desk.gateway.session.post(url, data=body(), headers=headers) as response:
+            return response.status, await response.read()
+
+    task = asyncio.create_task(held())
+    await begun.wait()
+    await asyncio.sleep(0.05)
+    before = len(results(await desk.call("GET", "/keys?_limit=100")))
+    await desk.call("DELETE", f"/keys/{identity}")
+    revoked.set()
+    status, text = await task
+
+    assert status == 401, text
+    assert len(results(await desk.call("GET", "/keys?_limit=100"))) == before - 1
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(administration, "_BODY_PATIENCE", 0.05)
+    never = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"D": '
+        await never.wait()
+
+    url = f"http://127.0.0.1:{desk.gateway.service.admin.port}/v1/developers/templates"
+    headers = {"Authorization": "Bearer staff", "Content-Type": "application/json"}
+    async with desk.gateway.session.post(url, data=body(), headers=headers) as response:
+        told = await response.json()
+
+    assert (response.status, told["D"]["Code"]) == (400, 1035)
+
+
+async def test_many_faults_are_told_in_part(desk: Desk) -> None:
+    unknown = await desk.call("POST", "/templates", {f"a{number}": 1 for number in range(3000)})
+    permissions = await desk.call("POST", "/keys", {"Role": "private", "Permissions": ["x" * 100] * 3000})
+    rules = {f"F{number}": {"Rule": "Shown"} for number in range(3000)}
+    overrides = await desk.call("POST", "/templates", {**SEED, "FieldOverrides": {"Property": {"All": rules}}})
+
+    for answer in (unknown, permissions, overrides):
+        assert code(answer) == (400, 1053)
+        assert len(answer.json()["D"]["Details"]) <= 100
+        assert len(answer.body) < 100_000
+    assert "and 2999 more" in unknown.json()["D"]["Message"]
+
+
+async def test_what_takes_long_to_prove_is_refused(desk: Desk) -> None:
+    rule = {"Rule": "Visible", "When": "City eq '" + "x" * 3000 + "'"}
+    fields = dict.fromkeys(("City", "CountyOrParish", "PostalCode", "StateOrProvince", "StreetName"), rule)
+    groups = dict.fromkeys(("Residential", "Land", "Farm", "All", "Business Opportunity"), fields)
+
+    assert code(await desk.call("POST", "/templates", {**SEED, "FieldOverrides": {"Property": groups}})) == (400, 1041)
+
+
+async def test_no_effect_can_be_told_without_metadata(directory: Path, database_url: str) -> None:
+    """Nor can a template be saved; what is there is shown, and keys can be disabled."""
+    async with managed(directory, database_url) as desk:
+        identity = await desk.made()
+        key, _ = await desk.secret({"Role": "idx"})
+    async with running(configuration(directory, "http://127.0.0.1:9/x", STORE__URL=database_url)) as gateway:
+        desk = Desk(gateway)
+        shown = await desk.call("GET", f"/templates/{identity}")
+        refused = [
+            await desk.call("DELETE", f"/templates/{identity}?dry_run=true"), await desk.call("PUT", f"/templates/{identity}", {"Name": "x"}),
+            await desk.call("POST", "/templates", SEED),
+        ]  # fmt: skip
+        disabled = await desk.call("POST", f"/keys/{key}/disable")
+
+    assert (shown.status, disabled.status) == (200, 200)
+    assert {code(answer) for answer in refused} == {(503, 1024)}

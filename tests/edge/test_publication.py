@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from gateway.edge import publication as module
 from gateway.errors import ConfigurationError
 from gateway.observe.events import Complaint, SnapshotPublished
-from gateway.store.database import StoreError
+from gateway.store.database import TEMPLATES, StoreError, mark
 from gateway.store.snapshot import build_snapshot
 from gateway.store.stored import read_library
 from tests.managed import SEED, STAFF, Desk, managed, results
@@ -26,7 +27,7 @@ async def test_what_one_process_saves_another_enforces(directory: Path, database
     async with managed(directory, database_url) as one, managed(tmp_path / "two", database_url) as two:
         identity = await one.made({**SEED, "SyndicationId": None, "FieldOverrides": None})
         key, secret = await one.secret({"Template": identity})
-        await until(lambda: two.gateway.service.snapshot.configuration.key_named(key) is not None)
+        await until(lambda: key in two.gateway.service.snapshot.by_key)
         before = await two.gateway.get("Property?$select=ListPrice,PropertyType", secret)
         await one.call(
             "PUT", f"/templates/{identity}/FieldOverrides", {"Property": {"All": {"ListPrice": {"Rule": "Hidden"}}}}
@@ -96,9 +97,11 @@ async def test_metadata_that_comes_meanwhile_is_not_lost(desk: Desk, monkeypatch
     monkeypatch.setattr(module, "build_snapshot", slow)
     task = asyncio.create_task(desk.made())
     await asyncio.to_thread(started.wait, 20)
-    await publication.publish_schema(new)
+    publishing = asyncio.create_task(publication.publish_schema(new))
+    await asyncio.sleep(0)
     go.set()
     identity = await task
+    assert await publishing
 
     assert publication.snapshot.upstream_schema is new
     assert f"template:{identity}" in publication.snapshot.policies
@@ -211,3 +214,99 @@ async def test_a_slow_upstream_does_not_hold_up_a_save(
     assert asked.is_set()
     assert f"template:{identity}" in served
     assert listed
+
+
+async def test_a_key_dies_at_once_while_templates_are_compiled(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An association could else keep a stolen key alive by saving templates that take long."""
+    identity, secret = await desk.secret({"Role": "idx"})
+    started, go = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        started.set()
+        go.wait(20)
+        return build_snapshot(*arguments)
+
+    monkeypatch.setattr(module, "build_snapshot", slow)
+    saving = asyncio.create_task(desk.call("POST", "/templates", SEED))
+    await asyncio.to_thread(started.wait, 20)
+    disabled = await desk.call("POST", f"/keys/{identity}/disable")
+    answer = await desk.gateway.get("Property?$top=1", secret)
+    is_saving = not saving.done()
+    go.set()
+    saved = await saving
+    after = await desk.gateway.get("Property?$top=1", secret)
+
+    assert (disabled.status, answer.status, is_saving, saved.status, after.status) == (200, 401, True, 201, 401)
+
+
+@pytest.mark.guarantee("G7")
+async def test_a_save_that_is_not_in_force_yet_is_not_called_done(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    identity = await desk.made({**SEED, "SyndicationId": None, "FieldOverrides": None})
+    key, secret = await desk.secret({"Template": identity})
+
+    async def fails(*_: Any) -> Any:
+        raise StoreError("database is locked")
+
+    monkeypatch.setattr(module, "keep_moments", fails)
+    hidden = await desk.call(
+        "PUT", f"/templates/{identity}/FieldOverrides", {"Property": {"All": {"ListPrice": {"Rule": "Hidden"}}}}
+    )
+    told = (await desk.gateway.ready())["unserved"]
+    disabled = await desk.call("POST", f"/keys/{key}/disable")
+    dead = await desk.gateway.get("Property?$top=1", secret)
+    monkeypatch.undo()
+    await until(lambda: desk.gateway.service.publication.unserved == "")
+    await desk.call("POST", f"/keys/{key}/enable")
+    after = await desk.gateway.get("Property?$select=ListPrice", secret)
+
+    assert (hidden.status, hidden.json()["D"]["Code"]) == (503, 1024)
+    assert "the change is saved, and not in force yet" in hidden.json()["D"]["Message"]
+    assert told == "database is locked"
+    assert (disabled.status, dead.status) == (200, 401)  # moments of rows hold no key alive
+    assert after.status == 400
+
+
+async def test_whoever_watches_outlives_what_nobody_foresaw(
+    directory: Path, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with managed(directory, database_url) as one, managed(tmp_path / "two", database_url) as two:
+        key, secret = await one.secret({"Role": "idx"})
+        await until(lambda: key_of(two, key) is not None)
+        plain, broken = two.gateway.service.publication.refresh, True
+
+        async def breaks(**_: Any) -> bool:
+            if broken:
+                raise RuntimeError("nobody foresaw this")
+            return await plain()
+
+        monkeypatch.setattr(two.gateway.service.publication, "refresh", breaks)
+        await until(lambda: "nobody foresaw this" in two.gateway.service.publication.unserved)
+        await one.call("POST", f"/keys/{key}/disable")
+        broken = False
+        await until(lambda: not key_of(two, key).Enabled)
+        dead = await two.gateway.get("Property?$top=1", secret)
+        await until(lambda: two.gateway.service.publication.unserved == "")
+
+    assert dead.status == 401
+
+
+async def test_a_record_that_a_file_has_too_holds_up_nobody(directory: Path, database_url: str) -> None:
+    """What is in the database under the id of a file costs that record, and no revocation."""
+    async with managed(directory, database_url) as desk:
+        key, secret = await desk.secret({"Role": "idx"})
+        database = desk.gateway.service.publication.database
+        assert database is not None
+        async with database.writing() as connection:
+            await connection.execute(insert(TEMPLATES).values(
+                id="company-idx", mls_id="mls", document='{"Name": "n", "Description": "d", "Role": "private"}', revision=1, created="c", modified="m",
+            ))  # fmt: skip
+            await mark(connection)
+        await desk.call("POST", f"/keys/{key}/disable")
+        dead = await desk.gateway.get("Property?$top=1", secret)
+        await until(lambda: bool(desk.gateway.service.snapshot.faults))
+        faults = [str(fault) for fault in desk.gateway.service.snapshot.faults]
+        served = desk.gateway.service.snapshot.policies["template:company-idx"]
+
+    assert dead.status == 401
+    assert faults == ["templates/company-idx.json: D: the template `company-idx` is also in the database"]
+    assert served.role == "idx"

@@ -223,3 +223,9 @@ def test_a_template_cannot_pass_for_a_role(directory: Path) -> None:
     policy = snapshot.policy_of(key)
     assert policy is not None
     assert policy.role == "idx"
+
+
+def test_no_digest_is_printed() -> None:
+    found = load_configuration(CONFIG, {})
+
+    assert not any(key in repr(found) for key in found.keys)

@@ -98,7 +98,7 @@ async def test_what_is_not_there_cannot_be_changed(database: Database) -> None:
 
 
 async def test_a_template_that_a_key_uses_stays(database: Database) -> None:
-    store, keys = Records("template", database, Clock()), Records("key", database, Clock())
+    store, keys = Records("template", database, Clock()), Records("key", database, Clock(), {"of a file"})
     made = await store.create(OWNER, FIRST, "one")
     users = [await keys.create(OWNER, {"Template": made.id}, "one", {"digest": name}) for name in "ab"]
     await keys.create(OWNER, {"Template": "of a file"}, "one", {"digest": "c"})
@@ -187,3 +187,36 @@ async def test_history_tells_who_did_what_and_outlives_the_template(database: Da
     ]  # fmt: skip
     assert [entry.number for entry in found] == sorted({entry.number for entry in found})
     assert found[-1].moment == "2016-07-08T17:46:41+00:00"
+
+
+async def test_a_key_of_a_template_that_has_gone_meanwhile_is_not_made(database: Database) -> None:
+    store, keys = Records("template", database, Clock()), Records("key", database, Clock())
+    made = await store.create(OWNER, FIRST, "one")
+    key = await keys.create(OWNER, {"Role": "idx"}, "one", {"digest": "d"})
+    await store.remove(made.id, "one", 1)
+
+    with pytest.raises(ConflictError):
+        await keys.create(OWNER, {"Template": made.id}, "one", {"digest": "e"})
+    with pytest.raises(ConflictError):
+        await keys.replace(key.id, {"Template": made.id}, "one", 1)
+
+    assert await keys.ids(OWNER) == [key.id]
+    assert (await keys.get(key.id)).revision == 1
+
+
+async def test_a_cancellation_is_one_and_leaves_nothing_behind(database: Database) -> None:
+    """In the middle of a statement, of a transaction, of waiting for another writer."""
+    store = Records("template", database, Clock())
+    made = await store.create(OWNER, FIRST, "one")
+    for number in range(60):
+        reading = asyncio.create_task(store.get(made.id))
+        writing = asyncio.create_task(store.replace(made.id, {**FIRST, "Name": str(number)}, "two", (await store.get(made.id)).revision))  # fmt: skip
+        for _ in range(number):
+            await asyncio.sleep(0)
+        reading.cancel()
+        writing.cancel()
+        found = await asyncio.gather(reading, writing, return_exceptions=True)
+        assert not [error for error in found if isinstance(error, Exception)], found
+
+    last = await store.get(made.id)
+    assert [entry.revision for entry in await store.history(made.id)] == list(range(1, last.revision + 1))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import update
+import json
 
-from gateway.errors import ConfigurationError
-from gateway.store.database import TEMPLATES, Database
+from sqlalchemy import insert, update
+
+from gateway.store.database import KEYS, TEMPLATES, Database
 from gateway.store.records import Owner, Records
 from gateway.store.stored import Library, Merger, read_library
 from tests.support import CONFIG, configuration
@@ -27,12 +27,12 @@ async def test_what_has_not_changed_is_the_same_value(database_url: str) -> None
         key = await keys.create(OWNER, {"Template": made[0].id}, "x", {"digest": "a" * 64})
         merger = Merger(files)
         first = await read_library(database, Library())
-        before = merger.merged(first)
+        before, _ = merger.merged(first)
         same = await read_library(database, first)
         await templates.replace(made[1].id, {**TEMPLATE, "Role": "vow"}, "x", 1)
         await templates.remove(made[2].id, "x", 1)
         second = await read_library(database, first)
-        after = merger.merged(second)
+        after, clashes = merger.merged(second)
 
     assert same is first
     assert second.templates[made[0].id] is first.templates[made[0].id]
@@ -47,7 +47,7 @@ async def test_what_has_not_changed_is_the_same_value(database_url: str) -> None
         "A",
     )
     assert after.templates["company-idx"] is files.templates["company-idx"]
-    assert after.faults == ()
+    assert after.faults == clashes == ()
 
 
 async def test_a_document_that_this_release_does_not_read_is_served_to_nobody(database_url: str) -> None:
@@ -56,7 +56,7 @@ async def test_a_document_that_this_release_does_not_read_is_served_to_nobody(da
         made = await Records("template", database, clock).create(OWNER, TEMPLATE, "x")
         async with database.writing() as connection:
             await connection.execute(update(TEMPLATES).values(document='{"Name": "n", "Future": 1}'))
-        merged = Merger(files).merged(await read_library(database, Library()))
+        merged, _ = Merger(files).merged(await read_library(database, Library()))
 
     assert made.id not in merged.templates
     assert {str(fault) for fault in merged.faults} == {
@@ -65,16 +65,31 @@ async def test_a_document_that_this_release_does_not_read_is_served_to_nobody(da
     }  # fmt: skip
 
 
-async def test_a_secret_of_a_file_is_no_secret_of_the_database(database_url: str) -> None:
+async def test_what_is_in_a_file_and_in_the_database_is_the_files_and_is_said(database_url: str) -> None:
+    """At run time one record must not hold up all others; a start refuses it (tests/edge/test_publication.py)."""
     files = configuration(CONFIG, "http://127.0.0.1:9/x")
+    digest, key = next(iter(files.keys.items()))
     async with Database(database_url) as database:
-        made = await Records("key", database, clock).create(
-            OWNER, {"Role": "private"}, "x", {"digest": next(iter(files.keys))}
-        )
+        made = await Records("key", database, clock).create(OWNER, {"Role": "private"}, "x", {"digest": digest})
+        async with database.writing() as connection:
+            same = {"mls_id": "m", "revision": 1, "created": "c", "modified": "m"}
+            await connection.execute(
+                insert(TEMPLATES).values(id="company-idx", document=json.dumps({**TEMPLATE, "Role": "private"}), **same)
+            )
+            await connection.execute(
+                insert(KEYS).values(id=key.Id, digest="b" * 64, document='{"Role": "private"}', **same)
+            )
         library = await read_library(database, Library())
+    merged, clashes = Merger(files).merged(library)
 
-    with pytest.raises(ConfigurationError, match=f"the key `{made.id}` of the database has a secret of this file"):
-        Merger(files).merged(library)
+    assert merged.templates["company-idx"] is files.templates["company-idx"]
+    assert merged.keys == files.keys
+    assert merged.faults == clashes
+    assert sorted(str(fault) for fault in clashes) == [
+        f"keys.yaml: the key `{made.id}` of the database has a secret of this file",
+        f"keys.yaml: the key `{key.Id}` is also in the database",
+        "templates/company-idx.json: D: the template `company-idx` is also in the database",
+    ]
 
 
 async def test_many_are_read_in_parts(database_url: str) -> None:
