@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gateway.errors import Fault
 from gateway.odata import parser
@@ -46,6 +47,10 @@ class Report:
         self.faults.append(source.fault(path, message))
 
 
+#: Roles say the same to every template: their texts are parsed once.
+_parsed = lru_cache(maxsize=256)(parser.parse_filter)
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Documents, schema and profile of one policy. ``earlier`` as in ``compile_policy``."""
@@ -81,6 +86,8 @@ class Inputs:
         Where the upstream has sets under several of them, the Data Dictionary's word wins: a set that appears one day
         and is called Agent must not take a template's rules away from members.
         """
+        if word in self.schema.entity_sets and canonical(word) == word:
+            return word  # what nearly everybody writes
         candidates = [name for name in self.schema.entity_sets if canonical(name) == canonical(word)]
         if canonical(word) in candidates or not candidates:
             return canonical(word) if candidates else word
@@ -138,7 +145,7 @@ class Inputs:
         """A filter or ``When`` as a compiled expression, or None and a fault in the author's own text."""
         structured = self.schema.type_of(resource)
         try:
-            expression = parser.parse_filter(text)
+            expression = _parsed(text)
             bound = Binder(self.schema, structured.properties.get, self.profile.patterns == "literal", BINDINGS).bind(
                 expression
             )

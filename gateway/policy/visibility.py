@@ -71,9 +71,17 @@ def visible_fields(inputs: Inputs, resource: str) -> Fields:
     class_path = PropertyPath(inputs.class_field(resource))
     visible: dict[str, Visibility] = {}
     by_class = False
+    classed = {member for _, group, member in table if group != ALL}
+    shown_by_default, hidden_by_default = (_Rule(truth, default_origin, declared=False) for truth in (TRUE, FALSE))
     for member in (*structured.properties, *structured.navigation):
         # Keys are visible unless somebody says Hidden, which is a fault (P14).
-        default = _Rule(TRUE if default_visible or member in structured.key else FALSE, default_origin, declared=False)
+        default = shown_by_default if default_visible or member in structured.key else hidden_by_default
+        if member not in classed:
+            # No class says anything else: most members, and nothing to merge.
+            rule = _rule_for(table, ALL, member, default)
+            if rule.condition != FALSE:
+                visible[member] = Visibility(rule.condition, rule.origin, rule.declared, rule.by_template)
+            continue
         rules = {name: _rule_for(table, name, member, default) for name in (*classes, ALL)}
         by_class = by_class or len({rule.condition for rule in rules.values()}) > 1
         condition = _merged(class_path, rules, classes)
@@ -243,12 +251,15 @@ def _read_role(inputs: Inputs, resource: str, classes: Classes, table: _Table) -
             table[place] = _rule(inputs, resource, rule, source, (*path, *where), of_template=False)
 
 
+_SHOWN, _HIDDEN = FieldRule(Rule="Visible"), FieldRule(Rule="Hidden")
+
+
 def _listed(lists: FieldGroup) -> Iterator[tuple[str, FieldRule, tuple[str, ...]]]:
     """(field, rule, path) of a role's group."""
     for position, name in enumerate(lists.Visible):
-        yield name, FieldRule(Rule="Visible"), ("Visible", str(position))
+        yield name, _SHOWN, ("Visible", str(position))
     for position, name in enumerate(lists.Hidden):
-        yield name, FieldRule(Rule="Hidden"), ("Hidden", str(position))
+        yield name, _HIDDEN, ("Hidden", str(position))
     for outer, conditional in enumerate(lists.When):
         for position, name in enumerate(conditional.Fields):
             rule = FieldRule(Rule="Visible", When=conditional.Condition)
