@@ -111,21 +111,21 @@ async def test_a_template_that_a_key_of_a_file_uses_stays(directory: Path, datab
     assert len(refused.json()["D"]["Details"]) == 2
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [
-        *((method, "/templates", "GET, HEAD, POST") for method in ("PUT", "DELETE", "PATCH", "OPTIONS")),
-        *((method, "/templates/1", "GET, HEAD, PUT, DELETE") for method in ("POST", "PATCH")),
-        *((method, f"/templates/1/{part}", "PUT") for method in ("GET", "POST", "DELETE", "HEAD") for part in ("FieldOverrides", "RestrictiveFilters")),
-        ("POST", "/templates/1/history", "GET, HEAD"), ("GET", "/templates/1/rollback", "POST"), ("POST", "/roles", "GET, HEAD"),
-        ("PUT", "/keys", "GET, HEAD, POST"), ("GET", "/keys/1/rotate", "POST"), ("POST", "/syndications", "GET, HEAD"),
-    ],
-)  # fmt: skip
-async def test_the_verb_matrix(desk: Desk, method: str, path: str, allowed: str) -> None:
-    answer = await desk.call(method, path)
+VERBS: list[tuple[str, str, str]] = [
+    *((method, "/templates", "GET, HEAD, POST") for method in ("PUT", "DELETE", "PATCH", "OPTIONS")),
+    *((method, "/templates/1", "GET, HEAD, PUT, DELETE") for method in ("POST", "PATCH")),
+    *((method, f"/templates/1/{part}", "PUT") for method in ("GET", "POST", "DELETE", "HEAD") for part in ("FieldOverrides", "RestrictiveFilters")),
+    ("POST", "/templates/1/history", "GET, HEAD"), ("GET", "/templates/1/rollback", "POST"), ("POST", "/roles", "GET, HEAD"),
+    ("PUT", "/keys", "GET, HEAD, POST"), ("GET", "/keys/1/rotate", "POST"), ("POST", "/syndications", "GET, HEAD"),
+]  # fmt: skip
 
-    assert (answer.status, answer.header("Allow")) == (405, allowed)
-    assert method == "HEAD" or answer.json()["D"]["Code"] == 405
+
+async def test_the_verb_matrix(desk: Desk) -> None:
+    for method, path, allowed in VERBS:
+        answer = await desk.call(method, path)
+
+        assert (answer.status, answer.header("Allow")) == (405, allowed), (method, path)
+        assert method == "HEAD" or answer.json()["D"]["Code"] == 405
 
 
 async def test_a_head_is_a_get_without_its_body(desk: Desk) -> None:
@@ -144,9 +144,8 @@ async def test_a_method_in_a_header_is_no_method(desk: Desk, header: str) -> Non
     assert (await desk.call("GET", f"/templates/{identity}")).status == 200
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+async def test_what_is_no_path_is_not_found(desk: Desk) -> None:
+    for path in (
         "",
         "/",
         "/template",
@@ -156,10 +155,8 @@ async def test_a_method_in_a_header_is_no_method(desk: Desk, header: str) -> Non
         "/keys/1/Rotate",
         "/%ff",
         "/openapi.json",
-    ],
-)
-async def test_what_is_no_path_is_not_found(desk: Desk, path: str) -> None:
-    assert code(await desk.call("GET", path)) == (404, 404)
+    ):
+        assert code(await desk.call("GET", path)) == (404, 404), path
 
 
 async def test_one_404_for_what_never_was_what_is_gone_and_what_is_somebody_elses(desk: Desk) -> None:
@@ -510,14 +507,14 @@ async def test_lists_are_selected_and_paged(desk: Desk) -> None:
     assert whole == results(await desk.call("GET", f"/templates/{made[0]}"))[0]
 
 
-@pytest.mark.parametrize(
-    ("query", "number"),
-    [("_filter=Name Eq 'x'", 1040), ("_orderby=Name", 1053), ("_skip=1", 1053), ("limit=1", 1053), ("_limit=-1", 1053), ("_limit=1001", 1053),
+PARAMETERS: list[tuple[str, int]] = [("_filter=Name Eq 'x'", 1040), ("_orderby=Name", 1053), ("_skip=1", 1053), ("limit=1", 1053), ("_limit=-1", 1053), ("_limit=1001", 1053),
      ("_limit=x", 1053), ("_limit=%D9%A3", 1053), ("_page=0", 1053), ("_pagination=2", 1053), ("_select=Nope", 1053), ("_expand=Name", 1053),
-     ("_limit=1&_limit=2", 1053), ("_expand=%ff", 1053), ("x=" + "y" * 9000, 1053), ("dry_run=true", 1053)],
-)  # fmt: skip
-async def test_parameters_that_mean_nothing_are_refused(desk: Desk, query: str, number: int) -> None:
-    assert code(await desk.call("GET", f"/templates?{query.replace(' ', '%20')}")) == (400, number)
+     ("_limit=1&_limit=2", 1053), ("_expand=%ff", 1053), ("x=" + "y" * 9000, 1053), ("dry_run=true", 1053)]  # fmt: skip
+
+
+async def test_parameters_that_mean_nothing_are_refused(desk: Desk) -> None:
+    for query, number in PARAMETERS:
+        assert code(await desk.call("GET", f"/templates?{query.replace(' ', '%20')}")) == (400, number), query
 
 
 async def test_templates_of_files_are_shown_and_not_changed(desk: Desk) -> None:
