@@ -144,9 +144,9 @@ class Publication:
 
     def _serve_keys(self) -> None:
         """The keys of now over the policies that are served. One whose policy is not there yet is answered 503."""
-        served = self.snapshot.configuration
-        if served.keys != self._configuration.keys:
-            self._swap(with_keys(self.snapshot, self._configuration.keys))
+        served, now = self.snapshot.configuration.keys, self._configuration.keys
+        if served is not now and served != now:
+            self._swap(with_keys(self.snapshot, now))
 
     async def _build(self, schema: Schema | None, *drafts: Snapshot | None) -> Snapshot:
         """Compiles what there is now; what is served or in a draft and has not changed is taken over."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -109,28 +109,39 @@ async def test_what_cannot_be_saved_is_503_and_what_was_in_force_stays(directory
     assert any("database is locked" in message for message in complaints)
 
 
+def as_full(connection: sqlite3.Connection) -> None:
+    """As little room as there is data: what SQLite does when the disk is full."""
+    connection.execute(f"PRAGMA max_page_count={connection.execute('PRAGMA page_count').fetchone()[0]}")
+
+
+def read_only(connection: sqlite3.Connection) -> None:
+    """What SQLite does when the disk has become read-only."""
+    connection.execute("PRAGMA query_only=ON")
+
+
 @pytest.mark.guarantee("G7")
-async def test_a_full_disk_loses_nothing(directory: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("disk", [as_full, read_only])
+async def test_a_disk_that_takes_no_more_loses_nothing(
+    directory: Path, tmp_path: Path, disk: Callable[[sqlite3.Connection], None]
+) -> None:
     async with managed(directory, f"sqlite:///{tmp_path}/full.db") as desk:
         identity = await desk.made()
+        _, secret = await desk.secret({"Template": identity})
         database = desk.gateway.service.publication.database
         assert database is not None
-
-        def full(connection: sqlite3.Connection, *_: object) -> None:
-            """As little room as there is data: what SQLite does when the disk is full."""
-            connection.execute(f"PRAGMA max_page_count={connection.execute('PRAGMA page_count').fetchone()[0]}")
-
-        event.listen(database.engine.sync_engine, "connect", full)
+        event.listen(database.engine.sync_engine, "connect", lambda connection, _: disk(connection))
         await database.engine.dispose()
         answers = [
             await desk.call("PUT", f"/templates/{identity}", {"Description": str(number) * 4000}) for number in range(8)
         ]
         listed = await desk.call("GET", f"/templates/{identity}")
+        served = await desk.gateway.get("Property?$top=1", secret)
 
     failed = [answer for answer in answers if answer.status != 200]
     assert failed
     assert {code(answer) for answer in failed} == {(503, 1024)}
     assert listed.header("ETag") == f'"{1 + len(answers) - len(failed)}"'
+    assert served.status == 200
 
 
 async def test_a_key_that_is_revoked_while_its_body_comes_does_nothing(desk: Desk) -> None:

@@ -310,3 +310,33 @@ async def test_a_record_that_a_file_has_too_holds_up_nobody(directory: Path, dat
     assert dead.status == 401
     assert faults == ["templates/company-idx.json: D: the template `company-idx` is also in the database"]
     assert served.role == "idx"
+
+
+@pytest.mark.channel("C255")
+async def test_an_answer_under_way_ends_under_the_snapshot_that_it_began_with(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = await desk.made({**SEED, "SyndicationId": None, "FieldOverrides": None})
+    _, secret = await desk.secret({"Template": identity})
+    enforcement, asked, go = desk.gateway.service.gateway._enforcement, asyncio.Event(), asyncio.Event()
+    plain = enforcement.read
+
+    async def slow(*arguments: Any) -> Any:
+        asked.set()
+        await go.wait()
+        return await plain(*arguments)
+
+    monkeypatch.setattr(enforcement, "read", slow)
+    under_way = asyncio.create_task(desk.gateway.get("Property?$select=ListPrice", secret))
+    await asked.wait()
+    await desk.call(
+        "PUT", f"/templates/{identity}/FieldOverrides", {"Property": {"All": {"ListPrice": {"Rule": "Hidden"}}}}
+    )
+    go.set()
+    first = await under_way
+    later = await desk.gateway.get("Property?$select=ListPrice", secret)
+
+    assert first.status == 200
+    assert all("ListPrice" in row for row in first.rows)
+    assert first.rows
+    assert later.status == 400
