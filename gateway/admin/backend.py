@@ -17,7 +17,7 @@ from gateway.policy.inputs import Inputs, Report
 from gateway.policy.model import Policy
 from gateway.store.configuration import Configuration
 from gateway.store.database import ClashError, Database, StoreError
-from gateway.store.records import ConflictError, Kind, MissingError, Owner, Records
+from gateway.store.records import ConflictError, Entry, Kind, MissingError, Owner, Records, Stored
 from gateway.store.snapshot import Snapshot
 
 
@@ -50,9 +50,24 @@ class Backend:
         """Raises 503 where there is no database: templates and keys are then what files say."""
         if self.database is None:
             raise unavailable("no database is configured: templates and keys are kept in files, and changed there")
-        configuration = self.configuration
-        in_files = {key for key, item in configuration.templates.items() if item.source.file in configuration.documents}
-        return Records(kind, self.database, self.clock, in_files)
+        return Records(kind, self.database, self.clock, self.configuration.file_templates.keys())
+
+    async def stored(self, kind: Kind, call: Call) -> Stored:
+        """The record of the path. One 404 for what is not there and for what is somebody else's."""
+        if self.database is None:
+            raise not_found()
+        with told(call):
+            found = await self.records(kind).get(call.record)
+        if not call.caller.owner.may_see(found.owner):
+            raise not_found()
+        return found
+
+    async def entries(self, kind: Kind, call: Call) -> tuple[Entry, ...]:
+        """The history of the record of the path, for those who may see it, or could when it was there."""
+        found = await self.records(kind).history(call.record)
+        if not found or not call.caller.owner.may_see(found[-1].owner):
+            raise not_found()
+        return found
 
     async def enforce(self, kind: Kind) -> None:
         """Serves what was saved. Raises 503 where that could not be done yet: it is saved all the same."""

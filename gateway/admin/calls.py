@@ -129,6 +129,12 @@ class Call:
         start = (current - 1) * size
         return () if told == "count" else ids[start : start + size], page
 
+    def check_repeated(self, shown: Mapping[str, Any], server_made: Iterable[str]) -> None:
+        """What the server makes may be sent back as it was read, and in no other way."""
+        for name in server_made:
+            if name in self.content and self.content[name] != shown[name]:
+                raise bad_value((name,), "is made by the gateway, and is not what it was told to be")
+
     def check_revision(self, revision: int, *, required: bool) -> None:
         """Raises 412 where the caller means another revision, 428 where it must say one and does not."""
         if self.if_match is None:

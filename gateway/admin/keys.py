@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.admin.backend import Backend, told
 from gateway.admin.calls import PAGING, Call, revision_tag
-from gateway.admin.envelope import Success, bad_body, bad_value, conflict, forbidden, not_found
+from gateway.admin.envelope import Success, bad_body, bad_value, conflict, forbidden
 from gateway.admin.history import told_history
 from gateway.errors import ConfigurationError, Fault
 from gateway.policy.documents import Source, validate
@@ -84,10 +84,7 @@ class Keys:
     async def history(self, call: Call) -> Success:
         if call.record in self._of_files(call.caller.owner):
             return told_history(call, "Key", ())
-        entries = await self._records.history(call.record)
-        if not entries or not call.caller.owner.may_see(entries[-1].owner):
-            raise not_found()
-        return told_history(call, "Key", entries)
+        return told_history(call, "Key", await self._backend.entries("key", call))
 
     # --- writing
 
@@ -110,10 +107,7 @@ class Keys:
     async def update(self, call: Call) -> Success:
         call.check_parameters(())
         found = await self._found(call)
-        shown = found.shown()
-        for name in SERVER_MADE:
-            if name in call.content and call.content[name] != shown[name]:
-                raise bad_value((name,), "is made by the gateway, and is not what it was told to be")
+        call.check_repeated(found.shown(), SERVER_MADE)
         written = {name: value for name, value in call.content.items() if name not in SERVER_MADE}
         return await self._replace(call, found, written, "update")
 
@@ -207,9 +201,8 @@ class Keys:
         return grant
 
     async def _may_use(self, call: Call, identity: str) -> bool:
-        configuration = self._backend.configuration
-        template = configuration.templates.get(identity)
-        if template is not None and template.source.file in configuration.documents:
+        template = self._backend.configuration.file_templates.get(identity)
+        if template is not None:
             document = template.document
             return call.caller.owner.may_see(self._backend.owner(document.MlsId, document.AssociationId))
         found = await self._backend.records("template").many([identity])
@@ -226,15 +219,7 @@ class Keys:
 
     async def _found(self, call: Call) -> _Found:
         file = self._of_files(call.caller.owner).get(call.record)
-        if file is not None:
-            return file
-        if self._backend.database is None:
-            raise not_found()
-        with told(call):
-            stored = await self._records.get(call.record)
-        if not call.caller.owner.may_see(stored.owner):
-            raise not_found()
-        return _of_stored(stored)
+        return file or _of_stored(await self._backend.stored("key", call))
 
     def _writable(self, call: Call, found: _Found) -> Stored:
         """The record that is about to be changed. A key that may more than its caller is none of the caller's: a new

@@ -120,10 +120,7 @@ class Templates:
         call.check_parameters(WRITING)
         found = await self._found(call)
         _check_names(call.content)
-        shown = found.shown()
-        for name in SERVER_MADE:
-            if name in call.content and call.content[name] != shown[name]:
-                raise bad_value((name,), "is made by the gateway, and is not what it was told to be")
+        call.check_repeated(found.shown(), SERVER_MADE)
         written = {name: value for name, value in call.content.items() if name in WRITABLE}
         return await self._replace(call, found, {**found.document, **written})
 
@@ -209,10 +206,8 @@ class Templates:
         """Templates of files that the caller may see."""
         configuration = self._backend.configuration
         found = {}
-        for template in configuration.templates.values():
-            file = configuration.documents.get(template.source.file)
-            if file is None:
-                continue
+        for template in configuration.file_templates.values():
+            file = configuration.documents[template.source.file]
             document, said = file.data["D"], template.document
             owner = self._backend.owner(said.MlsId, said.AssociationId)
             if caller.may_see(owner):
@@ -225,28 +220,15 @@ class Templates:
     async def _found(self, call: Call) -> _Found:
         """The template of the path; 404 for what is not there and for what is somebody else's."""
         file = self._of_files(call.caller.owner).get(call.record)
-        if file is not None:
-            return file
-        if self._backend.database is None:
-            raise not_found()
-        with told(call):
-            stored = await self._records.get(call.record)
-        if not call.caller.owner.may_see(stored.owner):
-            raise not_found()
-        return _of_stored(stored)
+        return file or _of_stored(await self._backend.stored("template", call))
 
     async def _entries(self, call: Call) -> tuple[Entry, ...]:
         """The history of a template that the caller may see, or could see when it was there."""
         if call.record in self._of_files(call.caller.owner):
             return ()
-        configuration = self._backend.configuration
-        named = configuration.templates.get(call.record)
-        if named is not None and named.source.file in configuration.documents:
+        if call.record in self._backend.configuration.file_templates:
             raise not_found()  # of a file that is somebody else's, whatever it was once
-        entries = await self._records.history(call.record)
-        if not entries or not call.caller.owner.may_see(entries[-1].owner):
-            raise not_found()
-        return entries
+        return await self._backend.entries("template", call)
 
     def _writable(self, call: Call, found: _Found) -> int:
         """The revision that is about to be changed."""

@@ -113,8 +113,7 @@ async def _stored(found: Backend) -> list[dict[str, Any]]:
     """The templates that no file has."""
     from gateway.admin.templates import Templates
 
-    known = found.configuration
-    in_files = {key for key, item in known.templates.items() if item.source.file in known.documents}
+    in_files = found.configuration.file_templates
     return [item for item in await every(Templates(found).all, found) if item["Id"] not in in_files]
 
 

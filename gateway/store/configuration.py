@@ -63,6 +63,11 @@ class Configuration:
     file_keys: Mapping[str, ApiKey] = field(repr=False, default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
+    @property
+    def file_templates(self) -> dict[str, Template]:
+        """Those of ``templates`` that are in files."""
+        return {key: item for key, item in self.templates.items() if item.source.file in self.documents}
+
     def key_named(self, identity: str) -> ApiKey | None:
         return next((key for key in self.keys.values() if key.Id == identity), None)
 
