@@ -8,6 +8,7 @@ from pathlib import Path
 import rich_click as click
 
 from gateway.cli.common import fail, fetched_schema, load, schema_of
+from gateway.cli.management import run, with_database
 
 
 @click.command()
@@ -27,10 +28,10 @@ from gateway.cli.common import fail, fetched_schema, load, schema_of
     help="Check against this EDMX file instead of asking the upstream.",
 )
 def check(directory: Path, file: Path | None) -> None:
-    """Check a configuration: every fault with file and line, exit code 78 if there is one."""
+    """Check a configuration, and what its database has: every fault with its place, exit code 78 if there is one."""
     from gateway.store.snapshot import build_snapshot
 
-    configuration = load(directory)
+    configuration = run(with_database(load(directory)))
     schema = schema_of(file) if file else asyncio.run(fetched_schema(configuration))
     snapshot = build_snapshot(1, configuration, schema)
     for note in snapshot.notes:
@@ -39,5 +40,5 @@ def check(directory: Path, file: Path | None) -> None:
         fail(snapshot.faults)
     click.echo(
         f"ok: {len(configuration.templates)} templates, {len(configuration.roles)} roles, "
-        f"{len(configuration.keys)} keys against {len(schema.entity_sets)} entity sets"
+        f"{len({key.Id for key in configuration.keys.values()})} keys against {len(schema.entity_sets)} entity sets"
     )

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import rich_click as click
 
 from gateway.cli.common import fail, fetched_schema, load, schema_of
+from gateway.cli.management import run, with_database
 
 if TYPE_CHECKING:
     from gateway.odata.literals import Timestamp
@@ -47,7 +48,7 @@ def explain(
     from gateway.policy.explanation import explain as explained
     from gateway.store.snapshot import build_snapshot
 
-    configuration = load(directory)
+    configuration = run(with_database(load(directory)))
     holder = _key(configuration, key)
     schema = schema_of(file) if file else asyncio.run(fetched_schema(configuration))
     snapshot = build_snapshot(1, configuration, schema)

@@ -19,6 +19,7 @@ from gateway.cli.common import EXIT_STORE, fail, fetched_schema, load, schema_of
 if TYPE_CHECKING:
     from gateway.admin.backend import Backend
     from gateway.admin.calls import Call
+    from gateway.store.configuration import Configuration
 
 EXIT_REFUSED = 1
 T = TypeVar("T")
@@ -68,6 +69,26 @@ async def backend(directory: Path, file: Path | None = None, *, compiling: bool 
 
         await renew()
         yield Backend(lambda: snapshot, database, renew, renew, time.time)
+
+
+async def with_database(files: Configuration) -> Configuration:
+    """The configuration with what its database has, where it has one.
+
+    Raises:
+        ConfigurationError: an id is in a file and in the database.
+        StoreError: it cannot be read.
+    """
+    from gateway.errors import ConfigurationError
+    from gateway.store.database import Database
+    from gateway.store.stored import Library, Merger, read_library
+
+    if files.database_url is None:
+        return files
+    async with Database(files.database_url) as database:
+        configuration, clashes = Merger(files).merged(await read_library(database, Library()))
+    if clashes:
+        raise ConfigurationError(clashes)
+    return configuration
 
 
 def call(backend: Backend, record: str = "", body: Mapping[str, Any] | None = None, **parameters: str) -> Call:

@@ -30,9 +30,10 @@ class Machine:
         }  # fmt: skip
 
     def run(self, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-        first, second, *rest = map(str, words)
+        first, *rest = map(str, words)
+        verb = [first] if first == "check" else [first, rest.pop(0)]
         done = subprocess.run(
-            [sys.executable, "-m", "gateway", first, second, "--config", str(self.directory), *rest],
+            [sys.executable, "-m", "gateway", *verb, "--config", str(self.directory), *rest],
             cwd=REPOSITORY, env={**self.environment, **environment}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert "Traceback" not in done.stderr, done.stderr
@@ -252,3 +253,19 @@ def test_without_a_database_it_is_said(directory: Path, tmp_path: Path) -> None:
     assert none.run("keys", "list").returncode == 2
     assert broken.run("keys", "list").returncode == 75
     assert "unable to open database file" in broken.run("keys", "list").stderr
+
+
+def test_check_and_explain_know_what_the_database_has(machine: Machine, tmp_path: Path) -> None:
+    machine.run("templates", "apply", "--metadata", METADATA, write(tmp_path / "in", a={**SEED, "Name": "stored"}))
+    identity = machine.records("templates")[0]["Id"]
+    key = machine.run("keys", "create", "--template", identity).stderr.split()[1]
+
+    checked = machine.run("check", "--metadata", METADATA)
+    explained = subprocess.run(
+        [sys.executable, "-m", "gateway", "explain", key, "GET /Property?$select=City", "--config", str(machine.directory), "--metadata", str(METADATA)],
+        cwd=REPOSITORY, env=machine.environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (checked.returncode, "ok: 3 templates, 5 roles, 4 keys" in checked.stdout) == (0, True)
+    assert f"policy    {identity}" in explained.stdout
+    assert f"template {identity}: RestrictiveFilters.Property.Filter" in explained.stdout
