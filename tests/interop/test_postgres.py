@@ -17,7 +17,7 @@ from tests.support import REPOSITORY
 #: Whatever has to do with the database.
 SUITE = (
     "tests/store", "tests/admin", "tests/edge/test_administration.py", "tests/edge/test_publication.py",
-    "tests/cli/test_management.py", "tests/cli/test_serve.py", "tests/test_administration_page.py",
+    "tests/cli/test_serve.py", "tests/test_administration_page.py",
 )  # fmt: skip
 
 pytestmark = pytest.mark.interop
