@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, insert, select
 
-from gateway.store.database import SHOWN, Database
+from gateway.store.database import SHOWN, STATE, Database
 
 _CHUNK = 500
 
@@ -50,6 +50,8 @@ async def keep_moments(database: Database, before: Moments, now: Moments) -> Mom
     if not changed:
         return now
     async with database.writing() as connection:
+        # PostgreSQL lets two write at once: of two that would note the same, the second must see what the first has.
+        await connection.execute(select(STATE.c.generation).with_for_update())
         known = {row.name: Shown(row.digest, row.moment) for row in await connection.execute(select(SHOWN))}
         same = {name: known[name] for name in changed.keys() & known if known[name].digest == changed[name].digest}
         new = [{"name": name, **asdict(shown)} for name, shown in changed.items() if name not in same]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -42,6 +43,17 @@ async def test_of_two_processes_the_first_says_since_when(database: Database) ->
 
     assert await keep_moments(database, {}, {"p": Shown(A, "2")}) == {"p": Shown(A, "1")}
     assert await keep_moments(database, {}, {"p": Shown(B, "3")}) == {"p": Shown(B, "3")}
+
+
+@pytest.mark.channel("C363")
+async def test_two_processes_that_show_the_same_at_once_both_do(database_url: str) -> None:
+    """On PostgreSQL two may look at the same time, see nothing, and both note it."""
+    async with Database(database_url) as one, Database(database_url) as two:
+        for turn in range(30):
+            now = {f"p{number}": Shown(A, str(turn)) for number in range(turn, turn + 2)}
+            found = await asyncio.gather(keep_moments(one, {}, now), keep_moments(two, {}, now))
+
+            assert found[0] == found[1]
 
 
 async def test_many_at_once(database: Database) -> None:
