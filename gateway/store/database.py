@@ -215,7 +215,7 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, begin: str, isolation: str) -> AsyncIterator[AsyncConnection]:
         with _told(self._shown):
-            async with self.engine.connect() as connection:
+            async with self._connected() as connection:
                 if not self.is_sqlite:
                     await connection.execution_options(isolation_level=isolation)
                     async with connection.begin():
@@ -232,6 +232,25 @@ class Database:
                 await connection.exec_driver_sql("COMMIT")
 
     @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        """A connection of the pool. Whoever is cancelled while it is opened still closes it: the driver would leave it
+        to the garbage collector."""
+        opening = asyncio.create_task(self._connect())
+        try:
+            connection = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with suppress(SQLAlchemyError, OSError):
+                await (await opening).close()
+            raise
+        try:
+            yield connection
+        finally:
+            await asyncio.shield(asyncio.create_task(connection.close()))
+
+    async def _connect(self) -> AsyncConnection:
+        return await self.engine.connect()
+
+    @asynccontextmanager
     async def listening(self) -> AsyncIterator[Callable[[float], Awaitable[None]]]:
         """Gives what waits for the next write of anybody, at most so many seconds. SQLite tells nobody: there it just
         waits.
@@ -244,7 +263,7 @@ class Database:
             return
         told = asyncio.Event()
         with _told(self._shown):
-            async with self.engine.connect() as connection:
+            async with self._connected() as connection:
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 await driver.add_listener(CHANNEL, lambda *_: told.set())
 
