@@ -31,6 +31,7 @@ from gateway.policy.model import FieldPolicy, NavigationPolicy, ParentLink, Poli
 from gateway.policy.profile import Link, Profile
 from gateway.policy.row_rules import row_rule
 from gateway.policy.visibility import Fields, visible_fields
+from gateway.policy.write_rules import with_writes
 
 __all__ = ["GatewayRules", "compile_policy"]
 
@@ -83,6 +84,7 @@ def compile_policy(
         if inputs.kind(name) == "Property":
             sources = [finished[source] for source in media]
             finished[name] = with_counters(finished[name], sources, inputs.photo_limit, fields[name].visible)
+    finished = with_writes(inputs, finished)
     report = inputs.report
     if report.faults and earlier is None:
         raise ConfigurationError(report.faults)

@@ -110,6 +110,31 @@ class FieldGroup(_Document):
     When: tuple[Conditional, ...] = ()
 
 
+#: The methods by which a resource can be written (RESO Add/Edit).
+WriteMethod = Literal["POST", "PATCH", "DELETE"]
+
+
+class RoleWrites(_Document):
+    """What a role lets its keys write in one resource (RESO Add/Edit). Without it nothing can be written.
+
+    ``Fields`` can be written where they are visible; ``Control`` are taken in a body and never shown. ``Required`` are
+    fields that a method must have, ``References`` fields that must name a row which exists for the key, and ``Bound``
+    fields that must be the key's own ``MemberKey`` or ``OfficeKey`` where the key has one. A field that a rule or
+    condition tests can be written only if ``PolicyFields`` names it. ``AllowLeaving``: a write may make the row one
+    that does not exist for the key; ``CreateOutside``: so may a creation.
+    """
+
+    Methods: tuple[WriteMethod, ...]
+    Fields: tuple[str, ...] = ()
+    Control: tuple[str, ...] = ()
+    Required: Mapping[WriteMethod, tuple[str, ...]] = Field(default_factory=dict)
+    References: Mapping[str, str] = Field(default_factory=dict)
+    Bound: Mapping[str, Literal["MemberKey", "OfficeKey"]] = Field(default_factory=dict)
+    PolicyFields: tuple[str, ...] = ()
+    AllowLeaving: bool = False
+    CreateOutside: bool = False
+
+
 class RoleResource(_Document):
     """What a role says of one resource. Without an entry a resource is closed (P1)."""
 
@@ -117,6 +142,7 @@ class RoleResource(_Document):
     Always: tuple[str, ...] = ()
     Default: Literal["Hidden", "Visible"] = "Hidden"
     Fields: Mapping[str, FieldGroup] = Field(default_factory=dict)
+    Writes: RoleWrites | None = None
 
 
 class RoleDocument(_Document):

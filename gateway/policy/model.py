@@ -79,6 +79,28 @@ class ParentLink:
 
 
 @dataclass(frozen=True, slots=True)
+class WritePolicy:
+    """What a key may write of one resource.
+
+    ``fields`` are those that a body may name, with their declarations: they are visible somewhere; ``control`` are
+    taken and never shown. ``created_only`` are fields of these that are set once and stay. ``references`` lead to the
+    resource whose row a value must name, ``bound`` to the binding of the key that it must equal. ``tested`` are fields
+    on which the key's own rules and conditions hang.
+    """
+
+    methods: frozenset[str]
+    fields: Mapping[str, Property]
+    control: Mapping[str, Property]
+    created_only: frozenset[str]
+    required: Mapping[str, tuple[str, ...]]
+    references: Mapping[str, str]
+    bound: Mapping[str, str]
+    tested: frozenset[str]
+    allow_leaving: bool = False
+    create_outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ResourcePolicy:
     """What a key may see of one resource. ``rule`` is the conjunction of ``parts``; ``true`` means every row.
 
@@ -102,6 +124,8 @@ class ResourcePolicy:
     unpushed: Expression = TRUE
     #: Whether its rows come as part of other records only.
     embedded_only: bool = False
+    #: None where nothing can be written.
+    writes: WritePolicy | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -148,6 +172,21 @@ class Policy:
     strict: bool = False
 
 
+def _written(writes: WritePolicy) -> dict[str, object]:
+    """What a client could tell of it by writing."""
+    return {
+        "methods": sorted(writes.methods),
+        "fields": {name: str(declared.type) for name, declared in sorted(writes.fields.items())},
+        "control": sorted(writes.control),
+        "once": sorted(writes.created_only),
+        "required": {method: list(names) for method, names in sorted(writes.required.items())},
+        "references": dict(sorted(writes.references.items())),
+        "bound": dict(sorted(writes.bound.items())),
+        "tested": sorted(writes.tested),
+        "leaving": [writes.allow_leaving, writes.create_outside],
+    }
+
+
 def fingerprint(resources: Mapping[str, ResourcePolicy], photo_limit: int | None, *, strict: bool = False) -> str:
     """Hash of the effective policy (P13): visible model, conditions, rules, limit; never of documents or of what is
     hidden, so a hidden upstream field that comes or goes disturbs no running replication (C367)."""
@@ -166,6 +205,7 @@ def fingerprint(resources: Mapping[str, ResourcePolicy], photo_limit: int | None
                 and [resource.photo.limit, resource.photo.category, resource.photo.order, resource.photo.sizes],
                 "broken": resource.broken,
                 "unpushed": print_expression(resource.unpushed),
+                **({"writes": _written(resource.writes)} if resource.writes is not None else {}),
                 "fields": {
                     field_name: [
                         str(field.property.type),
