@@ -12,6 +12,7 @@ class Code(Enum):
 
     INVALID_QUERY = ("InvalidQuery", 400)
     BAD_REQUEST = ("BadRequest", 400)
+    INVALID_BODY = ("InvalidBody", 400)
     UNAUTHORIZED = ("Unauthorized", 401)
     NOT_FOUND = ("NotFound", 404)
     METHOD_NOT_ALLOWED = ("MethodNotAllowed", 405)
@@ -35,8 +36,16 @@ class Code(Enum):
         return self.value[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One thing wrong with a body: ``target`` is a name that the client sent, or one that it must send."""
+
+    target: str
+    message: str
+
+
 class Refusal(Exception):
-    """An answer that is not data. ``message`` may name only what the client itself sent (D13)."""
+    """An answer that is not data. ``message``, like ``details``, may name only what the client itself sent (D13)."""
 
     def __init__(
         self,
@@ -45,16 +54,18 @@ class Refusal(Exception):
         *,
         target: str | None = None,
         headers: Mapping[str, str] | None = None,
+        details: Sequence[Detail] = (),
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.target = target
         self.headers = dict(headers or {})
+        self.details = tuple(details)
 
     def again(self) -> Refusal:
         """A new one like this: raising the same instance twice would collect tracebacks, and all that they hold."""
-        return Refusal(self.code, self.message, target=self.target, headers=self.headers)
+        return Refusal(self.code, self.message, target=self.target, headers=self.headers, details=self.details)
 
 
 def invalid_query(message: str, target: str | None = None) -> Refusal:
@@ -101,6 +112,11 @@ class ConfigurationError(Exception):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(sorted(set(faults)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+def invalid_body(details: Sequence[Detail]) -> Refusal:
+    """400: a body with faults, all of them at once, in the order in which the client named the fields."""
+    return Refusal(Code.INVALID_BODY, "the record was not saved: see the details", details=details)
 
 
 def stale_link() -> Refusal:

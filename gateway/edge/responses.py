@@ -41,9 +41,14 @@ class Answer:
 
 def error_body(refusal: Refusal) -> bytes:
     """An OData 4.01 error body; members in one fixed order, so equal refusals are equal bytes."""
-    error: dict[str, str] = {"code": refusal.code.text, "message": refusal.message}
+    error: dict[str, object] = {"code": refusal.code.text, "message": refusal.message}
     if refusal.target is not None:
         error["target"] = refusal.target
+    if refusal.details:
+        error["details"] = [
+            {"code": refusal.code.text, "message": detail.message, "target": detail.target}
+            for detail in refusal.details
+        ]
     return msgspec.json.encode({"error": error})
 
 

@@ -1,0 +1,243 @@
+"""What a client sends to be written, against what its key may write: pure, and before anything is asked.
+
+Every fault of a body is told at once, in its own order; a name that is hidden, read-only or was never there gets one
+and the same text, so a body is no way to find out which names exist (C205).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+
+from gateway.errors import Detail, invalid_body
+from gateway.odata.ast import TRUE, Expression
+from gateway.odata.csdl import EnumType, Property, Schema
+from gateway.odata.evaluate import Lookup, evaluate
+from gateway.odata.json_format import Record, decode_list, decode_string, encode_string
+from gateway.odata.literals import Value
+from gateway.odata.values import INTEGERS, NUMBERS, UNKNOWN, Unknown, typed_value
+from gateway.odata.walk import properties
+from gateway.policy.model import ResourcePolicy, WritePolicy
+
+_CLOSED = "cannot be written here"
+_MISFIT = "is no value of this field"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A value that must be the key of a row of ``resource`` which exists for the key."""
+
+    field: str
+    resource: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is to be written: ``values`` to decide with, ``members`` as they are sent on, written anew by us."""
+
+    values: Mapping[str, Value]
+    members: Mapping[str, bytes]
+    references: tuple[Reference, ...]
+
+    @property
+    def text(self) -> bytes:
+        """The body of the request to the upstream. Nothing of the client's own spelling is in it."""
+        return b"{" + b",".join(encode_string(name) + b":" + raw for name, raw in self.members.items()) + b"}"
+
+
+def read_body(
+    record: Record, method: str, resource: ResourcePolicy, schema: Schema, bindings: Mapping[str, str]
+) -> Body:
+    """The body of a POST or PATCH.
+
+    Args:
+        bindings: of the key: what its own member and office are.
+
+    Raises:
+        Refusal: 400 with one detail for each fault.
+    """
+    writes = resource.writes
+    assert writes is not None
+    return _Reader(record, method, writes, schema, bindings).body()
+
+
+class _Reader:
+    def __init__(
+        self, record: Record, method: str, writes: WritePolicy, schema: Schema, bindings: Mapping[str, str]
+    ) -> None:
+        self._record = record
+        self._method = method
+        self._writes = writes
+        self._schema = schema
+        self._bindings = bindings
+        self._details: list[Detail] = []
+
+    def body(self) -> Body:
+        values: dict[str, Value] = {}
+        members: dict[str, bytes] = {}
+        for name, raw in self._record.members.items():
+            declared = self._declared(name)
+            if name in self._record.repeated:
+                self._details.append(Detail(name, "is given twice"))
+            elif declared is None:
+                self._details.append(Detail(name, _CLOSED))
+            else:
+                value, written = _value(raw, declared, self._schema.enum_types.get(declared.type.name))
+                if isinstance(value, Unknown):
+                    self._details.append(Detail(name, written.decode("ascii")))
+                else:
+                    values[name], members[name] = value, written
+        self._details += self._missing()
+        self._details += self._foreign(values)
+        if self._details:
+            raise invalid_body(self._details)
+        if not members:
+            raise invalid_body([Detail("", "there is nothing to be written")])
+        references = tuple(
+            Reference(name, target, values[name])
+            for name, target in self._writes.references.items()
+            if values.get(name) is not None
+        )
+        return Body(values, members, references)
+
+    def _declared(self, name: str) -> Property | None:
+        """The declaration of what can be written now; what is set once is closed to every later write."""
+        if self._method != "POST" and name in self._writes.created_only:
+            return None
+        return self._writes.fields.get(name) or self._writes.control.get(name)
+
+    def _missing(self) -> Iterator[Detail]:
+        for name in self._writes.required.get(self._method, ()):
+            raw = self._record.members.get(name)
+            if raw is None or bytes(raw) == b"null":
+                yield Detail(name, "is required")
+
+    def _foreign(self, values: Mapping[str, Value]) -> Iterator[Detail]:
+        """Fields that stand for whoever writes: of a bound key they are its own (C365)."""
+        for name, binding in self._writes.bound.items():
+            own = self._bindings.get(binding)
+            if name in values and own is not None and str(values[name]) != own:
+                yield Detail(name, "is not the one of this key")
+
+
+def _value(raw: msgspec.Raw, declared: Property, enum: EnumType | None) -> tuple[Value | Unknown, bytes]:
+    """A member as its declared type and as it is written on; where it does not fit, why."""
+    if bytes(raw) == b"null":
+        return (None, b"null") if declared.nullable else (UNKNOWN, b"must not be null")
+    value = typed_value(raw, declared.type)
+    if isinstance(value, Unknown) or value is None:
+        return UNKNOWN, _MISFIT.encode()
+    if declared.type.is_collection:
+        assert isinstance(value, tuple)
+        element = Property(declared.name, type(declared.type)(declared.type.name), nullable=False, max_length=declared.max_length,
+                           precision=declared.precision, scale=declared.scale)  # fmt: skip
+        written = [_value(item, element, enum) for item in decode_list(raw)]
+        for found, text in written:
+            if isinstance(found, Unknown):
+                return UNKNOWN, text
+        return value, b"[" + b",".join(text for _, text in written) + b"]"
+    return _scalar(raw, value, declared, enum)
+
+
+def _scalar(raw: msgspec.Raw, value: Value, declared: Property, enum: EnumType | None) -> tuple[Value | Unknown, bytes]:
+    if isinstance(value, bool):
+        return value, bytes(raw)
+    if isinstance(value, Decimal):
+        return _number(raw, value, declared)
+    text = decode_string(raw)
+    if text is None or isinstance(value, tuple):
+        return UNKNOWN, _MISFIT.encode()  # points on the globe among them: nobody has asked to write one
+    if declared.max_length is not None and len(text) > declared.max_length:
+        return UNKNOWN, f"is longer than {declared.max_length} characters".encode()
+    named = text.split(",") if enum is not None and enum.is_flags else [text]
+    if enum is not None and any(part.strip() not in enum.members for part in named):
+        return UNKNOWN, _MISFIT.encode()
+    return value, encode_string(text)
+
+
+def _number(raw: msgspec.Raw, value: Decimal, declared: Property) -> tuple[Value | Unknown, bytes]:
+    """A number as its digits. A text is none here, whatever an upstream may send."""
+    text = bytes(raw)
+    if text.startswith(b'"') or declared.type.name not in NUMBERS:
+        return UNKNOWN, _MISFIT.encode()
+    limits = INTEGERS.get(declared.type.name)
+    if limits is not None and (value != value.to_integral_value() or not limits[0] <= value <= limits[1]):
+        return UNKNOWN, b"is out of range"
+    exponent = value.normalize().as_tuple().exponent
+    if declared.scale is not None and isinstance(exponent, int) and exponent < -declared.scale:
+        return UNKNOWN, f"has more than {declared.scale} decimal places".encode()
+    if declared.precision is not None and abs(value) >= Decimal(10) ** (declared.precision - (declared.scale or 0)):
+        return UNKNOWN, b"is out of range"
+    return value, text
+
+
+# --- what the row was and what it will be
+
+
+def check_change(resource: ResourcePolicy, body: Body, before: Lookup, after: Lookup) -> None:
+    """Whether a write is within the licence, on the row as it is and as it would be.
+
+    Args:
+        before: the row as it was read, withheld fields included.
+        after: the same with what the body says.
+
+    Raises:
+        Refusal: 400. A field that is not visible on either image is closed like one that is not there (C324); a write
+            that would make a withheld value visible is refused for the fields by which it would (C321).
+    """
+    writes = resource.writes
+    assert writes is not None
+    closed = [
+        Detail(name, _CLOSED)
+        for name in body.values
+        if name in writes.fields and not all(_holds(resource, name, image) for image in (before, after))
+    ]
+    if closed:
+        raise invalid_body(closed)
+    opened = [
+        condition
+        for _, condition in resource.conditions()
+        if condition != TRUE and evaluate(condition, after) is True and evaluate(condition, before) is not True
+    ]
+    leaves = not writes.allow_leaving and evaluate(resource.rule, after) is not True
+    if opened or leaves:
+        raise invalid_body(_blamed(body, [*opened, *([resource.rule] if leaves else [])], "cannot be changed to this"))
+
+
+def _blamed(body: Body, expressions: Iterable[Expression], message: str) -> list[Detail]:
+    """The fields of a body that decide something which must not be so; the record itself where it names none."""
+    deciding = {path.name for expression in expressions for path in properties(expression)}
+    return [Detail(name, message) for name in body.values if name in deciding] or [
+        Detail("", "the record would not be one that this key can see")
+    ]
+
+
+def check_creation(resource: ResourcePolicy, body: Body, after: Lookup) -> None:
+    """Whether a new row is one that exists for the key, with every field that the body names visible on it.
+
+    Raises:
+        Refusal: 400.
+    """
+    writes = resource.writes
+    assert writes is not None
+    closed = [
+        Detail(name, _CLOSED) for name in body.values if name in writes.fields and not _holds(resource, name, after)
+    ]
+    if closed:
+        raise invalid_body(closed)
+    if not writes.create_outside and evaluate(resource.rule, after) is not True:
+        raise invalid_body(_blamed(body, [resource.rule], "cannot be set to this"))
+
+
+def _holds(resource: ResourcePolicy, name: str, image: Lookup) -> bool:
+    condition = resource.fields[name].condition
+    return condition == TRUE or evaluate(condition, image) is True
+
+
+def merged(values: Mapping[str, Value], before: Lookup) -> Lookup:
+    """A row as it would be after a write."""
+    return lambda name: values[name] if name in values else before(name)

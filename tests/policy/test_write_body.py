@@ -1,0 +1,222 @@
+"""Bodies of writes: every fault at once, one text for what is hidden and what was never there, nothing passed on as it came."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from gateway.errors import Refusal
+from gateway.odata.json_format import decode_record
+from gateway.odata.literals import Value
+from gateway.odata.values import UNKNOWN, Unknown
+from gateway.policy.model import Policy, ResourcePolicy
+from gateway.policy.write_body import Body, check_change, check_creation, merged, read_body
+from tests.support import policy, role, template
+
+VISIBLE = [
+    "City",
+    "ListPrice",
+    "PropertyType",
+    "StandardStatus",
+    "ListAgentKey",
+    "PhotosCount",
+    "StreetName",
+    "BedroomsTotal",
+    "CloseDate",
+    "Appliances",
+]
+WRITES = {
+    "Methods": ["POST", "PATCH"], "Fields": ["City", "ListPrice", "PropertyType", "StandardStatus", "ListAgentKey", "StreetName", "BedroomsTotal", "CloseDate", "Appliances"],
+    "Control": ["ChangedByMemberKey"], "Required": {"POST": ["City", "PropertyType"], "PATCH": ["ChangedByMemberKey"]},
+    "References": {"ListAgentKey": "Member", "ChangedByMemberKey": "Member"}, "Bound": {"ChangedByMemberKey": "MemberKey"}, "PolicyFields": ["StandardStatus"],
+}  # fmt: skip
+CONDITIONAL = {
+    "FieldOverrides": {
+        "Property": {
+            "All": {"StreetName": {"Rule": "Visible", "When": "InternetAddressDisplayYN eq true"}},
+            "Land": {"ListPrice": {"Rule": "Hidden"}},
+        }
+    }
+}
+
+
+def compiled(**writes: Any) -> Policy:
+    resources = {
+        "Property": {
+            "Filter": "StandardStatus in ('Active','Incomplete')",
+            "Fields": {"All": {"Visible": VISIBLE}},
+            "Writes": {**WRITES, **writes},
+        },
+        "Member": {"Default": "Visible"},
+    }
+    return policy(role(resources), template(**CONDITIONAL))
+
+
+POLICY = compiled()
+
+
+def read(body: Any, method: str = "PATCH", bindings: Mapping[str, str] | None = None) -> Body:
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return read_body(decode_record(text), method, POLICY.resources["Property"], POLICY.schema, bindings or {})
+
+
+def told(body: Any, method: str = "PATCH", bindings: Mapping[str, str] | None = None) -> dict[str, str]:
+    with pytest.raises(Refusal) as refused:
+        read(body, method, bindings)
+    assert refused.value.code.status == 400
+    return {detail.target: detail.message for detail in refused.value.details}
+
+
+def test_what_can_be_written_is_written_anew() -> None:
+    found = read(
+        b'{"ListPrice": 1.50e2, "City" : "S\\u00e3o \\/ Paulo", "CloseDate":"2026-01-02", "Appliances":["a" , "b"], "ChangedByMemberKey":"M1"}'
+    )
+
+    assert (
+        found.text
+        == '{"ListPrice":1.50e2,"City":"São / Paulo","CloseDate":"2026-01-02","Appliances":["a","b"],"ChangedByMemberKey":"M1"}'.encode()
+    )
+    assert [(reference.field, reference.resource, reference.value) for reference in found.references] == [
+        ("ChangedByMemberKey", "Member", "M1")
+    ]
+
+
+@pytest.mark.guarantee("G2")
+@pytest.mark.channel("C205", "C213", "C214", "C218", "C208", "C329")
+def test_hidden_read_only_and_unknown_are_one() -> None:
+    names = [
+        "OwnerName", "NeverWas", "PhotosCount", "ListingKey", "city", "CITY", "Media", "ListAgent@odata.bind", "@odata.type", "City@odata.type", "@odata.etag",
+        "__proto__", "", "ModificationTimestamp", "Media@delta", "PropertyType",
+    ]  # fmt: skip
+
+    assert told({"ChangedByMemberKey": "M1", **dict.fromkeys(names, "x")}) == dict.fromkeys(
+        names, "cannot be written here"
+    )
+
+
+@pytest.mark.channel("C217")
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("City", b"7", "is no value of this field"), ("City", b"true", "is no value of this field"), ("City", b"{}", "is no value of this field"), ("City", b"[]", "is no value of this field"),
+        ("ListPrice", b'"7"', "is no value of this field"), ("ListPrice", b"true", "is no value of this field"), ("ListPrice", b"1e99999", "is no value of this field"),
+        ("ListPrice", b"1.234", "has more than 2 decimal places"), ("ListPrice", b"1e30", "is out of range"), ("BedroomsTotal", b"1.5", "is out of range"), ("BedroomsTotal", b"9e19", "is out of range"), ("BedroomsTotal", b"99999999999999999999", "is out of range"),
+        ("CloseDate", b'"2026-13-01"', "is no value of this field"), ("CloseDate", b"20260101", "is no value of this field"), ("Appliances", b'"a"', "is no value of this field"), ("Appliances", b"[1]", "is no value of this field"),
+        ("Appliances", b'["a", null]', "must not be null"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_told_with_its_name(name: str, text: bytes, message: str) -> None:
+    assert told(b'{"ChangedByMemberKey":"M1","%s":%s}' % (name.encode(), text)) == {name: message}
+
+
+def test_a_long_text_is_too_long() -> None:
+    most = POLICY.resources["Property"].type.properties["City"].max_length
+    assert most is not None
+
+    assert read({"ChangedByMemberKey": "M1", "City": "x" * most}).values["City"] == "x" * most
+    assert told({"ChangedByMemberKey": "M1", "City": "x" * (most + 1)}) == {"City": f"is longer than {most} characters"}
+
+
+def test_a_name_twice_is_no_name() -> None:
+    assert told(b'{"ChangedByMemberKey":"M1","City":"a","City":"b"}') == {"City": "is given twice"}
+    assert told(b'{"ChangedByMemberKey":"M1","City":"a","C\\u0069ty":"b"}') == {"City": "is given twice"}
+
+
+@pytest.mark.channel("C328")
+def test_required_fields_are_told_together_with_all_else() -> None:
+    assert told({"StreetName": 1, "OwnerName": 2}, "POST") == {
+        "StreetName": "is no value of this field", "OwnerName": "cannot be written here", "City": "is required", "PropertyType": "is required",
+    }  # fmt: skip
+    assert told({"City": "x"}) == {"ChangedByMemberKey": "is required"}
+    assert told({"City": "x", "ChangedByMemberKey": None}) == {"ChangedByMemberKey": "is required"}
+
+
+@pytest.mark.channel("C365")
+def test_a_bound_key_writes_in_its_own_name() -> None:
+    assert read({"ChangedByMemberKey": "M1"}, bindings={"MemberKey": "M1"}).values == {"ChangedByMemberKey": "M1"}
+    assert told({"ChangedByMemberKey": "M2"}, bindings={"MemberKey": "M1"}) == {
+        "ChangedByMemberKey": "is not the one of this key"
+    }
+
+
+def image(**values: Value) -> Any:
+    return lambda name: values.get(name, UNKNOWN)
+
+
+def change(before: dict[str, Any], written: dict[str, Any], found: Policy = POLICY) -> dict[str, str] | None:
+    resource: ResourcePolicy = found.resources["Property"]
+    row = image(**before)
+    body = Body(written, {}, ())
+    try:
+        check_change(resource, body, row, merged(written, row))
+    except Refusal as refused:
+        return {detail.target: detail.message for detail in refused.details}
+    return None
+
+
+ACTIVE = {"StandardStatus": "Active", "PropertyType": "Residential", "InternetAddressDisplayYN": True}
+
+
+@pytest.mark.channel("C207", "C321")
+def test_a_row_does_not_leave_what_the_key_may_see() -> None:
+    assert change(ACTIVE, {"City": "x", "StandardStatus": "Incomplete"}) is None
+    assert change(ACTIVE, {"City": "x", "StandardStatus": "Closed"}) == {"StandardStatus": "cannot be changed to this"}
+    assert change(ACTIVE, {"StandardStatus": "Closed"}, compiled(AllowLeaving=True)) is None
+
+
+@pytest.mark.channel("C324")
+def test_a_field_that_is_withheld_on_the_row_is_closed_as_if_it_were_not_there() -> None:
+    withheld: list[dict[str, Value | Unknown]] = [
+        {"InternetAddressDisplayYN": False},
+        {"InternetAddressDisplayYN": None},
+        {"InternetAddressDisplayYN": UNKNOWN},
+    ]
+    for more in withheld:
+        assert change({**ACTIVE, **more}, {"StreetName": "x", "City": "y"}) == {"StreetName": "cannot be written here"}
+    assert change({**ACTIVE, "PropertyType": "Land"}, {"ListPrice": 7}) == {"ListPrice": "cannot be written here"}
+    assert change(ACTIVE, {"StreetName": "x", "ListPrice": 7}) is None
+
+
+@pytest.mark.channel("C321")
+def test_no_write_makes_visible_what_was_withheld() -> None:
+    """Not even of a field that the role lists as one that may be written."""
+    fields = [*WRITES["Fields"], "InternetAddressDisplayYN"]
+    resources = {
+        "Property": {
+            "Fields": {"All": {"Visible": [*VISIBLE, "InternetAddressDisplayYN"]}},
+            "Writes": {**WRITES, "Fields": fields, "PolicyFields": ["StandardStatus", "InternetAddressDisplayYN"]},
+        },
+        "Member": {"Default": "Visible"},
+    }
+    listed = policy(role(resources), template(**CONDITIONAL))
+
+    assert change({**ACTIVE, "InternetAddressDisplayYN": False}, {"InternetAddressDisplayYN": True}, listed) == {
+        "InternetAddressDisplayYN": "cannot be changed to this"
+    }
+    assert change(ACTIVE, {"InternetAddressDisplayYN": False}, listed) is None
+    assert (
+        change({**ACTIVE, "InternetAddressDisplayYN": False}, {"InternetAddressDisplayYN": False, "City": "x"}, listed)
+        is None
+    )
+
+
+@pytest.mark.channel("C207")
+def test_what_is_created_exists_for_the_key() -> None:
+    def created(written: dict[str, Any], found: Policy = POLICY, **defaults: Any) -> dict[str, str] | None:
+        try:
+            check_creation(found.resources["Property"], Body(written, {}, ()), merged(written, image(**defaults)))
+        except Refusal as refused:
+            return {detail.target: detail.message for detail in refused.details}
+        return None
+
+    draft = {"City": "x", "PropertyType": "Residential"}
+    assert created(draft, StandardStatus="Incomplete") is None
+    assert created(draft) == {"": "the record would not be one that this key can see"}
+    assert created({**draft, "StandardStatus": "Closed"}) == {"StandardStatus": "cannot be set to this"}
+    assert created({**draft, "StandardStatus": "Closed"}, compiled(CreateOutside=True)) is None
+    assert created({"City": "x", "PropertyType": "Land", "ListPrice": 1}, StandardStatus="Incomplete") == {
+        "ListPrice": "cannot be written here"
+    }
