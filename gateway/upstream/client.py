@@ -17,7 +17,7 @@ from gateway.settings import Upstream
 from gateway.upstream.bodies import CODINGS, BrokenCodingError, TooLongError, content_type, read_bounded
 from gateway.upstream.credentials import ClientCredentialsGrant, Credential, UpstreamFailure, fixed
 
-__all__ = ["Fetched", "UpstreamClient", "UpstreamFailure"]
+__all__ = ["Fetched", "UnknownOutcomeError", "UpstreamClient", "UpstreamFailure", "Written"]
 
 _JSON = "application/json"
 _XML = "application/xml"
@@ -29,6 +29,19 @@ class Fetched:
 
     body: bytes
     link: str | None = None
+
+
+class UnknownOutcomeError(Exception):
+    """A write was sent, and what became of it is not known. The text is for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How the upstream answered a write: its status, where it says the record is, and what it says of a refusal."""
+
+    status: int
+    location: str | None = None
+    refusal: bytes = b""
 
 
 class UpstreamClient:
@@ -91,6 +104,43 @@ class UpstreamClient:
             UpstreamFailure: anything but 200 with a JSON body within the bounds.
         """
         return await self._get(f"{entity_set}?{query}", _JSON)
+
+    async def write(self, method: str, target: str, body: bytes | None, if_match: str | None) -> Written:
+        """Sends a write once, and never again, whatever becomes of it.
+
+        Args:
+            target: path below the service root, already encoded by the printer.
+            body: written by us; None for DELETE.
+            if_match: the upstream's own tag of what was read, or ``*``.
+
+        Raises:
+            UnknownOutcomeError: nobody can say whether it was done: it must not be repeated.
+            UpstreamFailure: it was not done, as far as anybody can tell.
+        """
+        token = await self._credential()
+        headers = {**self._headers, "Accept": _JSON, "Prefer": "return=minimal"}
+        headers |= {} if token is None else {"Authorization": f"Bearer {token}"}
+        headers |= {} if body is None else {"Content-Type": _JSON}
+        headers |= {} if if_match is None else {"If-Match": if_match}
+        url = URL(f"{self._base}/{target}", encoded=True)
+        try:
+            async with self._connected().request(
+                method, url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                return Written(response.status, response.headers.get("Location"), await self._refusal(response))
+        except aiohttp.ClientConnectorError as error:
+            raise UpstreamFailure(Code.UNAVAILABLE, f"cannot be reached: {error}") from None
+        except (aiohttp.ClientError, TimeoutError, ValueError, UpstreamFailure) as error:
+            raise UnknownOutcomeError(f"{method} was sent and not answered: {error!r}") from None
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> bytes:
+        """What a refusal says, for our own details; of a success nothing is read but that it was one."""
+        if response.status < 300:
+            return b""
+        try:
+            return await self._body(response)
+        except UpstreamFailure:
+            return b""
 
     async def read_metadata(self) -> bytes:
         return (await self._get("$metadata", _XML)).body
