@@ -17,7 +17,9 @@ class Code(Enum):
     NOT_FOUND = ("NotFound", 404)
     METHOD_NOT_ALLOWED = ("MethodNotAllowed", 405)
     NOT_ACCEPTABLE = ("NotAcceptable", 406)
+    CONFLICT = ("Conflict", 409)
     GONE = ("Gone", 410)
+    PRECONDITION_FAILED = ("PreconditionFailed", 412)
     PAYLOAD_TOO_LARGE = ("PayloadTooLarge", 413)
     URI_TOO_LONG = ("UriTooLong", 414)
     UNSUPPORTED_MEDIA_TYPE = ("UnsupportedMediaType", 415)
@@ -26,6 +28,7 @@ class Code(Enum):
     UPSTREAM_ERROR = ("UpstreamError", 502)
     UNAVAILABLE = ("Unavailable", 503)
     TIMEOUT = ("Timeout", 504)
+    UNKNOWN_OUTCOME = ("UnknownOutcome", 504)
 
     @property
     def text(self) -> str:

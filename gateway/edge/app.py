@@ -14,7 +14,7 @@ from cachetools import LRUCache
 
 from gateway.edge import responses
 from gateway.edge.authentication import authenticate
-from gateway.edge.bodies import read_query_body
+from gateway.edge.bodies import read_query_body, read_record
 from gateway.edge.computed import read_computed
 from gateway.edge.continuation import TokenSeal, TooLongError
 from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Result, Trace
@@ -22,17 +22,20 @@ from gateway.edge.links import Continued, Links
 from gateway.edge.negotiation import check_accept, check_framing, wants_json
 from gateway.edge.preferences import Preferences, read_preferences
 from gateway.edge.trust import UpstreamTrust
+from gateway.edge.writing import Writing
 from gateway.errors import Code, Refusal, upstream_error
 from gateway.observe.events import Complaint, Event, RequestHandled
 from gateway.odata.csdl import Schema
+from gateway.odata.json_format import encode_string
 from gateway.odata.literals import Timestamp
 from gateway.odata.parser import Limits
+from gateway.odata.printer import encode
 from gateway.odata.request import Request, parse_request
 from gateway.odata.shape import query_shape
 from gateway.policy.decision import decide
 from gateway.policy.model import Policy
-from gateway.policy.plan import Local, Read
-from gateway.policy.profile import TRUSTS
+from gateway.policy.plan import Local, Read, Write
+from gateway.policy.profile import TRUSTS, Profile
 from gateway.redact.links import collection_body, entity_body, service_document
 from gateway.redact.metadata import metadata_json, metadata_xml
 from gateway.redact.records import Form
@@ -86,6 +89,7 @@ class Gateway:
             clock,
         )
         self._enforcement = enforcement
+        self._writing = Writing(enforcement.upstream, enforcement, settings.answers)
         self._trust = trust
         self._publish = publish
         self._clock = clock
@@ -167,6 +171,8 @@ class Gateway:
             check_accept(request, plan)
             if isinstance(plan, Local):
                 return self._local(plan, policy, continued.request, request, story)
+            if isinstance(plan, Write):
+                return await self._write(plan, request, preferences, now, story, key, policy)
             linked = self._links.prepared(plan, continued, key, policy, profile)
             story.trace.tally = Tally()
             form = replace(self._form, omit_nulls=preferences.omit_nulls)
@@ -186,6 +192,69 @@ class Gateway:
             count = total if plan.page.total or continued.total is not None else None
             return self._data(plan, result, count, link, preferences, story)
         raise BrokenAnswerError("the upstream contradicts its profile in every way")
+
+    async def _write(
+        self,
+        plan: Write,
+        request: web.BaseRequest,
+        preferences: Preferences,
+        now: Timestamp,
+        story: _Story,
+        key: ApiKey,
+        policy: Policy,
+    ) -> responses.Answer:
+        """Writes, and answers with a read of its own: what the upstream says of the record is nobody's business."""
+        profile = self._trust.profile
+        record = await read_record(request, self._settings.requests.max_body)
+        if (record is None) is not (plan.method == "DELETE"):
+            raise Refusal(Code.BAD_REQUEST, "a body is needed here, and nowhere else")
+        await self._check_tag(plan, request, profile, story, policy)
+        bindings = key.Bindings.values
+        done = await self._writing.carry_out(plan, record, policy, bindings, profile, now, story.trace)
+        if plan.method == "DELETE":
+            return responses.Answer(204, b"", story.request_id)
+        wants = preferences.returns or ("representation" if done.created else "minimal")
+        headers = {} if preferences.returns is None else {"Preference-Applied": f"return={wants}"}
+        shown = await self._shown(plan.resource, done.key, policy, profile, now, story)
+        if shown is None:
+            return responses.Answer(204, b"", story.request_id, headers=headers)
+        path, body = shown
+        address = f"{self._public_url}/{path}"
+        headers |= {"Location": address, "OData-EntityId": address, "EntityId": address}
+        if wants == "minimal":
+            return responses.Answer(204, b"", story.request_id, headers=headers)
+        answer = self._tagged(body, story, headers=headers)
+        tag, link = answer.headers["ETag"], encode_string(address)
+        links = b',"@odata.id":%s,"@odata.editLink":%s,"@odata.etag":%s}' % (link, link, encode_string(tag))
+        return replace(answer, status=201 if done.created else 200, body=body[:-1] + links)
+
+    async def _check_tag(
+        self, plan: Write, request: web.BaseRequest, profile: Profile, story: _Story, policy: Policy
+    ) -> None:
+        """``If-Match`` is about what this key sees, so a hidden change is none (C327). Who sees no record gets 404."""
+        tags = request.headers.getall("If-Match", [])
+        if plan.target is None or not tags:
+            return
+        result = await self._enforcement.read(plan.target, profile, story.trace, self._form)
+        tag = self._tagged(entity_body(self._public_url, plan.target.context, result.records[0]), story).headers["ETag"]
+        if not responses.has_tag(tags, tag):
+            raise Refusal(Code.PRECONDITION_FAILED, "the record has changed since it was read")
+
+    async def _shown(
+        self, resource: str, key: str | None, policy: Policy, profile: Profile, now: Timestamp, story: _Story
+    ) -> tuple[str, bytes] | None:
+        """The path and body of a record as the key sees it now; None where it sees none."""
+        if key is None:
+            return None
+        path = f"{resource}({encode(key)})"
+        read = parse_request("GET", f"{self._settings.root}/{path}", root=self._settings.root, limits=_LIMITS)
+        try:
+            plan = decide(policy, read, profile, self._answers, now)
+            assert isinstance(plan, Read)
+            result = await self._enforcement.read(plan, profile, story.trace, self._form)
+        except (Refusal, UpstreamFailure, BrokenAnswerError, ContradictionError):
+            return None  # it is written; that it cannot be shown is no failure of the write (C325)
+        return path, entity_body(self._public_url, plan.context, result.records[0])
 
     # --- steps
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.errors import Code, Refusal, invalid_query
+from gateway.odata.json_format import BodyError, Record, check_text, decode_record
 from gateway.upstream.bodies import CODINGS, BrokenCodingError, TooLongError, content_type, read_bounded
 
 
@@ -24,6 +25,29 @@ async def read_query_body(request: web.BaseRequest, limit: int) -> str:
         return body.decode("ascii")
     except UnicodeDecodeError:
         raise invalid_query("the body must be percent-encoded like a query") from None
+
+
+async def read_record(request: web.BaseRequest, limit: int) -> Record | None:
+    """The one JSON object that a write sends; None where no body came.
+
+    Raises:
+        Refusal: 415 for another type or coding, 413 for more than ``limit`` bytes, 400 for what is no object.
+    """
+    if not request.can_read_body:
+        return None
+    media_type, charset = content_type(request.headers.get("Content-Type", ""))
+    if media_type != "application/json":
+        raise _unsupported("the body must be application/json")
+    if charset not in ("", "utf-8", "utf8"):
+        raise _unsupported("the body must be in UTF-8")
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise _unsupported("the body must not be encoded")
+    body = await _bounded(request, limit)
+    try:
+        check_text(body)
+        return decode_record(body)
+    except BodyError:
+        raise Refusal(Code.BAD_REQUEST, "the body is not one JSON object") from None
 
 
 async def _bounded(request: web.BaseRequest, limit: int) -> bytes:

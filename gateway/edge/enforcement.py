@@ -50,7 +50,7 @@ class Enforcement:
     """``scan_requests`` is how many requests one page may take when records are taken out of it (C288)."""
 
     def __init__(self, upstream: UpstreamClient, scan_requests: int) -> None:
-        self._upstream = upstream
+        self.upstream = upstream
         self._scan_requests = scan_requests
 
     async def read(self, plan: Read, profile: Profile, trace: Trace, form: Form = PLAIN) -> Result:
@@ -61,7 +61,7 @@ class Enforcement:
             BrokenAnswerError, UpstreamFailure: nothing usable came.
             Refusal: 404 where an entity does not exist for this key.
         """
-        carried = _Carried(Source(self._upstream, profile, trace), plan, form, self._scan_requests)
+        carried = _Carried(Source(self.upstream, profile, trace), plan, form, self._scan_requests)
         try:
             if plan.gather is not None:
                 return await carried.gathered()
@@ -70,6 +70,18 @@ class Enforcement:
             if plan.kind == "count":
                 return await carried.count()
             return await carried.by_key()
+        except (BodyError, ShapeError) as error:
+            raise BrokenAnswerError(str(error)) from None
+
+    async def row(self, plan: Read, profile: Profile, trace: Trace) -> Row:
+        """The one row of an entity's plan, proven and not yet redacted: what a write is decided on.
+
+        Raises:
+            Refusal: 404 where it does not exist for this key.
+            ContradictionError, BrokenAnswerError, UpstreamFailure: as for ``read``.
+        """
+        try:
+            return await _Carried(Source(self.upstream, profile, trace), plan, PLAIN, self._scan_requests).one()
         except (BodyError, ShapeError) as error:
             raise BrokenAnswerError(str(error)) from None
 
@@ -110,7 +122,7 @@ class _Carried:
 
     async def by_key(self) -> Result:
         """The one row with exactly the requested key; a row under another spelling of it is as if not sent (C293)."""
-        row = await self._one()
+        row = await self.one()
         await self._joins.expand([row], self._plan.record)
         if self._plan.kind == "entity":
             return Result((emit(row, self._tally, self._form),))
@@ -120,7 +132,7 @@ class _Carried:
         children = row.children[nested.name]
         return Result(tuple(emit(child, self._tally, self._form) for child in children.rows), children.count)
 
-    async def _one(self) -> Row:
+    async def one(self) -> Row:
         plan = self._plan
         key = tuple(value for _, value in plan.entity_key)
         scan = Scan(self._source, plan, plan.page)

@@ -1,9 +1,10 @@
-"""``Prefer`` (RFC 7240): the two preferences that are applied, each by us and neither by the upstream (C179, C180)."""
+"""``Prefer`` (RFC 7240): the preferences that are applied, each by us and none by the upstream (C179, C180)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,7 @@ class Preferences:
 
     max_page_size: int | None = None
     omit_nulls: bool = False
+    returns: Literal["minimal", "representation"] | None = None
 
     def applied(self, *, paged: bool) -> str:
         """The value of ``Preference-Applied``, empty where nothing was applied."""
@@ -38,4 +40,8 @@ def read_preferences(headers: Iterable[str], page_size: int) -> Preferences:
             found.setdefault(key, value.strip().strip('"'))
     size = found.get("maxpagesize", "")
     usable = size.isascii() and size.isdigit() and len(size) <= 6 and 1 <= int(size) <= page_size
-    return Preferences(int(size) if usable else None, found.get("omit-values", "").lower() == "nulls")
+    said = found.get("return", "").lower()
+    returns: Literal["minimal", "representation"] | None = (
+        "minimal" if said == "minimal" else "representation" if said == "representation" else None
+    )
+    return Preferences(int(size) if usable else None, found.get("omit-values", "").lower() == "nulls", returns)

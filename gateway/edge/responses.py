@@ -79,7 +79,7 @@ async def finished(request: web.BaseRequest, answer: Answer, *, compress: bool) 
     """The response: 304 where the client has this very representation, compressed where the client takes that."""
     headers = {**_COMMON, **_version(request), "X-Request-Id": answer.request_id, **answer.headers}
     tag = answer.headers.get("ETag")
-    if tag is not None and _has(request.headers.getall("If-None-Match", []), tag):
+    if tag is not None and has_tag(request.headers.getall("If-None-Match", []), tag):
         return web.Response(status=304, headers=headers)
     if answer.status == 204:
         return web.Response(status=204, headers=headers)
@@ -100,7 +100,7 @@ def _gzip(body: bytes) -> bytes:
     return gzip.compress(body, 5, mtime=0)  # no clock in it: equal bodies are equal bytes
 
 
-def _has(headers: Iterable[str], tag: str) -> bool:
+def has_tag(headers: Iterable[str], tag: str) -> bool:
     """Whether one of the listed tags is ours, compared weakly (RFC 9110, 13.1.2)."""
     listed = [part.strip() for header in headers for part in header.split(",")]
     opaque = tag.removeprefix("W/")

@@ -23,21 +23,23 @@ from gateway.odata.ast import (
     conjunction,
 )
 from gateway.odata.csdl import Property
-from gateway.odata.literals import Kind, Literal, Timestamp, parse_number
+from gateway.odata.literals import Kind, Literal, Timestamp, number, parse_number, string
 from gateway.odata.parser import ODataSyntaxError, Segment, parse_segment
-from gateway.odata.request import JSON_FORMATS, XML_FORMATS, Request, canonical_text
+from gateway.odata.request import JSON_FORMATS, XML_FORMATS, Path, Request, canonical_text
 from gateway.odata.values import INTEGERS
 from gateway.policy import keyset, names
 from gateway.policy.conditions import is_contradiction
 from gateway.policy.levels import Level, Levels, check_served, own_fields, total_order
 from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.names import Said
-from gateway.policy.plan import Local, Page, Plan, Position, Read
+from gateway.policy.plan import Local, Page, Plan, Position, Read, Write
 from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings
 from gateway.policy.spelling import fits_address, spelled
 
 READ_METHODS = ("GET", "HEAD")
+#: By which a collection takes a new record, and a record a change.
+WRITE_METHODS = ("POST", "PATCH", "DELETE")
 #: Segments of the standard that are known and not offered; as first segment, and behind a resource.
 _KNOWN_ROOTS = ("$batch", "$all", "$entity")
 _KNOWN_TAILS = ("$ref", "$value", "$each")
@@ -86,6 +88,28 @@ def decide(
     return _Decision(policy, request, profile, settings, levels, position).plan()
 
 
+def reference_read(
+    policy: Policy, resource: str, value: str, profile: Profile, settings: AnswerSettings, now: Timestamp
+) -> Read | None:
+    """The read that finds whether a row exists for the key; None where no row can have that value as its key."""
+    target = policy.resources[resource]
+    levels = Levels(policy, profile, settings, now)
+    query = Query(select=(SelectItem(target.key[0]),))
+    request = Request("GET", Path((resource,), None, ()), query)
+    literal = string(value) if target.type.properties[target.key[0]].type.name == "Edm.String" else _whole(value)
+    if literal is None:
+        return None
+    try:
+        plan = _Decision(policy, request, profile, settings, levels, None).entity(target, ((target.key[0], literal),))
+    except Refusal:
+        return None  # a rule that no row satisfies: none exists
+    return plan if isinstance(plan, Read) else None
+
+
+def _whole(text: str) -> Literal | None:
+    return number(int(text)) if text.removeprefix("-").isdecimal() and len(text) < 20 else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Decision:
     policy: Policy
@@ -108,12 +132,14 @@ class _Decision:
         if self.request.via_query:
             self._require_method("POST")
         else:
-            self._require_read()
+            self._require_method(*READ_METHODS, *self._writable(resource, kind))
+        if self.request.method in WRITE_METHODS and not self.request.via_query:
+            return self._write(resource, key)
         self._check_options(kind)
         if kind == "collection":
             return self._collection(resource)
         if kind == "entity":
-            return self._entity(resource, key)
+            return self.entity(resource, key)
         if kind == "count":
             return self._count(resource)
         return self._navigation(resource, key, kind)
@@ -219,6 +245,31 @@ class _Decision:
             raise Refusal(Code.NOT_ACCEPTABLE, "this format is not offered", target="$format")
         if "$skiptoken" in self.request.options and self.position is None:
             raise foreign_link()
+
+    # --- writes
+
+    def _writable(self, resource: ResourcePolicy, kind: str) -> tuple[str, ...]:
+        """The methods by which this path can be written; which they are is the policy's and the profile's to say, and
+        hangs on no data."""
+        writes = resource.writes
+        if writes is None or resource.name in self.policy.schema.computed or not resource.is_addressable:
+            return ()
+        if kind == "collection":
+            return tuple(method for method in ("POST",) if method in writes.methods)
+        if kind == "entity" and self.profile.conditional_writes != "untrusted":
+            return tuple(method for method in ("PATCH", "DELETE") if method in writes.methods)
+        return ()
+
+    def _write(self, resource: ResourcePolicy, key: tuple[tuple[str, Literal], ...]) -> Write:
+        self._check_options("write")
+        self._check_reachable(resource)
+        method, conditional = self.request.method, self.profile.conditional_writes
+        if method == "POST" or conditional == "untrusted":
+            return Write(method, resource.name, None, "none")
+        assert resource.writes is not None
+        target = self.entity(resource, key, resource.writes.tested)
+        assert isinstance(target, Read)
+        return Write(method, resource.name, target, conditional)
 
     # --- reads
 
@@ -337,10 +388,16 @@ class _Decision:
                 return _Pins(name, bound)
         return None
 
-    def _entity(self, resource: ResourcePolicy, key: tuple[tuple[str, Literal], ...]) -> Plan:
+    def entity(
+        self,
+        resource: ResourcePolicy,
+        key: tuple[tuple[str, Literal], ...],
+        beside: frozenset[str] = frozenset(),
+    ) -> Plan:
         if resource.name in self.policy.schema.computed:
             return self._computed("entity", resource, key)
-        level = self.levels.level(resource, self.request.query, pinned=_pinned(key), beside=own_fields(resource))
+        beside = own_fields(resource) | beside
+        level = self.levels.level(resource, self.request.query, pinned=_pinned(key), beside=beside)
         self._check_reachable(resource)
         if self._is_empty(level, _pinned(key)):
             raise not_found()

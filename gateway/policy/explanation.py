@@ -12,7 +12,7 @@ from gateway.odata.ast import TRUE, ExpandItem, Query, conjunction
 from gateway.odata.printer import print_expression, query_options
 from gateway.odata.walk import named
 from gateway.policy.model import Origin, Policy, ResourcePolicy
-from gateway.policy.plan import NestedPlan, Plan, Read, RecordPlan
+from gateway.policy.plan import NestedPlan, Plan, Read, RecordPlan, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ def explain(plan: Plan, policy: Policy, query: Query) -> Explanation:
     Args:
         query: of the client, as it was parsed; the guard follows from the names in it.
     """
+    if isinstance(plan, Write):
+        return Explanation("write", plan.resource, f"{plan.method} of {plan.resource}, decided on its body")
     if not isinstance(plan, Read):
         return Explanation(plan.kind, plan.context.partition("(")[0], "answered without asking the upstream")
     below = plan.kind in ("navigation", "navigation count", "single")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal as Literal_
 
 from gateway.odata.ast import TRUE, Expression, OrderByItem, Query
 from gateway.odata.csdl import Property
@@ -188,4 +189,19 @@ class Read:
     keyset: bool = False
 
 
-Plan = Local | Read
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write of one record (RESO Add/Edit). Its body is looked at by ``write_body`` before anything is asked.
+
+    ``target`` reads the record under the policy first, with every field that decides what the key may see of it; None
+    for a creation. ``conditional`` says how the upstream is kept from changing another state than that: ``etag`` by the
+    tag of what was read, ``any`` by ``If-Match: *``, ``none`` not at all.
+    """
+
+    method: str
+    resource: str
+    target: Read | None
+    conditional: Literal_["etag", "any", "none"]
+
+
+Plan = Local | Read | Write

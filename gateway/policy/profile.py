@@ -130,6 +130,11 @@ class Profile(BaseModel):
     #: What is declared above and not trusted all the same; the gateway adds to it what the upstream has contradicted.
     distrusted: tuple[Trust, ...] = ()
     #: Changed by hand to confirm that a violation has been dealt with: any other text lifts the latch.
+    #: How the upstream keeps a write from changing another state than the one that was read; untrusted: it does not,
+    #: so records are neither changed nor deleted.
+    conditional_writes: OneOf["untrusted", "etag", "any", "none"] = "untrusted"
+    #: Resource to field to the value that a new record has where its body says nothing.
+    create_defaults: Mapping[str, Mapping[str, str | bool | int]] = Field(default_factory=dict)
     confirmed: str = ""
 
     @model_validator(mode="before")

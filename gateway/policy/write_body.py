@@ -7,14 +7,14 @@ and the same text, so a body is no way to find out which names exist (C205).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import msgspec
 
 from gateway.errors import Detail, invalid_body
 from gateway.odata.ast import TRUE, Expression
-from gateway.odata.csdl import EnumType, Property, Schema
+from gateway.odata.csdl import EnumType, Property, Schema, TypeReference
 from gateway.odata.evaluate import Lookup, evaluate
 from gateway.odata.json_format import Record, decode_list, decode_string, encode_string
 from gateway.odata.literals import Value
@@ -51,14 +51,11 @@ class Body:
 
 def read_body(
     record: Record, method: str, resource: ResourcePolicy, schema: Schema, bindings: Mapping[str, str]
-) -> Body:
-    """The body of a POST or PATCH.
+) -> tuple[Body, list[Detail]]:
+    """The body of a POST or PATCH, and one detail for each of its faults: with any of them nothing of it may be sent.
 
     Args:
         bindings: of the key: what its own member and office are.
-
-    Raises:
-        Refusal: 400 with one detail for each fault.
     """
     writes = resource.writes
     assert writes is not None
@@ -76,7 +73,7 @@ class _Reader:
         self._bindings = bindings
         self._details: list[Detail] = []
 
-    def body(self) -> Body:
+    def body(self) -> tuple[Body, list[Detail]]:
         values: dict[str, Value] = {}
         members: dict[str, bytes] = {}
         for name, raw in self._record.members.items():
@@ -93,16 +90,14 @@ class _Reader:
                     values[name], members[name] = value, written
         self._details += self._missing()
         self._details += self._foreign(values)
-        if self._details:
-            raise invalid_body(self._details)
-        if not members:
-            raise invalid_body([Detail("", "there is nothing to be written")])
+        if not self._record.members:
+            self._details.append(Detail("", "there is nothing to be written"))
         references = tuple(
             Reference(name, target, values[name])
             for name, target in self._writes.references.items()
             if values.get(name) is not None
         )
-        return Body(values, members, references)
+        return Body(values, members, references), self._details
 
     def _declared(self, name: str) -> Property | None:
         """The declaration of what can be written now; what is set once is closed to every later write."""
@@ -133,8 +128,7 @@ def _value(raw: msgspec.Raw, declared: Property, enum: EnumType | None) -> tuple
         return UNKNOWN, _MISFIT.encode()
     if declared.type.is_collection:
         assert isinstance(value, tuple)
-        element = Property(declared.name, type(declared.type)(declared.type.name), nullable=False, max_length=declared.max_length,
-                           precision=declared.precision, scale=declared.scale)  # fmt: skip
+        element = replace(declared, type=TypeReference(declared.type.name), nullable=False)
         written = [_value(item, element, enum) for item in decode_list(raw)]
         for found, text in written:
             if isinstance(found, Unknown):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import Refusal
+from gateway.errors import Refusal, invalid_body
 from gateway.odata.json_format import decode_record
 from gateway.odata.literals import Value
 from gateway.odata.values import UNKNOWN, Unknown
@@ -60,7 +60,10 @@ POLICY = compiled()
 
 def read(body: Any, method: str = "PATCH", bindings: Mapping[str, str] | None = None) -> Body:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_body(decode_record(text), method, POLICY.resources["Property"], POLICY.schema, bindings or {})
+    found, details = read_body(decode_record(text), method, POLICY.resources["Property"], POLICY.schema, bindings or {})
+    if details:
+        raise invalid_body(details)
+    return found
 
 
 def told(body: Any, method: str = "PATCH", bindings: Mapping[str, str] | None = None) -> dict[str, str]:
