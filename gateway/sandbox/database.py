@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -161,6 +162,31 @@ class Database:
         for (source, _), (_, target, there, _) in RELATIONS.items():
             if target == name and source != name and there not in structured.key:
                 self._connection.execute(f'CREATE INDEX IF NOT EXISTS "{name}_{there}" ON "{name}" ("{there}")')
+
+    def insert(self, entity_set: str, row: Row) -> None:
+        declared = self.schema.type_of(entity_set).properties
+        columns = ",".join(f'"{name}"' for name in row)
+        values = [_stored(value, declared[name]) for name, value in row.items()]
+        self._connection.execute(f'INSERT INTO "{entity_set}" ({columns}) VALUES ({",".join("?" * len(row))})', values)
+
+    def update(self, entity_set: str, key: str, row: Row) -> None:
+        structured = self.schema.type_of(entity_set)
+        columns = ",".join(f'"{name}" = ?' for name in row)
+        values = [_stored(value, structured.properties[name]) for name, value in row.items()]
+        self._connection.execute(f'UPDATE "{entity_set}" SET {columns} WHERE "{structured.key[0]}" = ?', (*values, key))
+
+    def delete(self, entity_set: str, key: str) -> None:
+        name = self.schema.type_of(entity_set).key[0]
+        self._connection.execute(f'DELETE FROM "{entity_set}" WHERE "{name}" = ?', (key,))
+
+    def exists(self, entity_set: str, key: str) -> bool:
+        return self.tag(entity_set, key) is not None
+
+    def tag(self, entity_set: str, key: str) -> str | None:
+        """A tag of the whole row, whatever of it was asked for."""
+        name = self.schema.type_of(entity_set).key[0]
+        row = self._connection.execute(f'SELECT * FROM "{entity_set}" WHERE "{name}" = ?', (key,)).fetchone()
+        return None if row is None else f'W/"{zlib.crc32(repr(row).encode()):08x}"'
 
     def read(self, entity_set: str, query: Query, pinned: tuple[tuple[str, Any], ...] = ()) -> Page:
         """Rows as JSON-ready dicts (numbers as raw text), expanded as asked; the count ignores top and skip."""

@@ -17,6 +17,7 @@ from gateway.odata.printer import encode, print_query
 from gateway.odata.request import Path, Request, parse_request
 from gateway.sandbox.database import RELATIONS, Database, UnknownName
 from gateway.sandbox.rows import Tables, make_tables, metadata_document
+from gateway.sandbox.writes import Refused, Writes
 
 ROOT = "/Reso/OData"
 PAGE_DEFAULT = 100
@@ -32,6 +33,9 @@ class Sandbox:
         self.metadata = metadata_document() if metadata is None else metadata
         self.database = Database(parse_metadata(self.metadata), make_tables() if tables is None else tables)
         self.requests: list[str] = []
+        #: (method, target, body) of every write that came.
+        self.written: list[tuple[str, str, bytes]] = []
+        self._writes = Writes(self.database)
         self.port = 0
         self._runner: web.ServerRunner | None = None
 
@@ -54,6 +58,8 @@ class Sandbox:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self.requests.append(request.raw_path)
         del self.requests[:-1000]
+        if request.method in ("POST", "PATCH", "DELETE"):
+            return await self._write(request)
         if request.method not in ("GET", "HEAD"):
             return _error(405, "Method not allowed")
         if request.raw_path.partition("?")[0] == f"{ROOT}/$metadata":
@@ -67,6 +73,42 @@ class Sandbox:
             return _error(refusal.code.status, refusal.message)
         except UnknownName as error:
             return _error(400, f"Could not find a property named '{error}'")
+
+    async def _write(self, request: web.BaseRequest) -> web.Response:
+        """Add/Edit of Property: what was written is in ``written``, for tests."""
+        try:
+            path = parse_request("GET", request.raw_path, root=ROOT, limits=_LIMITS).path
+        except Refusal as refusal:
+            return _error(refusal.code.status, refusal.message)
+        head = path.head
+        if head is None or head.name != "Property" or path.tail or (head.key is None) is not (request.method == "POST"):
+            return _error(405, "Method not allowed")
+        key = "" if head.key is None else str(head.key[0][1].value)
+        raw = await request.read()
+        self.written.append((request.method, request.raw_path, raw))
+        try:
+            body = msgspec.json.decode(raw) if raw else {}
+        except msgspec.DecodeError:
+            return _error(400, "The body is no JSON")
+        if request.method != "POST":
+            tag, wanted = self.database.tag(head.name, key), request.headers.get("If-Match")
+            if tag is None:
+                return _error(404, "Record not found")
+            if wanted not in (None, "*", tag):
+                return _error(412, "Precondition failed")
+        try:
+            if request.method == "POST":
+                key = self._writes.create(head.name, body)
+                return web.Response(status=204, headers={"Location": f"{self.url}/{head.name}('{encode(key)}')"})
+            if request.method == "PATCH":
+                self._writes.change(head.name, key, body)
+            else:
+                self._writes.remove(head.name, key)
+            return web.Response(status=204)
+        except Refused as refused:
+            details = [{"code": code, "message": text, "target": target} for code, text, target in refused.details]
+            error = {"code": "1111", "message": "Property not saved due to bad data..", "details": details}
+            return _json({"error": error}, 400)
 
     def _answer(self, request: Request) -> web.Response:
         path, query = request.path, request.query
@@ -125,13 +167,14 @@ class Sandbox:
             return row
         return {
             "@odata.id": f"{self.url}/{entity_set}('{encode(str(key))}')",
-            "@odata.etag": f'W/"{abs(hash(tuple(map(str, row.values()))))}"',
+            "@odata.etag": self.database.tag(entity_set, str(key)),
             **row,
         }
 
 
-def _json(body: object) -> web.Response:
+def _json(body: object, status: int = 200) -> web.Response:
     return web.Response(
+        status=status,
         body=msgspec.json.encode(body, enc_hook=_number),
         content_type="application/json",
         headers={"OData-Version": "4.0"},
