@@ -54,10 +54,11 @@ class Refusal(Exception):
         self,
         code: Code,
         message: str,
+        details: Sequence[Detail] = (),
+        because: str = "",
         *,
         target: str | None = None,
         headers: Mapping[str, str] | None = None,
-        details: Sequence[Detail] = (),
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -65,10 +66,13 @@ class Refusal(Exception):
         self.target = target
         self.headers = dict(headers or {})
         self.details = tuple(details)
+        #: Which rule refused, for the decision record and never for the client.
+        self.because = because
 
     def again(self) -> Refusal:
         """A new one like this: raising the same instance twice would collect tracebacks, and all that they hold."""
-        return Refusal(self.code, self.message, target=self.target, headers=self.headers, details=self.details)
+        about = (self.details, self.because)
+        return Refusal(self.code, self.message, *about, target=self.target, headers=self.headers)
 
 
 def invalid_query(message: str, target: str | None = None) -> Refusal:
@@ -117,9 +121,13 @@ class ConfigurationError(Exception):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
-def invalid_body(details: Sequence[Detail]) -> Refusal:
-    """400: a body with faults, all of them at once, in the order in which the client named the fields."""
-    return Refusal(Code.INVALID_BODY, "the record was not saved: see the details", details=details)
+def invalid_body(details: Sequence[Detail], because: str = "") -> Refusal:
+    """400: a body with faults, all of them at once, in the order in which the client named the fields.
+
+    Args:
+        because: where the rule that refused it is written, for the decision record.
+    """
+    return Refusal(Code.INVALID_BODY, "the record was not saved: see the details", details=details, because=because)
 
 
 def stale_link() -> Refusal:

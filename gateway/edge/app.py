@@ -13,35 +13,35 @@ from aiohttp import web
 from cachetools import LRUCache
 
 from gateway.edge import responses
+from gateway.edge.answers import Answers
 from gateway.edge.authentication import authenticate
 from gateway.edge.bodies import read_query_body, read_record
 from gateway.edge.computed import read_computed
 from gateway.edge.continuation import TokenSeal, TooLongError
-from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Result, Trace
+from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Trace
 from gateway.edge.links import Continued, Links
-from gateway.edge.negotiation import check_accept, check_framing, wants_json
+from gateway.edge.negotiation import check_accept, check_framing
+from gateway.edge.outcomes import unknown_outcome
 from gateway.edge.preferences import Preferences, read_preferences
+from gateway.edge.repeatability import read_identity
+from gateway.edge.sending import Sender, WriteTrace
 from gateway.edge.trust import UpstreamTrust
-from gateway.edge.writing import Writing
+from gateway.edge.writing import Errand, Writing
 from gateway.errors import Code, Refusal, upstream_error
 from gateway.observe.events import Complaint, Event, RequestHandled
-from gateway.odata.csdl import Schema
-from gateway.odata.json_format import encode_string
 from gateway.odata.literals import Timestamp
 from gateway.odata.parser import Limits
-from gateway.odata.printer import encode
 from gateway.odata.request import Request, parse_request
 from gateway.odata.shape import query_shape
 from gateway.policy.decision import decide
 from gateway.policy.model import Policy
-from gateway.policy.plan import Local, Read, Write
-from gateway.policy.profile import TRUSTS, Profile
-from gateway.redact.links import collection_body, entity_body, service_document
-from gateway.redact.metadata import metadata_json, metadata_xml
+from gateway.policy.plan import Local, Write
+from gateway.policy.profile import TRUSTS
 from gateway.redact.records import Form
 from gateway.redact.rows import ContradictionError, Tally
 from gateway.store.api_keys import ApiKey
 from gateway.store.configuration import Configuration
+from gateway.store.repeats import Repeats
 from gateway.store.snapshot import Snapshot
 from gateway.upstream.client import UpstreamFailure
 
@@ -63,6 +63,7 @@ class _Story:
     policy: Policy | None = None
     parsed: Request | None = None
     trace: Trace = field(default_factory=Trace)
+    write: WriteTrace = field(default_factory=WriteTrace)
     detail: str = ""
 
 
@@ -76,10 +77,10 @@ class Gateway:
         trust: UpstreamTrust,
         publish: Callable[[Event], None],
         clock: Callable[[], float] = time.time,
+        repeats: Repeats | None = None,
     ) -> None:
         self.snapshot: Snapshot | None = None
         self._settings = settings = configuration.settings
-        self._public_url = settings.public_url.rstrip("/")
         self._pepper = configuration.secrets.key_pepper or ""
         self._links = Links(
             TokenSeal(configuration.secrets.token_keys, settings.security.token_lifetime),
@@ -89,14 +90,16 @@ class Gateway:
             clock,
         )
         self._enforcement = enforcement
-        self._writing = Writing(enforcement.upstream, enforcement, settings.answers)
         self._trust = trust
         self._publish = publish
         self._clock = clock
-        self._answers = settings.answers
+        self._cuts = settings.answers
         self._form = Form(settings.policy.redaction)
-        # A key's own metadata, by effective policy and format.
-        self._documents: LRUCache[tuple[str, bool], tuple[Schema, bytes]] = LRUCache(maxsize=64)
+        self._answers = Answers(settings.public_url, self._pepper)
+        self._sender = Sender(enforcement.upstream, repeats, publish)
+        self._writing = Writing(
+            self._sender, enforcement, self._answers, settings.answers, settings.root, self._form, trust
+        )
         # Parsed requests by method and target: bounded, and free of policy, so shared by all keys.
         # A parsed request weighs up to seventy times its text, so the sum of their weights is bounded.
         self._parsed: LRUCache[tuple[str, str], Request] = LRUCache(
@@ -111,25 +114,36 @@ class Gateway:
             async with asyncio.timeout(self._settings.requests.deadline):
                 response = await self.respond(request, story)
             reason = ""
-        except TimeoutError:
-            refusal = Refusal(Code.TIMEOUT, "the answer took too long")
+        except Exception as error:  # noqa: BLE001  # whatever it is, there is one answer for it (C192)
+            refusal = self._refusal(error, story)
             response, reason = responses.refuse(refusal, story.request_id), refusal.code.text
-        except Refusal as refusal:
-            response, reason = responses.refuse(refusal, story.request_id), refusal.code.text
-        except (BrokenAnswerError, TooLongError) as error:
-            story.detail = str(error)
-            response, reason = responses.refuse(upstream_error(), story.request_id), Code.UPSTREAM_ERROR.text
-        except UpstreamFailure as failure:
-            story.detail = failure.reason
-            response, reason = responses.refuse(_failed(failure), story.request_id), failure.code.text
-        except Exception as error:  # noqa: BLE001  # the last resort (C192): one answer for what nobody foresaw
-            story.detail = f"unforeseen: {error!r}"
-            self._publish(Complaint(f"request {story.request_id}: {error!r}"))
-            response, reason = responses.refuse(upstream_error(), story.request_id), Code.UPSTREAM_ERROR.text
+            if story.write.stage == "done":
+                # It is written: that the answer cannot be composed is no failure of the write (C325).
+                response, reason = responses.written(story.request_id), ""
         if request.can_read_body:
             response.force_close()  # an unread body is nobody's next request
         self._publish(self._event(request, story, response, reason, time.perf_counter() - started))
         return response
+
+    def _refusal(self, error: Exception, story: _Story) -> Refusal:
+        """What the client is told of whatever has broken off its request; what it was is in the story."""
+        if isinstance(error, Refusal):
+            story.write.rule = error.because or story.write.rule
+            return error
+        if isinstance(error, UpstreamFailure):
+            story.detail, refusal = error.reason, _failed(error)
+        elif isinstance(error, BrokenAnswerError | TooLongError):
+            story.detail, refusal = str(error), upstream_error()
+        elif isinstance(error, TimeoutError):
+            refusal = Refusal(Code.TIMEOUT, "the answer took too long")
+        else:
+            story.detail, refusal = f"unforeseen: {error!r}", upstream_error()
+            self._publish(Complaint(f"request {story.request_id}: {error!r}"))
+        return unknown_outcome() if story.write.stage == "sent" else refusal
+
+    async def close(self) -> None:
+        """Waits for writes that were sent, as long as the upstream may take to answer."""
+        await self._sender.close(self._settings.upstream.read_timeout)
 
     async def respond(self, request: web.BaseRequest, story: _Story) -> web.Response:
         """The road, on one screen. Steps raise a Refusal for every answer that is not data."""
@@ -146,7 +160,7 @@ class Gateway:
         story.parsed = parsed = await self._parse(request, policy)
         continued = self._links.opened(parsed, key, policy)
         now = continued.position.now if continued.position else self._instant()
-        preferences = read_preferences(request.headers.getall("Prefer", []), self._answers.page_size)
+        preferences = read_preferences(request.headers.getall("Prefer", []), self._cuts.page_size)
         assert snapshot is not None  # a policy has come from it
         answer = await self._answer(request, continued, preferences, now, story, key, policy, snapshot)
         return await responses.finished(request, answer, compress=self._settings.requests.gzip)
@@ -163,20 +177,25 @@ class Gateway:
         snapshot: Snapshot,
     ) -> responses.Answer:
         """Decide and carry out; decide anew where the upstream contradicts what it was trusted with (C315)."""
+        errand: Errand | None = None
         for _ in (None, *TRUSTS):
             profile = self._trust.profile
-            settings = replace(self._answers, page_size=preferences.max_page_size or self._answers.page_size)
+            settings = replace(self._cuts, page_size=preferences.max_page_size or self._cuts.page_size)
             continued.check_trust(profile)
             plan = decide(policy, continued.request, profile, settings, now, continued.position)
             check_accept(request, plan)
             if isinstance(plan, Local):
-                return self._local(plan, policy, continued.request, request, story)
-            if isinstance(plan, Write):
-                return await self._write(plan, request, preferences, now, story, key, policy)
-            linked = self._links.prepared(plan, continued, key, policy, profile)
+                return self._answers.local(plan, policy, continued.request, request, story.request_id)
             story.trace.tally = Tally()
+            if isinstance(plan, Write):
+                errand = errand or await self._errand(request, preferences, now, story, key, policy)
+            else:
+                linked = self._links.prepared(plan, continued, key, policy, profile)
             form = replace(self._form, omit_nulls=preferences.omit_nulls)
             try:
+                if isinstance(plan, Write):
+                    assert errand is not None
+                    return await self._writing.answer(plan, errand, profile)
                 if plan.computed:
                     shown = snapshot.shown_since(key, plan.resource)
                     result = read_computed(plan, policy, shown, story.trace.tally, form)
@@ -190,73 +209,40 @@ class Gateway:
             total = continued.total if continued.total is not None else result.total
             link = None if result.next is None else linked(result, total, now)
             count = total if plan.page.total or continued.total is not None else None
-            return self._data(plan, result, count, link, preferences, story)
+            return self._answers.data(plan, result, count, link, preferences, policy, story.request_id)
         raise BrokenAnswerError("the upstream contradicts its profile in every way")
 
-    async def _write(
+    # --- steps
+
+    async def _errand(
         self,
-        plan: Write,
         request: web.BaseRequest,
         preferences: Preferences,
         now: Timestamp,
         story: _Story,
         key: ApiKey,
         policy: Policy,
-    ) -> responses.Answer:
-        """Writes, and answers with a read of its own: what the upstream says of the record is nobody's business."""
-        profile = self._trust.profile
-        record = await read_record(request, self._settings.requests.max_body)
-        if (record is None) is not (plan.method == "DELETE"):
-            raise Refusal(Code.BAD_REQUEST, "a body is needed here, and nowhere else")
-        await self._check_tag(plan, request, profile, story, policy)
-        bindings = key.Bindings.values
-        done = await self._writing.carry_out(plan, record, policy, bindings, profile, now, story.trace)
-        if plan.method == "DELETE":
-            return responses.Answer(204, b"", story.request_id)
-        wants = preferences.returns or ("representation" if done.created else "minimal")
-        headers = {} if preferences.returns is None else {"Preference-Applied": f"return={wants}"}
-        shown = await self._shown(plan.resource, done.key, policy, profile, now, story)
-        if shown is None:
-            return responses.Answer(204, b"", story.request_id, headers=headers)
-        path, body = shown
-        address = f"{self._public_url}/{path}"
-        headers |= {"Location": address, "OData-EntityId": address, "EntityId": address}
-        if wants == "minimal":
-            return responses.Answer(204, b"", story.request_id, headers=headers)
-        answer = self._tagged(body, story, headers=headers)
-        tag, link = answer.headers["ETag"], encode_string(address)
-        links = b',"@odata.id":%s,"@odata.editLink":%s,"@odata.etag":%s}' % (link, link, encode_string(tag))
-        return replace(answer, status=201 if done.created else 200, body=body[:-1] + links)
-
-    async def _check_tag(
-        self, plan: Write, request: web.BaseRequest, profile: Profile, story: _Story, policy: Policy
-    ) -> None:
-        """``If-Match`` is about what this key sees, so a hidden change is none (C327). Who sees no record gets 404."""
-        tags = request.headers.getall("If-Match", [])
-        if plan.target is None or not tags:
-            return
-        result = await self._enforcement.read(plan.target, profile, story.trace, self._form)
-        tag = self._tagged(entity_body(self._public_url, plan.target.context, result.records[0]), story).headers["ETag"]
-        if not responses.has_tag(tags, tag):
-            raise Refusal(Code.PRECONDITION_FAILED, "the record has changed since it was read")
-
-    async def _shown(
-        self, resource: str, key: str | None, policy: Policy, profile: Profile, now: Timestamp, story: _Story
-    ) -> tuple[str, bytes] | None:
-        """The path and body of a record as the key sees it now; None where it sees none."""
-        if key is None:
-            return None
-        path = f"{resource}({encode(key)})"
-        read = parse_request("GET", f"{self._settings.root}/{path}", root=self._settings.root, limits=_LIMITS)
-        try:
-            plan = decide(policy, read, profile, self._answers, now)
-            assert isinstance(plan, Read)
-            result = await self._enforcement.read(plan, profile, story.trace, self._form)
-        except (Refusal, UpstreamFailure, BrokenAnswerError, ContradictionError):
-            return None  # it is written; that it cannot be shown is no failure of the write (C325)
-        return path, entity_body(self._public_url, plan.context, result.records[0])
-
-    # --- steps
+    ) -> Errand:
+        """What a write says, read once."""
+        found = await read_record(request, self._settings.requests.max_body)
+        if (found is None) is not (request.method == "DELETE"):
+            raise Refusal(Code.BAD_REQUEST, "a body is needed to create or to change a record, and none to delete it")
+        record, digest = found or (None, b"")
+        moment = datetime.fromtimestamp(self._clock(), UTC)
+        identity = read_identity(request, key.Id, digest, moment, is_offered=self._sender.repeats is not None)
+        return Errand(
+            story.request_id,
+            key,
+            policy,
+            preferences,
+            now,
+            record,
+            identity,
+            tuple(request.headers.getall("If-Match", [])),
+            tuple(request.headers.getall("If-None-Match", [])),
+            story.trace,
+            story.write,
+        )
 
     def _check_sizes(self, request: web.BaseRequest) -> None:
         if len(request.raw_path) > self._settings.requests.max_target:
@@ -295,70 +281,6 @@ class Gateway:
         now = datetime.fromtimestamp(self._clock(), UTC)
         return Timestamp(now.replace(microsecond=0), now.microsecond // 1000 * 10**9)
 
-    def _local(
-        self, plan: Local, policy: Policy, parsed: Request, request: web.BaseRequest, story: _Story
-    ) -> responses.Answer:
-        if plan.kind == "metadata":
-            as_json = wants_json(parsed, request)
-            content_type = "application/json" if as_json else "application/xml"
-            return self._tagged(self._metadata(policy, as_json=as_json), story, content_type=content_type)
-        if plan.kind == "service":
-            return self._tagged(service_document(self._public_url, plan.select or ()), story)
-        if plan.kind == "count":
-            return self._tagged(b"0", story, content_type="text/plain")
-        body = collection_body(self._public_url, plan.context, (), count=0 if plan.total else None, next_link=None)
-        return self._tagged(body, story)
-
-    def _metadata(self, policy: Policy, *, as_json: bool) -> bytes:
-        """The policy's own metadata, written once for each effective policy and schema."""
-        schema, document = self._documents.get((policy.fingerprint, as_json), (None, b""))
-        if schema is not policy.schema:  # sizes and names of lookups are no part of a policy, and may change under it
-            document = metadata_json(policy) if as_json else metadata_xml(policy)
-            self._documents[policy.fingerprint, as_json] = policy.schema, document
-        return document
-
-    def _data(
-        self,
-        plan: Read,
-        result: Result,
-        count: int | None,
-        link: str | None,
-        preferences: Preferences,
-        story: _Story,
-    ) -> responses.Answer:
-        if plan.kind in ("count", "navigation count"):
-            return self._tagged(str(result.total).encode("ascii"), story, content_type="text/plain")
-        headers = {}
-        applied = preferences.applied(paged=plan.kind == "collection")
-        if applied:
-            headers["Preference-Applied"] = applied
-        if plan.kind == "single" and not result.records:
-            return responses.Answer(204, b"", story.request_id, headers=headers)
-        if plan.kind in ("entity", "single"):
-            return self._tagged(entity_body(self._public_url, plan.context, result.records[0]), story, headers=headers)
-        body = collection_body(self._public_url, plan.context, result.records, count=count, next_link=None)
-        answer = self._tagged(body, story, canonical=plan.canonical, more=link is not None, headers=headers)
-        if link is not None:
-            # The token tells its own age, so it is no part of what the tag is about.
-            body = collection_body(self._public_url, plan.context, result.records, count=count, next_link=link)
-        return replace(answer, body=body)
-
-    def _tagged(
-        self,
-        body: bytes,
-        story: _Story,
-        *,
-        canonical: str = "",
-        more: bool = False,
-        content_type: str = responses.JSON,
-        headers: dict[str, str] | None = None,
-    ) -> responses.Answer:
-        """An answer with our own ETag: over policy, request and visible representation only (C181, C313)."""
-        assert story.policy is not None
-        about = (story.policy.fingerprint, canonical, "more" if more else "end", content_type)
-        tag = responses.entity_tag(self._pepper, about, body)
-        return responses.Answer(200, body, story.request_id, content_type, {"ETag": tag, **(headers or {})})
-
     def _event(
         self, request: web.BaseRequest, story: _Story, response: web.Response, reason: str, seconds: float
     ) -> RequestHandled:
@@ -387,6 +309,9 @@ class Gateway:
             upstream_seconds=round(trace.upstream_seconds, 6),
             seconds=round(seconds, 6),
             bytes_sent=response.content_length or 0,
+            fields_written=story.write.fields,
+            rule=story.write.rule,
+            upstream_status=story.write.status,
         )
 
 

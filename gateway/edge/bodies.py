@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+
 from aiohttp import web
 
 from gateway.errors import Code, Refusal, invalid_query
@@ -27,8 +30,8 @@ async def read_query_body(request: web.BaseRequest, limit: int) -> str:
         raise invalid_query("the body must be percent-encoded like a query") from None
 
 
-async def read_record(request: web.BaseRequest, limit: int) -> Record | None:
-    """The one JSON object that a write sends; None where no body came.
+async def read_record(request: web.BaseRequest, limit: int) -> tuple[Record, bytes] | None:
+    """The one JSON object that a write sends, and the digest of its text; None where no body came.
 
     Raises:
         Refusal: 415 for another type or coding, 413 for more than ``limit`` bytes, 400 for what is no object.
@@ -45,7 +48,9 @@ async def read_record(request: web.BaseRequest, limit: int) -> Record | None:
     body = await _bounded(request, limit)
     try:
         check_text(body)
-        return decode_record(body)
+        # Off the event loop: a body may be as long as the settings allow.
+        record = await asyncio.to_thread(decode_record, body)
+        return record, hashlib.sha256(body).digest()
     except BodyError:
         raise Refusal(Code.BAD_REQUEST, "the body is not one JSON object") from None
 

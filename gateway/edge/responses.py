@@ -75,11 +75,17 @@ def entity_tag(secret: str, about: Iterable[str], body: bytes) -> str:
     return f'W/"{keyed.hexdigest()[:32]}"'
 
 
+def written(request_id: str) -> web.Response:
+    """204 for a write of which nothing can be shown."""
+    return web.Response(status=204, headers={**_COMMON, "X-Request-Id": request_id})
+
+
 async def finished(request: web.BaseRequest, answer: Answer, *, compress: bool) -> web.Response:
     """The response: 304 where the client has this very representation, compressed where the client takes that."""
     headers = {**_COMMON, **_version(request), "X-Request-Id": answer.request_id, **answer.headers}
     tag = answer.headers.get("ETag")
-    if tag is not None and has_tag(request.headers.getall("If-None-Match", []), tag):
+    is_read = answer.status == 200 and request.method != "PATCH"  # of a write, the condition was tested before it
+    if is_read and tag is not None and has_tag(request.headers.getall("If-None-Match", []), tag):
         return web.Response(status=304, headers=headers)
     if answer.status == 204:
         return web.Response(status=204, headers=headers)

@@ -21,6 +21,7 @@ from gateway.observe.events import Complaint, Observer, Observers, TrustLost
 from gateway.observe.metrics import Metrics
 from gateway.store.configuration import Configuration
 from gateway.store.database import Database
+from gateway.store.repeats import Repeats
 from gateway.store.snapshot import Snapshot
 from gateway.store.usage import Usage
 from gateway.upstream.client import UpstreamClient
@@ -53,7 +54,8 @@ class Service:
             settings.upstream, configuration.secrets.upstream_token, configuration.secrets.upstream_secret
         )
         enforcement = Enforcement(self._upstream, settings.requests.scan_requests)
-        self.gateway = Gateway(configuration, enforcement, self.trust, self._publish, clock)
+        repeats = Repeats(self._database, clock) if self._database is not None else None
+        self.gateway = Gateway(configuration, enforcement, self.trust, self._publish, clock, repeats)
         self.publication = Publication(
             configuration, self._database, self._upstream, self.trust, self._publish, clock, self._serve
         )
@@ -102,6 +104,7 @@ class Service:
         stack.push_async_callback(self.publication.close)
         await self.publication.open()
         await stack.enter_async_context(self._upstream)
+        stack.push_async_callback(self.gateway.close)
         await self.admin.start()
         stack.push_async_callback(self.admin.stop)
         current = await self._watcher.fetch()

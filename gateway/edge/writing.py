@@ -1,41 +1,66 @@
-"""Carries out a Write: everything that can be known is checked before anything is sent, it is sent once, and the answer
-is a read of its own under the policy of the key (RESO Add/Edit)."""
+"""The road of a write (RESO Add/Edit): everything that can be known is checked before anything is sent, it is sent
+once, and the answer is a read of its own under the policy of the key."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from urllib.parse import unquote
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from gateway.edge.enforcement import Enforcement, Trace
-from gateway.errors import Code, Detail, Refusal, invalid_body, not_found
+from gateway.edge import responses
+from gateway.edge.answers import Answers
+from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Trace
+from gateway.edge.outcomes import Outcome, key_of, outcome, refusal_of
+from gateway.edge.preferences import Preferences
+from gateway.edge.repeatability import RESULT
+from gateway.edge.responses import Answer
+from gateway.edge.sending import Dispatch, Sender, WriteTrace
+from gateway.edge.trust import UpstreamTrust
+from gateway.errors import Code, Detail, Refusal, invalid_body, not_found, upstream_error
 from gateway.odata import json_format
-from gateway.odata.evaluate import Lookup
 from gateway.odata.json_format import Record
 from gateway.odata.literals import Timestamp, Value, print_literal
-from gateway.odata.parser import ODataSyntaxError, parse_segment
+from gateway.odata.parser import Limits
 from gateway.odata.printer import encode
+from gateway.odata.request import parse_request
 from gateway.odata.values import UNKNOWN, Unknown, typed_value
-from gateway.policy.decision import reference_read
+from gateway.policy.decision import decide, reference_read
 from gateway.policy.keyset import literal_of
 from gateway.policy.model import Policy, ResourcePolicy
-from gateway.policy.plan import Write
-from gateway.policy.profile import Profile
+from gateway.policy.plan import Read, Write
+from gateway.policy.profile import TRUSTS, Profile
 from gateway.policy.settings import AnswerSettings
 from gateway.policy.write_body import Body, check_change, check_creation, merged, read_body
-from gateway.redact.rows import Row
-from gateway.upstream.client import UnknownOutcomeError, UpstreamClient, Written
+from gateway.redact.records import Form, emit
+from gateway.redact.rows import ContradictionError, Row
+from gateway.store.api_keys import ApiKey
+from gateway.upstream.client import UpstreamFailure
 
 #: How often a change is decided anew because the upstream says that the record is another one by now.
 _TRIES = 3
-_REFUSED = (400, 422)
-_GONE = (404, 410)
+_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Errand:
+    """One client's write: who asks for it, with what. ``record`` is None for DELETE; ``identity`` is that of a request
+    that may come again; ``if_match`` and ``if_none_match`` are values of headers."""
+
+    request_id: str
+    key: ApiKey
+    policy: Policy
+    preferences: Preferences
+    now: Timestamp
+    record: Record | None
+    identity: str | None = None
+    if_match: tuple[str, ...] = ()
+    if_none_match: tuple[str, ...] = ()
+    trace: Trace = field(default_factory=Trace)
+    write: WriteTrace = field(default_factory=WriteTrace)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
     """A write that the upstream has accepted. ``key`` is None where it does not say which record it has made."""
 
     created: bool
@@ -43,93 +68,167 @@ class Done:
 
 
 class Writing:
-    def __init__(self, upstream: UpstreamClient, enforcement: Enforcement, settings: AnswerSettings) -> None:
-        self._upstream = upstream
-        self._enforcement = enforcement
-        self._settings = settings
-
-    async def carry_out(
+    def __init__(
         self,
-        plan: Write,
-        record: Record | None,
-        policy: Policy,
-        bindings: Mapping[str, str],
-        profile: Profile,
-        now: Timestamp,
-        trace: Trace,
-    ) -> Done:
-        """Writes, or says why not.
+        sender: Sender,
+        enforcement: Enforcement,
+        answers: Answers,
+        settings: AnswerSettings,
+        root: str,
+        form: Form,
+        trust: UpstreamTrust,
+    ) -> None:
+        self.sender = sender
+        self._enforcement = enforcement
+        self._answers = answers
+        self._settings = settings
+        self._root = root
+        self._form = form
+        self._trust = trust
 
-        Args:
-            record: the client's body, None for DELETE.
-            bindings: of the key.
+    async def answer(self, plan: Write, errand: Errand, profile: Profile) -> Answer:
+        """Writes, and answers with what the key may see of it.
 
         Raises:
-            Refusal: 400 with details, 404, 409, 502, 503, or 504 where nobody knows what became of it.
+            Refusal: 400 with details, 404, 409, 412, 502, 503, or 504 where nobody knows what became of it.
+            ContradictionError, BrokenAnswerError, UpstreamFailure: nothing was written.
         """
-        resource = policy.resources[plan.resource]
-        body = None
-        if record is not None:
-            body, details = read_body(record, plan.method, resource, policy.schema, bindings)
-            details = [*details, *await self._missing(body, policy, profile, now, trace)]
-            if details:
-                raise invalid_body(details)
-        if plan.target is None:
-            assert body is not None
-            return await self._create(plan, resource, body, profile)
-        return await self._change(plan, resource, body, profile, trace)
+        if errand.identity is None:
+            return await self._answer(plan, errand, profile)
+        try:
+            answer = await self._answer(plan, errand, profile)
+        except Refusal as refusal:
+            refusal.headers[RESULT] = "accepted" if refusal.code is Code.UNKNOWN_OUTCOME else "rejected"
+            raise
+        return replace(answer, headers={**answer.headers, RESULT: "accepted"})
 
-    async def _missing(
-        self, body: Body, policy: Policy, profile: Profile, now: Timestamp, trace: Trace
-    ) -> list[Detail]:
-        """References to rows that do not exist for the key: hidden and absent ones are one (C214)."""
-        found = []
+    async def _answer(self, plan: Write, errand: Errand, profile: Profile) -> Answer:
+        known = await self.sender.known(errand.identity)
+        if known is not None:
+            errand.write.stage = "done"
+            done = _Done(known.created, known.record)
+        else:
+            done = await self._carried_out(plan, errand, profile)
+        if plan.method == "DELETE":
+            return Answer(204, b"", errand.request_id)
+        shown = await self._shown(plan.resource, done.key, errand)
+        if shown is None:
+            return Answer(204, b"", errand.request_id)
+        wants = errand.preferences.returns or ("representation" if done.created else "minimal")
+        return self._answers.written(*shown, created=done.created, minimal=wants == "minimal")
+
+    async def _shown(self, resource: str, key: str | None, errand: Errand) -> tuple[Answer, str] | None:
+        """The record as the key sees it now, as if it had asked for it, and its path; None where it sees none."""
+        if key is None:
+            return None
+        path = f"{resource}({encode(key)})"
+        read = parse_request("GET", f"{self._root}/{path}", root=self._root, limits=_LIMITS)
+        returns = errand.preferences.returns
+        headers = {} if returns is None else {"Preference-Applied": f"return={returns}"}
+        for _ in (None, *TRUSTS):
+            profile = self._trust.profile
+            try:
+                plan = decide(errand.policy, read, profile, self._settings, errand.now)
+                assert isinstance(plan, Read)
+                result = await self._enforcement.read(plan, profile, errand.trace, self._form)
+            except ContradictionError as error:
+                errand.trace.violations += 1
+                self._trust.lose(error.kinds, error.resource, error.reason)
+                continue
+            except (Refusal, UpstreamFailure, BrokenAnswerError):
+                break  # it is written; that it cannot be shown is no failure of the write (C325)
+            about = (errand.policy, errand.request_id, headers)
+            return self._answers.entity(plan.context, result.records[0], *about), path
+        return None
+
+    async def _carried_out(self, plan: Write, errand: Errand, profile: Profile) -> _Done:
+        resource = errand.policy.resources[plan.resource]
+        assert resource.writes is not None  # else there were no plan
+        errand.write.rule = str(resource.writes.origin)
+        body, details = None, list[Detail]()
+        if errand.record is not None:
+            bindings = errand.key.Bindings.values
+            body, details = read_body(errand.record, plan.method, resource, errand.policy.schema, bindings)
+            errand.write.fields = tuple(body.values)
+            if plan.target is None:
+                await self._check(body, details, errand, profile)
+                return await self._create(plan, resource, body, errand, profile)
+        assert plan.target is not None
+        return await self._change(plan, plan.target, resource, body, details, errand, profile)
+
+    async def _check(self, body: Body, details: list[Detail], errand: Errand, profile: Profile) -> None:
+        """Everything that is wrong with a body by itself, with the references in it that lead to no row which exists
+        for the key: hidden and absent rows are one (C214)."""
+        found = list(details)
         for reference in body.references:
-            read = reference_read(policy, reference.resource, str(reference.value), profile, self._settings, now)
+            value = str(reference.value)
+            read = reference_read(errand.policy, reference.resource, value, profile, self._settings, errand.now)
             try:
                 if read is None:
                     raise not_found()
-                await self._enforcement.row(read, profile, trace)
+                await self._enforcement.row(read, profile, errand.trace)
             except Refusal as refusal:
                 if refusal.code is not Code.NOT_FOUND:
                     raise
                 found.append(Detail(reference.field, "is the key of no record that can be seen here"))
-        return found
+        if found:
+            raise invalid_body(found, errand.write.rule)
 
-    async def _create(self, plan: Write, resource: ResourcePolicy, body: Body, profile: Profile) -> Done:
+    async def _create(
+        self, plan: Write, resource: ResourcePolicy, body: Body, errand: Errand, profile: Profile
+    ) -> _Done:
         defaults = _defaults(resource, profile)
         check_creation(resource, body, merged(body.values, lambda name: defaults.get(name, UNKNOWN)))
-        written = await self._send("POST", plan.resource, body.text, None)
-        _check(written, body)
-        return Done(created=True, key=_key_of(written.location, plan.resource))
+        written = await self.sender.send(self._dispatch(plan, plan.resource, body, None, None, errand))
+        if outcome(written) is not Outcome.DONE:
+            raise refusal_of(written, body.values)
+        return _Done(created=True, key=key_of(written.location, plan.resource))
 
     async def _change(
-        self, plan: Write, resource: ResourcePolicy, body: Body | None, profile: Profile, trace: Trace
-    ) -> Done:
-        assert plan.target is not None
-        for _ in range(_TRIES):
-            row = await self._enforcement.row(plan.target, profile, trace)
+        self,
+        plan: Write,
+        target: Read,
+        resource: ResourcePolicy,
+        body: Body | None,
+        details: list[Detail],
+        errand: Errand,
+        profile: Profile,
+    ) -> _Done:
+        for attempt in range(_TRIES):
+            row = await self._enforcement.row(target, profile, errand.trace)
+            self._check_tags(target, row, errand)
             if body is not None:
-                before = _image(row)
-                check_change(resource, body, before, merged(body.values, before))
+                if attempt == 0:
+                    await self._check(body, details, errand, profile)
+                check_change(resource, body, row.value, merged(body.values, row.value))
             key = _key_text(row)
-            target = f"{plan.resource}({encode(key)})"
-            written = await self._send(plan.method, target, None if body is None else body.text, _condition(plan, row))
-            if written.status == 412:
+            path = f"{plan.resource}({encode(key)})"
+            written = await self.sender.send(self._dispatch(plan, path, body, _condition(plan, row), key, errand))
+            if outcome(written) is Outcome.ANOTHER:
                 continue  # a definite no: somebody else was first, so it is decided anew on what is there now
-            _check(written, body)
-            return Done(created=False, key=key)
+            if outcome(written) is not Outcome.DONE:
+                raise refusal_of(written, body.values if body is not None else ())
+            return _Done(created=False, key=key)
         raise Refusal(Code.CONFLICT, "the record is being changed by others; read it and try again")
 
-    async def _send(self, method: str, target: str, body: bytes | None, if_match: str | None) -> Written:
-        try:
-            return await self._upstream.write(method, target, body, if_match)
-        except UnknownOutcomeError as error:
-            raise _unknown() from error
+    @staticmethod
+    def _dispatch(
+        plan: Write, path: str, body: Body | None, if_match: str | None, key: str | None, errand: Errand
+    ) -> Dispatch:
+        text = None if body is None else body.text
+        about = (errand.identity, errand.request_id, errand.trace, errand.write)
+        return Dispatch(plan.method, plan.resource, path, text, if_match, key, *about)
 
-
-def _image(row: Row) -> Lookup:
-    return row.value
+    def _check_tags(self, target: Read, row: Row, errand: Errand) -> None:
+        """Conditions are about what this key sees of the very row that is decided on: a hidden change is none (C327),
+        and who sees no row has got 404 before (C183)."""
+        if not errand.if_match and not errand.if_none_match:
+            return
+        record = emit(row, replace(errand.trace.tally), self._form)
+        tag = self._answers.entity(target.context, record, errand.policy, "").headers["ETag"]
+        fails = errand.if_match and not responses.has_tag(errand.if_match, tag)
+        if fails or responses.has_tag(errand.if_none_match, tag):
+            raise Refusal(Code.PRECONDITION_FAILED, "the record is not what the request says it must be")
 
 
 def _condition(plan: Write, row: Row) -> str | None:
@@ -140,9 +239,8 @@ def _condition(plan: Write, row: Row) -> str | None:
         return "*"
     raw = row.record.members.get("@odata.etag", row.record.members.get("@etag"))
     tag = None if raw is None else json_format.decode_string(raw)
-    if not tag or "\n" in tag or "\r" in tag:
-        # The profile says that it sends tags: without one the write would be blind.
-        raise Refusal(Code.UPSTREAM_ERROR, "the record cannot be changed safely at present")
+    if not tag or not tag.isprintable() or not tag.isascii():
+        raise upstream_error()  # the profile says that it sends tags: without one the write would be blind
     return tag
 
 
@@ -166,51 +264,3 @@ def _defaults(resource: ResourcePolicy, profile: Profile) -> dict[str, Value]:
             if not isinstance(value, Unknown):
                 found[name] = value
     return found
-
-
-def _check(written: Written, body: Body | None) -> None:
-    """A refusal as ours: no word of the upstream's but the names of fields that the client itself has sent (C219)."""
-    status = written.status
-    if 200 <= status < 300:
-        return
-    if status in _GONE:
-        raise not_found()
-    if status == 409:
-        raise Refusal(Code.CONFLICT, "the record contradicts another one")
-    if status in _REFUSED and body is not None:
-        named = [name for name in _targets(written.refusal) if name in body.values]
-        raise invalid_body([Detail(name, "was refused by the listing service") for name in dict.fromkeys(named)]
-                           or [Detail("", "the record was refused by the listing service")])  # fmt: skip
-    if status in (401, 403, 405, 429, 503):
-        raise Refusal(Code.UNAVAILABLE, "the record cannot be written at present", headers={"Retry-After": "5"})
-    if 400 <= status < 500:
-        raise Refusal(Code.UPSTREAM_ERROR, "the listing service behind this gateway did not take the record")
-    raise _unknown()
-
-
-def _unknown() -> Refusal:
-    return Refusal(Code.UNKNOWN_OUTCOME, "nobody can say whether the record was written: read it before trying again")
-
-
-def _targets(refusal: bytes) -> list[str]:
-    """The fields that the upstream complains of. Whatever else it says is for the log."""
-    try:
-        error = msgspec.json.decode(refusal)["error"]
-        details = error.get("details") or []
-        return [detail["target"] for detail in (*details, error) if isinstance(detail.get("target"), str)]
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
-        return []
-
-
-def _key_of(location: str | None, resource: str) -> str | None:
-    """The key in the address of a new record, if it is one of the resource; nothing is asked at that address."""
-    if location is None:
-        return None
-    last = unquote(location.partition("?")[0].rstrip("/").rpartition("/")[2])
-    try:
-        segment = parse_segment(last)
-    except (ODataSyntaxError, Refusal):
-        return None
-    if segment.name != resource or not segment.key or len(segment.key) != 1:
-        return None
-    return print_literal(segment.key[0][1])

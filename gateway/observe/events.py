@@ -11,6 +11,8 @@ class RequestHandled:
     """One request, decided and answered. No field values and no literals of the client (C257, C351).
 
     ``reason`` is the code of a refusal, empty for data; ``detail`` says for operators what the client was not told.
+    Of a write, ``fields_written`` are the fields that its body names and the key may write, ``rule`` is where what
+    allowed or refused it is written, and ``upstream_status`` how the upstream answered it, 0 where nothing was sent.
     Times are seconds, sizes bytes.
     """
 
@@ -35,6 +37,28 @@ class RequestHandled:
     upstream_seconds: float
     seconds: float
     bytes_sent: int
+    fields_written: tuple[str, ...] = ()
+    rule: str = ""
+    upstream_status: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRefused:
+    """The upstream's own words about a write that it did not do. They may hold what no key may see, so they are for the
+    lowest level of the log alone."""
+
+    request_id: str
+    status: int
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteEnded:
+    """What became of a write after its client was told that nobody knows; ``status`` is the upstream's, 0 for none."""
+
+    request_id: str
+    status: int
+    outcome: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +104,7 @@ class AdminHandled:
     seconds: float
 
 
-Event = RequestHandled | AdminHandled | SnapshotPublished | TrustLost | Complaint
+Event = RequestHandled | AdminHandled | SnapshotPublished | TrustLost | UpstreamRefused | WriteEnded | Complaint
 Observer = Callable[[Event], None]
 
 

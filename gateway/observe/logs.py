@@ -9,7 +9,16 @@ from typing import TextIO, assert_never
 
 import structlog
 
-from gateway.observe.events import AdminHandled, Complaint, Event, RequestHandled, SnapshotPublished, TrustLost
+from gateway.observe.events import (
+    AdminHandled,
+    Complaint,
+    Event,
+    RequestHandled,
+    SnapshotPublished,
+    TrustLost,
+    UpstreamRefused,
+    WriteEnded,
+)
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -40,6 +49,10 @@ class DecisionLog:
                 level("snapshot", **asdict(event))
             case TrustLost():
                 self._log.error("trust lost", **asdict(event))
+            case UpstreamRefused():
+                self._log.debug("upstream refused a write", **asdict(event))
+            case WriteEnded():
+                self._log.warning("write ended late", **asdict(event))
             case Complaint():
                 self._log.warning("complaint", message=event.message)
             case _:

@@ -6,7 +6,16 @@ from typing import assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gateway.observe.events import AdminHandled, Complaint, Event, RequestHandled, SnapshotPublished, TrustLost
+from gateway.observe.events import (
+    AdminHandled,
+    Complaint,
+    Event,
+    RequestHandled,
+    SnapshotPublished,
+    TrustLost,
+    UpstreamRefused,
+    WriteEnded,
+)
 
 
 class Metrics:
@@ -18,6 +27,18 @@ class Metrics:
             "gateway_requests",
             "Requests answered, by status and code of refusal",
             ("status", "reason"),
+            registry=self.registry,
+        )
+        self._writes = Counter(
+            "gateway_writes",
+            "Writes that were sent to the upstream, by method and the status of its answer (0: none came)",
+            ("method", "status"),
+            registry=self.registry,
+        )
+        self._late = Counter(
+            "gateway_writes_ended_late",
+            "Writes that ended after their client was told that nobody knows, by outcome",
+            ("outcome",),
             registry=self.registry,
         )
         self._admin = Counter(
@@ -77,6 +98,10 @@ class Metrics:
                 self._faults.set(len(event.faults))
             case TrustLost():
                 self._distrusted.labels(event.kind).set(1)
+            case UpstreamRefused():
+                pass  # the request that it belongs to is counted
+            case WriteEnded():
+                self._late.labels(event.outcome).inc()
             case Complaint():
                 self._complaints.inc()
             case _:
@@ -92,6 +117,8 @@ class Metrics:
         self._dropped.inc(event.dropped)
         self._seconds.observe(event.seconds)
         self._bytes.inc(event.bytes_sent)
+        if event.upstream_status or event.reason == "UnknownOutcome":
+            self._writes.labels(event.method, str(event.upstream_status)).inc()
         if event.upstream_requests:
             self._upstream.observe(event.upstream_seconds)
             self._upstream_requests.inc(event.upstream_requests)

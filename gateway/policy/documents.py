@@ -37,6 +37,10 @@ class _Document(BaseModel):
 DictionaryVersion = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 
+#: The methods by which a resource can be written (RESO Add/Edit).
+WriteMethod = Literal["POST", "PATCH", "DELETE"]
+
+
 class FieldRule(_Document):
     """``{"Rule": "Hidden" | "Visible"}``; ``When`` is our extension and belongs to Visible (P3)."""
 
@@ -84,6 +88,8 @@ class TemplateDocument(_Document):
     ListingPhotoLimit: Annotated[int, Field(ge=0, strict=True)] | None = None
     RestrictiveFilters: FilterMap | None = None
     FieldOverrides: OverrideMap | None = None
+    #: Ours: by which methods the keys may write each resource, in place of what the role says of them.
+    Writes: Mapping[str, tuple[WriteMethod, ...]] | None = None
     #: Ours: a query that names a conditional field is narrowed to the records that show it, or refused (C243).
     ConditionalFields: Literal["narrow", "strict"] = "narrow"
     Id: str | None = None
@@ -110,13 +116,10 @@ class FieldGroup(_Document):
     When: tuple[Conditional, ...] = ()
 
 
-#: The methods by which a resource can be written (RESO Add/Edit).
-WriteMethod = Literal["POST", "PATCH", "DELETE"]
-
-
 class RoleWrites(_Document):
     """What a role lets its keys write in one resource (RESO Add/Edit). Without it nothing can be written.
 
+    ``Methods`` are those of keys whose template says nothing else; without any, it is for templates to allow some.
     ``Fields`` can be written where they are visible; ``Control`` are taken in a body and never shown. ``Required`` are
     fields that a method must have, ``References`` fields that must name a row which exists for the key, and ``Bound``
     fields that must be the key's own ``MemberKey`` or ``OfficeKey`` where the key has one. A field that a rule or
@@ -124,7 +127,7 @@ class RoleWrites(_Document):
     that does not exist for the key; ``CreateOutside``: so may a creation.
     """
 
-    Methods: tuple[WriteMethod, ...]
+    Methods: tuple[WriteMethod, ...] = ()
     Fields: tuple[str, ...] = ()
     Control: tuple[str, ...] = ()
     Required: Mapping[WriteMethod, tuple[str, ...]] = Field(default_factory=dict)

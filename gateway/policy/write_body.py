@@ -23,6 +23,7 @@ from gateway.odata.walk import properties
 from gateway.policy.model import ResourcePolicy, WritePolicy
 
 _CLOSED = "cannot be written here"
+_ORPHAN = "must name a record that can be seen here"
 _MISFIT = "is no value of this field"
 
 
@@ -57,18 +58,18 @@ def read_body(
     Args:
         bindings: of the key: what its own member and office are.
     """
-    writes = resource.writes
-    assert writes is not None
-    return _Reader(record, method, writes, schema, bindings).body()
+    return _Reader(record, method, resource, schema, bindings).body()
 
 
 class _Reader:
     def __init__(
-        self, record: Record, method: str, writes: WritePolicy, schema: Schema, bindings: Mapping[str, str]
+        self, record: Record, method: str, resource: ResourcePolicy, schema: Schema, bindings: Mapping[str, str]
     ) -> None:
+        assert resource.writes is not None
         self._record = record
         self._method = method
-        self._writes = writes
+        self._resource = resource
+        self._writes: WritePolicy = resource.writes
         self._schema = schema
         self._bindings = bindings
         self._details: list[Detail] = []
@@ -92,12 +93,29 @@ class _Reader:
         self._details += self._foreign(values)
         if not self._record.members:
             self._details.append(Detail("", "there is nothing to be written"))
-        references = tuple(
+        references = [
             Reference(name, target, values[name])
             for name, target in self._writes.references.items()
             if values.get(name) is not None
-        )
-        return Body(values, members, references), self._details
+        ]
+        if self._method == "POST" and self._resource.parents:
+            references += self._parents(values)
+        return Body(values, members, tuple(references)), self._details
+
+    def _parents(self, values: Mapping[str, Value]) -> list[Reference]:
+        """The rows that a new one follows: it names one at least, and each must exist for the key (P6)."""
+        links = {parent.resource: parent.link for parent in self._resource.parent_links}
+        found = [
+            Reference(link.target, resource, values[link.target])
+            for resource, link in links.items()
+            if values.get(link.target) is not None
+            and (link.discriminator is None or values.get(link.discriminator) in link.values)
+        ]
+        if not found:
+            said = [name for link in links.values() for name in (link.discriminator, link.target) if name in values]
+            names = list(dict.fromkeys(said or [link.target for link in links.values()]))
+            self._details += [Detail(name, _ORPHAN) for name in names if name is not None]
+        return found
 
     def _declared(self, name: str) -> Property | None:
         """The declaration of what can be written now; what is set once is closed to every later write."""
@@ -191,15 +209,34 @@ def check_change(resource: ResourcePolicy, body: Body, before: Lookup, after: Lo
         if name in writes.fields and not all(_holds(resource, name, image) for image in (before, after))
     ]
     if closed:
-        raise invalid_body(closed)
-    opened = [
-        condition
-        for _, condition in resource.conditions()
+        raise invalid_body(closed, str(writes.origin))
+    opened = {
+        name: condition
+        for name, condition in resource.conditions()
         if condition != TRUE and evaluate(condition, after) is True and evaluate(condition, before) is not True
-    ]
-    leaves = not writes.allow_leaving and evaluate(resource.rule, after) is not True
-    if opened or leaves:
-        raise invalid_body(_blamed(body, [*opened, *([resource.rule] if leaves else [])], "cannot be changed to this"))
+    }
+    left = [] if writes.allow_leaving else [rule for rule in _rules(resource) if evaluate(rule, after) is not True]
+    if opened or left:
+        because = _origin_of(resource, left) if left else _shown_by(resource, opened)
+        raise invalid_body(_blamed(body, [*opened.values(), *left], "cannot be changed to this"), because)
+
+
+def _rules(resource: ResourcePolicy) -> tuple[Expression, ...]:
+    return (resource.rule, resource.unpushed)
+
+
+def _origin_of(resource: ResourcePolicy, failed: Iterable[Expression]) -> str:
+    """Where the rules are written that a row would break."""
+    names = {path.name for expression in failed for path in properties(expression)}
+    parts = [part for part in resource.parts if names & {path.name for path in properties(part.expression)}]
+    return "; ".join(dict.fromkeys(str(part.origin) for part in parts)) or "rows that follow others"
+
+
+def _shown_by(resource: ResourcePolicy, opened: Iterable[str]) -> str:
+    """Where it is written what would become visible."""
+    origins = [resource.fields[name].origin for name in opened if name in resource.fields]
+    origins += [resource.navigation[name].origin for name in opened if name in resource.navigation]
+    return "; ".join(dict.fromkeys(str(origin) for origin in origins))
 
 
 def _blamed(body: Body, expressions: Iterable[Expression], message: str) -> list[Detail]:
@@ -222,12 +259,15 @@ def check_creation(resource: ResourcePolicy, body: Body, after: Lookup) -> None:
         Detail(name, _CLOSED) for name in body.values if name in writes.fields and not _holds(resource, name, after)
     ]
     if closed:
-        raise invalid_body(closed)
-    if not writes.create_outside and evaluate(resource.rule, after) is not True:
-        raise invalid_body(_blamed(body, [resource.rule], "cannot be set to this"))
+        raise invalid_body(closed, str(writes.origin))
+    left = [] if writes.create_outside else [rule for rule in _rules(resource) if evaluate(rule, after) is not True]
+    if left:
+        raise invalid_body(_blamed(body, left, "cannot be set to this"), _origin_of(resource, left))
 
 
 def _holds(resource: ResourcePolicy, name: str, image: Lookup) -> bool:
+    if name not in resource.fields:
+        return False  # a condition that hangs on what the key is bound to, and it is bound to nothing (C259)
     condition = resource.fields[name].condition
     return condition == TRUE or evaluate(condition, image) is True
 

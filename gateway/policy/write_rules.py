@@ -1,29 +1,65 @@
-"""What a role lets its keys write, compiled: against the visible model, and against what the policy itself tests
+"""What the keys of a role may write, compiled: against the visible model, and against what the policy itself tests
 (C205, C321).
 
 A field can be written only where it can be seen, never where it is computed, is a key, or would move a row to another
 parent; what a rule or a condition tests is read-only unless the role says otherwise, for a write could else make
-visible what is withheld.
+visible what is withheld. A role is shared by many templates: what one of them takes away closes fields, and methods
+that need them, with a note; only what no template could make good is a fault.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from gateway.odata.ast import Expression
+from gateway.odata.ast import TRUE, And, Expression
 from gateway.odata.csdl import Property
 from gateway.odata.walk import properties
-from gateway.policy.documents import RoleWrites, Source
+from gateway.policy import data_dictionary
+from gateway.policy.documents import RoleWrites
 from gateway.policy.inputs import Inputs
 from gateway.policy.media_rules import MEDIA_COUNTERS, PHOTO_TIME
-from gateway.policy.model import ResourcePolicy, WritePolicy
+from gateway.policy.model import Origin, ParentLink, ResourcePolicy, WritePolicy
+
+METHODS = ("POST", "PATCH", "DELETE")
 
 
 def with_writes(inputs: Inputs, finished: Mapping[str, ResourcePolicy]) -> dict[str, ResourcePolicy]:
     """Every resource, with what can be written of it."""
+    _check_template(inputs, finished)
     return {name: replace(resource, writes=_writes(inputs, resource, finished)) for name, resource in finished.items()}
+
+
+def _check_template(inputs: Inputs, finished: Mapping[str, ResourcePolicy]) -> None:
+    """A template allows what its role has prepared, and nothing else: it says nothing of fields."""
+    if inputs.template is None:
+        return
+    seen: set[str] = set()
+    for word in inputs.template.document.Writes or {}:
+        name = inputs.resource_of(word)
+        entry = inputs.role_entry(name)
+        place = ("Writes", word)
+        if name in seen:
+            inputs.report.add(inputs.template.source, place, f"`{name}` is given twice, once as an alias")
+        elif name not in finished and not inputs.vanished(name):
+            inputs.report.add(inputs.template.source, place, f"`{word}` is no resource that these keys can see")
+        elif entry is None or entry.Writes is None:
+            message = f"the role `{inputs.role.name}` does not say what can be written of `{word}`"
+            inputs.report.add(inputs.template.source, place, message)
+        seen.add(name)
+
+
+def _methods(inputs: Inputs, resource: str, said: RoleWrites) -> tuple[tuple[str, ...], Origin]:
+    """By what the keys may write, and where that is written: the template's word replaces the role's."""
+    document = inputs.template.document if inputs.template else None
+    for word, methods in ((document.Writes if document else None) or {}).items():
+        if inputs.resource_of(word) == resource:
+            assert inputs.template is not None
+            source = inputs.template.source
+            return methods, Origin(source.file, (*source.prefix, "Writes", word))
+    source = inputs.role.source
+    return said.Methods, Origin(source.file, (*source.prefix, "Resources", resource, "Writes"))
 
 
 def _writes(inputs: Inputs, resource: ResourcePolicy, finished: Mapping[str, ResourcePolicy]) -> WritePolicy | None:
@@ -35,36 +71,212 @@ def _writes(inputs: Inputs, resource: ResourcePolicy, finished: Mapping[str, Res
         # A photo that is past the limit would come into it when another one goes (C322).
         inputs.report.notes.append(f"`{resource.name}` is read-only under a photo limit")
         return None
-    report = _Report(inputs, resource, said)
-    tested = frozenset(_tested(resource))
-    parents = frozenset(_parent_keys(resource))
-    class_field = inputs.class_field(resource.name)
-    fields = report.fields(tested, parents, class_field)
-    control = report.control()
-    known = {*fields, *control}
-    report.check_methods(known)
-    references = report.references(known, finished)
-    created_only = {class_field, *parents} & fields.keys()
-    return WritePolicy(
-        frozenset(said.Methods),
-        MappingProxyType(fields),
-        MappingProxyType(control),
-        frozenset(created_only),
-        MappingProxyType({method: tuple(names) for method, names in said.Required.items()}),
-        MappingProxyType(references),
-        MappingProxyType(dict(said.Bound)),
-        tested,
-        said.AllowLeaving,
-        said.CreateOutside,
-    )
+    methods, origin = _methods(inputs, resource.name, said)
+    return _Compilation(inputs, resource, said, finished).policy(methods, origin)
 
 
-def _tested(resource: ResourcePolicy) -> Iterator[str]:
+def tested_by(resource: ResourcePolicy) -> Iterator[str]:
     """Every field on which the visibility of something hangs."""
-    expressions: list[Expression] = [resource.rule, resource.unpushed]
-    expressions += [condition for _, condition in resource.conditions()]
-    for expression in expressions:
+    for expression in _deciding(resource):
         yield from (path.name for path in properties(expression))
+
+
+def _deciding(resource: ResourcePolicy) -> Iterator[Expression]:
+    """Conjuncts of the rule, and conditions: each is decided by itself."""
+    for part in (*(part.expression for part in resource.parts), resource.rule, resource.unpushed):
+        yield from part.terms if isinstance(part, And) else (part,)
+    for _, condition in resource.conditions():
+        yield condition
+
+
+@dataclass(frozen=True, slots=True)
+class _Compilation:
+    """One entry of a role, with every fault at its place."""
+
+    inputs: Inputs
+    resource: ResourcePolicy
+    said: RoleWrites
+    finished: Mapping[str, ResourcePolicy]
+
+    def policy(self, allowed: tuple[str, ...], origin: Origin) -> WritePolicy:
+        tested = frozenset(tested_by(self.resource))
+        self._check_names()
+        self._check_blind(tested)
+        control = self._control(tested)
+        references = {**self._known_references(), **self._references()}
+        fields = self._fields(tested)
+        for name in [name for name in (*fields, *control) if name in references and not references[name]]:
+            # What it names does not exist for the key, whatever its value.
+            self._note(name, "names records that these keys cannot see, so it cannot be written")
+            fields.pop(name, None)
+            control.pop(name, None)
+        known = {*fields, *control}
+        created_only = {self.inputs.class_field(self.resource.name), *_parent_keys(self.resource)} & fields.keys()
+        return WritePolicy(
+            origin,
+            frozenset(method for method in allowed if self._is_possible(method, known)),
+            MappingProxyType(fields),
+            MappingProxyType(control),
+            frozenset(created_only),
+            MappingProxyType({method: tuple(names) for method, names in self.said.Required.items()}),
+            MappingProxyType({name: target for name, target in references.items() if name in known and target}),
+            MappingProxyType({name: word for name, word in self.said.Bound.items() if name in known}),
+            tested,
+            self.said.AllowLeaving,
+            self.said.CreateOutside,
+        )
+
+    def _fault(self, place: tuple[str, ...], message: str) -> None:
+        path = ("Resources", self.resource.name, "Writes", *place)
+        self.inputs.report.add(self.inputs.role.source, path, message)
+
+    def _note(self, name: str, message: str) -> None:
+        self.inputs.report.notes.append(f"`{self.resource.name}.{name}` {message}")
+
+    def _check_names(self) -> None:
+        """What the entry says of itself: what it requires, binds and refers to is among what it lets write."""
+        named = {*self.said.Fields, *self.said.Control}
+        lists = {"Fields": self.said.Fields, "Control": self.said.Control}
+        for word, names in lists.items():
+            for position, name in enumerate(names):
+                self._check_name((word, str(position)), name)
+        for position, name in enumerate(self.said.PolicyFields):
+            if name not in self.said.Fields:
+                self._fault(("PolicyFields", str(position)), f"`{name}` is not among `Fields`")
+        for method, required in self.said.Required.items():
+            for position, name in enumerate(required):
+                if name not in named:
+                    self._fault(("Required", method, str(position)), f"`{name}` is not among `Fields` or `Control`")
+        for setting, entries in (("Bound", self.said.Bound), ("References", self.said.References)):
+            for name in entries:
+                if name not in named:
+                    self._fault((setting, name), f"`{name}` is not among `Fields` or `Control`")
+
+    def _check_name(self, place: tuple[str, str], name: str) -> None:
+        resource = self.resource
+        if name in resource.key:
+            self._fault(place, f"`{name}` is the key: the upstream gives it")
+        elif name in MEDIA_COUNTERS or name == PHOTO_TIME:
+            self._fault(place, f"`{name}` is computed, and cannot be written")
+        elif name not in resource.type.properties:
+            if name in data_dictionary.FIELDS.get(resource.kind, ()) or self.inputs.vanished(resource.name, name):
+                self._note(name, "is no field of this upstream, so it cannot be written")
+            else:
+                self._fault(place, f"`{name}` is no field of the upstream's `{resource.name}`")
+        elif place[0] == "Control" and name in resource.fields:
+            self._fault(place, f"`{name}` is visible; what is only written must be hidden")
+
+    def _check_blind(self, tested: frozenset[str]) -> None:
+        """Whether a write is accepted must not tell what is hidden: no one test may name both (C323)."""
+        writable = {*self.said.PolicyFields} & tested
+        for expression in _deciding(self.resource):
+            names = {path.name for path in properties(expression)}
+            for name in sorted(names & writable):
+                hidden = [other for other in names - {name} if not self._is_always_visible(other)]
+                if hidden:
+                    place = ("PolicyFields", str(self.said.PolicyFields.index(name)))
+                    others = ", ".join(f"`{other}`" for other in sorted(hidden))
+                    self._fault(place, f"`{name}` is tested together with {others}, which is not always visible")
+                    return
+
+    def _is_always_visible(self, name: str) -> bool:
+        field = self.resource.fields.get(name)
+        return field is not None and field.condition == TRUE
+
+    def _fields(self, tested: frozenset[str]) -> dict[str, Property]:
+        """What a body may name and an answer may show."""
+        found: dict[str, Property] = {}
+        set_once = {self.inputs.class_field(self.resource.name), *_parent_keys(self.resource)}
+        joined = set(self._adopting())
+        for name in self.said.Fields:
+            shown = self.resource.fields.get(name)
+            declared = self.resource.type.properties.get(name)
+            if declared is None or shown is None or shown.clamp is not None or name in self.resource.key:
+                continue
+            if name in joined:
+                self._note(name, "is what other records name this one by, so it is read-only")
+            elif name in tested and name not in self.said.PolicyFields and name not in set_once:
+                self._note(name, "decides what the key sees, so it is read-only; `PolicyFields` can name it")
+            else:
+                found[name] = declared
+        return found
+
+    def _adopting(self) -> Iterator[str]:
+        """Fields of this resource by which rows of others name it: a row that took another's value would take over its
+        rows, and with them what does not exist for the key (C326)."""
+        for child in self.finished.values():
+            yield from (parent.link.local for parent in child.parent_links if parent.resource == self.resource.name)
+        for policy in self.resource.navigation.values():
+            if policy.link is not None and policy.navigation.type.is_collection:
+                yield policy.link.local
+
+    def _control(self, tested: frozenset[str]) -> dict[str, Property]:
+        """What a body may name and no answer shows."""
+        found: dict[str, Property] = {}
+        for name in self.said.Control:
+            declared = self.resource.type.properties.get(name)
+            if declared is None or name in self.resource.fields or name in self.resource.key:
+                continue
+            if name in tested or name in _parent_keys(self.resource):
+                self._note(name, "decides what the key sees, so it cannot be written unseen")
+            else:
+                found[name] = declared
+        return found
+
+    def _known_references(self) -> dict[str, str]:
+        """What the Data Dictionary says to be the key of a row of another resource (C214): empty where that one does
+        not exist for the key."""
+        found: dict[str, str] = {}
+        for (kind, _), (local, target, there, discriminator, _) in data_dictionary.RELATIONS.items():
+            if kind == self.resource.kind and not discriminator and local not in self.resource.key:
+                name = self._target(target)
+                if name is None and self.inputs.resource_of(target) in self.inputs.schema.entity_sets:
+                    found.setdefault(local, "")
+                elif name is not None and self.finished[name].key == (there,):
+                    found[local] = name
+        for policy in self.resource.navigation.values():
+            link, there_is = policy.link, self.finished.get(policy.target)
+            if link is None or policy.navigation.type.is_collection or link.discriminator:
+                continue
+            if there_is is not None and there_is.key == (link.target,):
+                found[link.local] = policy.target
+        return found
+
+    def _references(self) -> dict[str, str]:
+        """What the role says so of."""
+        found = {}
+        for name, word in self.said.References.items():
+            target = self._target(word)
+            known = self.inputs.resource_of(word) in self.inputs.schema.entity_sets
+            if target is None and not known and word not in data_dictionary.FIELDS:
+                self._fault(("References", name), f"`{word}` is no resource of the upstream")
+            found[name] = target or ""
+        return found
+
+    def _target(self, word: str) -> str | None:
+        """A resource whose rows can be asked for by one key."""
+        target = self.finished.get(self.inputs.resource_of(word))
+        return target.name if target is not None and len(target.key) == 1 and target.is_addressable else None
+
+    def _is_possible(self, method: str, known: Iterable[str]) -> bool:
+        """Whether the method's required fields can be written by this key, and a new row can name its parent."""
+        missing = sorted({*self.said.Required.get(method, ())} - {*known})  # type: ignore[call-overload]  # a method
+        if missing:
+            names = ", ".join(f"`{name}`" for name in missing)
+            self.inputs.report.notes.append(
+                f"`{self.resource.name}` takes no {method}: it requires {names}, which cannot be written"
+            )
+        orphaned = method == "POST" and bool(self.resource.parents) and not list(self._adoptable(known))
+        if orphaned:
+            self.inputs.report.notes.append(f"`{self.resource.name}` takes no POST: no parent can be named")
+        return not missing and not orphaned
+
+    def _adoptable(self, known: Iterable[str]) -> Iterator[ParentLink]:
+        names = set(known)
+        for parent in self.resource.parent_links:
+            needed = {parent.link.target, *([parent.link.discriminator] if parent.link.discriminator else [])}
+            if needed <= names and self.finished[parent.resource].key == (parent.link.local,):
+                yield parent
 
 
 def _parent_keys(resource: ResourcePolicy) -> Iterator[str]:
@@ -73,82 +285,3 @@ def _parent_keys(resource: ResourcePolicy) -> Iterator[str]:
         yield parent.link.target
         if parent.link.discriminator is not None:
             yield parent.link.discriminator
-
-
-class _Report:
-    """Checks one entry of a role, and tells every fault with its place."""
-
-    def __init__(self, inputs: Inputs, resource: ResourcePolicy, said: RoleWrites) -> None:
-        self._inputs = inputs
-        self._resource = resource
-        self._said = said
-        self._source: Source = inputs.role.source
-        self._path = ("Resources", resource.name, "Writes")
-
-    def _fault(self, place: tuple[str, ...], message: str) -> None:
-        self._inputs.report.add(self._source, (*self._path, *place), message)
-
-    def fields(self, tested: frozenset[str], parents: frozenset[str], class_field: str) -> dict[str, Property]:
-        """What a body may name and an answer may show."""
-        found: dict[str, Property] = {}
-        for position, name in enumerate(self._said.Fields):
-            place = ("Fields", str(position))
-            shown = self._resource.fields.get(name)
-            declared = self._resource.type.properties.get(name)
-            if declared is None:
-                self._fault(place, f"`{name}` is no field of the upstream's `{self._resource.name}`")
-            elif name in self._resource.key:
-                self._fault(place, f"`{name}` is the key: the upstream gives it")
-            elif shown is not None and (shown.clamp is not None or name in MEDIA_COUNTERS or name == PHOTO_TIME):
-                self._fault(place, f"`{name}` is computed, and cannot be written")
-            elif name in tested and name not in self._said.PolicyFields and name not in {class_field, *parents}:
-                where = f"`{self._resource.name}.{name}`"
-                message = f"{where} decides what the key sees, so it is read-only; `PolicyFields` can name it"
-                self._inputs.report.notes.append(message)
-            elif shown is not None:
-                found[name] = declared
-        for position, name in enumerate(self._said.PolicyFields):
-            if name not in self._said.Fields:
-                self._fault(("PolicyFields", str(position)), f"`{name}` is not among `Fields`")
-        return found
-
-    def control(self) -> dict[str, Property]:
-        """What a body may name and no answer shows."""
-        found: dict[str, Property] = {}
-        for position, name in enumerate(self._said.Control):
-            declared = self._resource.type.properties.get(name)
-            place = ("Control", str(position))
-            if declared is None:
-                self._fault(place, f"`{name}` is no field of the upstream's `{self._resource.name}`")
-            elif name in self._resource.fields:
-                self._fault(place, f"`{name}` is visible; what is only written must be hidden")
-            else:
-                found[name] = declared
-        return found
-
-    def check_methods(self, known: Iterable[str]) -> None:
-        names = set(known)
-        for method, required in self._said.Required.items():
-            if method not in self._said.Methods:
-                self._fault(("Required", method), "is not among `Methods`")
-            for position, name in enumerate(required):
-                if name not in names:
-                    message = f"`{name}` cannot be written, so it cannot be required"
-                    self._fault(("Required", method, str(position)), message)
-        for name in self._said.Bound:
-            if name not in names:
-                self._fault(("Bound", name), f"`{name}` cannot be written")
-
-    def references(self, known: Iterable[str], finished: Mapping[str, ResourcePolicy]) -> dict[str, str]:
-        """Fields that must name a row; the row must be one that the key can see, so its resource is one too."""
-        names = set(known)
-        found: dict[str, str] = {}
-        for name, word in self._said.References.items():
-            target = finished.get(self._inputs.resource_of(word))
-            if name not in names:
-                self._fault(("References", name), f"`{name}` cannot be written")
-            elif target is None or len(target.key) != 1 or not target.is_addressable:
-                self._fault(("References", name), f"`{word}` is no resource that these keys can ask for")
-            else:
-                found[name] = target.name
-        return found

@@ -109,13 +109,29 @@ SHOWN = Table(
     Column("moment", Text, nullable=False),
 )
 
+#: Writes that clients may send again: which were sent, and what became of them (C221).
+REPEATS = Table(
+    "repeat",
+    TABLES,
+    Column("identity", Text, primary_key=True),
+    Column("sent", Text, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("created", Integer, nullable=False),
+    Column("record", Text),
+    Index("repeat_by_moment", "sent"),
+)
+
 
 def _first(connection: Connection) -> None:
-    TABLES.create_all(connection)
+    TABLES.create_all(connection, tables=[STATE, TEMPLATES, KEYS, HISTORY, SHOWN])
+
+
+def _with_repeats(connection: Connection) -> None:
+    REPEATS.create(connection)
 
 
 #: From each version of the tables to the next one. One that has been released is never changed.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first,)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _with_repeats)
 VERSION = len(MIGRATIONS)
 
 

@@ -71,16 +71,22 @@ class UpstreamClient:
             "User-Agent": f"gateway/{__version__}",
         }
         self._session: aiohttp.ClientSession | None = None
+        self._writer: aiohttp.ClientSession | None = None
 
     def _connected(self) -> aiohttp.ClientSession:
         assert self._session is not None, "the client is used inside its context only"
         return self._session
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._settings.max_connections, force_close=self._settings.force_close
-            ),
+        self._session = self._opened(force_close=self._settings.force_close)
+        # A write has a connection of its own: on one that was used before, the library sends a DELETE again when the
+        # upstream closes it meanwhile (C308).
+        self._writer = self._opened(force_close=True)
+        return self
+
+    def _opened(self, *, force_close: bool) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._settings.max_connections, force_close=force_close),
             cookie_jar=aiohttp.DummyCookieJar(),  # C304
             auto_decompress=False,  # C156: the library inflates without a bound
             trust_env=False,  # C305
@@ -89,13 +95,13 @@ class UpstreamClient:
                 total=None, sock_connect=self._settings.connect_timeout, sock_read=self._settings.read_timeout
             ),
         )
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._writer):
+            if session is not None:
+                await session.close()
 
     async def read_collection(self, entity_set: str, query: str) -> Fetched:
         """The JSON body of ``<entity_set>?<query>``; both are already encoded, by the printer.
@@ -123,14 +129,16 @@ class UpstreamClient:
         headers |= {} if body is None else {"Content-Type": _JSON}
         headers |= {} if if_match is None else {"If-Match": if_match}
         url = URL(f"{self._base}/{target}", encoded=True)
+        assert self._writer is not None, "the client is used inside its context only"
         try:
-            async with self._connected().request(
-                method, url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                return Written(response.status, response.headers.get("Location"), await self._refusal(response))
-        except aiohttp.ClientConnectorError as error:
+            async with self._writer.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
+                if response.status == 401 and self._grant is not None and token is not None:
+                    self._grant.reject(token)
+                location = response.headers.get("Location") or response.headers.get("OData-EntityId")
+                return Written(response.status, location, await self._refusal(response))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise UpstreamFailure(Code.UNAVAILABLE, f"cannot be reached: {error}") from None
-        except (aiohttp.ClientError, TimeoutError, ValueError, UpstreamFailure) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise UnknownOutcomeError(f"{method} was sent and not answered: {error!r}") from None
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> bytes:

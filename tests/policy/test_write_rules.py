@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import ConfigurationError
-from gateway.policy.model import Policy
+from gateway.policy.model import Policy, WritePolicy
 from tests.support import policy, role, template
 
 VISIBLE = [
@@ -110,10 +110,104 @@ def test_every_fault_of_an_entry_is_told() -> None:
         "Fields.0: `ListingKey` is the key: the upstream gives it", "Fields.1: `Nope` is no field of the upstream's `Property`",
         "Fields.3: `PhotosCount` is computed, and cannot be written", "PolicyFields.0: `StandardStatus` is not among `Fields`",
         "Control.0: `City` is visible; what is only written must be hidden", "Control.1: `Nowhere` is no field of the upstream's `Property`",
-        "Required.POST: is not among `Methods`", "Required.PATCH.0: `ListPrice` cannot be written, so it cannot be required",
-        "References.ListAgentKey: `ListAgentKey` cannot be written", "References.City: `Nothing` is no resource that these keys can ask for",
-        "Bound.ListOfficeKey: `ListOfficeKey` cannot be written",
+        "Required.PATCH.0: `ListPrice` is not among `Fields` or `Control`", "References.ListAgentKey: `ListAgentKey` is not among `Fields` or `Control`",
+        "References.City: `Nothing` is no resource of the upstream", "Bound.ListOfficeKey: `ListOfficeKey` is not among `Fields` or `Control`",
     }  # fmt: skip
+
+
+def rules(compiled: Policy, name: str = "Property") -> WritePolicy:
+    found = compiled.resources[name].writes
+    assert found is not None
+    return found
+
+
+@pytest.mark.channel("C323")
+def test_no_test_names_what_can_be_written_and_what_is_hidden() -> None:
+    """Else whether a write is taken tells the hidden value."""
+    writes = {"Methods": ["PATCH"], "Fields": ["City", "ListPrice"], "PolicyFields": ["City", "ListPrice"]}
+
+    def told(**document: Any) -> set[str]:
+        return faults(writes, **document)
+
+    assert told(RestrictiveFilters={"Property": {"Filter": "City eq 'A' or BuyerAgentKey eq 'M1'"}}) == {
+        "PolicyFields.0: `City` is tested together with `BuyerAgentKey`, which is not always visible"
+    }
+    shown = {"Property": {"All": {"OwnerName": {"Rule": "Visible", "When": "City eq 'A' and BuyerAgentKey eq 'M1'"}}}}
+    assert told(FieldOverrides=shown) == {
+        "PolicyFields.0: `City` is tested together with `BuyerAgentKey`, which is not always visible"
+    }
+    # What is hidden in a conjunct of its own was true before the write, and is true after it.
+    apart = {"RestrictiveFilters": {"Property": {"Filter": "City eq 'A' and BuyerAgentKey eq 'M1'"}}}
+    assert set(rules(written(writes, **apart)).fields) == {"City", "ListPrice"}
+
+
+@pytest.mark.channel("C214")
+def test_a_key_of_another_resource_is_a_reference_whoever_says_so() -> None:
+    """The Data Dictionary says what ListAgentKey names; what names a row of a resource that is closed is closed."""
+    compiled = written({"Methods": ["PATCH"], "Fields": ["City", "ListAgentKey", "ListOfficeKey"]})
+    found = rules(compiled)
+
+    assert dict(found.references) == {"ListAgentKey": "Member"}
+    assert set(found.fields) == {"City", "ListAgentKey"}
+    assert any("`Property.ListOfficeKey` names records that these keys cannot see" in note for note in compiled.notes)
+
+
+@pytest.mark.channel("C328")
+def test_a_method_that_requires_what_cannot_be_written_is_closed() -> None:
+    hidden = {"FieldOverrides": {"Property": {"All": {"City": {"Rule": "Hidden"}}}}}
+    wanted = {"Methods": ["POST", "PATCH"], "Fields": ["City", "ListPrice"], "Required": {"POST": ["City"]}}
+    compiled = written(wanted, **hidden)
+
+    assert rules(written(wanted)).methods == {"POST", "PATCH"}
+    assert rules(compiled).methods == {"PATCH"}
+    assert any("takes no POST: it requires `City`, which cannot be written" in note for note in compiled.notes)
+
+
+def test_a_template_says_by_which_methods() -> None:
+    wanted = {"Methods": ["PATCH"], "Fields": ["City"]}
+
+    assert rules(written(wanted, Writes={"Property": ["POST", "DELETE"]})).methods == {"POST", "DELETE"}
+    assert rules(written(wanted, Writes={"Properties": []})).methods == set()
+    assert rules(written(wanted, Writes={})).methods == {"PATCH"}
+    found = rules(written({"Fields": ["City"]}, Writes={"Property": ["PATCH"]}))
+    assert found.methods == {"PATCH"}
+    assert str(found.origin) == "templates/t.json: D.Writes.Property"
+
+
+def test_a_template_allows_what_its_role_has_prepared_and_nothing_else() -> None:
+    with pytest.raises(ConfigurationError) as told:
+        written(
+            {"Fields": ["City"]},
+            Writes={"Member": ["PATCH"], "Nope": ["PATCH"], "Property": ["PATCH"], "Properties": ["PATCH"]},
+        )
+
+    assert {f"{'.'.join(fault.path)}: {fault.message}" for fault in told.value.faults} == {
+        "D.Writes.Member: the role `idx` does not say what can be written of `Member`", "D.Writes.Nope: `Nope` is no resource that these keys can see",
+        "D.Writes.Properties: `Property` is given twice, once as an alias",
+    }  # fmt: skip
+
+
+@pytest.mark.channel("C326")
+def test_a_row_does_not_move_to_another_parent_nor_take_its_rows() -> None:
+    entries: dict[str, Any] = {
+        "Media": {"Fields": {"All": {"Visible": ["Order", "ResourceName", "ResourceRecordKey"]}}, "Writes": {"Methods": ["POST", "PATCH"], "Fields": ["Order", "ResourceName", "ResourceRecordKey"]}},
+    }  # fmt: skip
+    resources = {"Property": {"Default": "Visible"}, **entries}
+    found = rules(policy(role(resources)), "Media")
+
+    assert found.created_only == {"ResourceName", "ResourceRecordKey"}
+    assert found.methods == {"POST", "PATCH"}
+    entries["Media"]["Writes"]["Fields"] = ["Order"]
+    orphaned = policy(role(resources))
+    assert rules(orphaned, "Media").methods == {"PATCH"}
+    assert any("takes no POST: no parent can be named" in note for note in orphaned.notes)
+
+
+def test_what_an_upstream_lacks_is_not_written_and_said_so() -> None:
+    """Names of the Data Dictionary, as in the roles that ship."""
+    compiled = written({"Methods": ["PATCH"], "Fields": ["City", "AccessCode"]})
+
+    assert set(rules(compiled).fields) == {"City"}
 
 
 @pytest.mark.channel("C365")

@@ -1,0 +1,91 @@
+"""What an upstream's answer to a write means, and how it is told: in our words, with no word of its own (C219)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+from urllib.parse import unquote
+
+import msgspec
+
+from gateway.errors import Code, Detail, Refusal, invalid_body, upstream_error
+from gateway.odata.literals import print_literal
+from gateway.odata.parser import NotOfferedError, ODataSyntaxError, parse_segment
+from gateway.upstream.client import Written
+
+_DONE = (200, 201, 204)
+#: It said no before it did anything; 408 and the other 5xx may come from something that stands between.
+_REFUSED = (*range(400, 408), *range(409, 500), 501, 503)
+#: The record is not, or not as it was: read again, and never passed on (C308, C327).
+_ANOTHER = (404, 410, 412)
+
+
+class Outcome(Enum):
+    DONE = "done"
+    REFUSED = "refused"
+    #: Refused, because the record is another one by now.
+    ANOTHER = "another"
+    UNKNOWN = "unknown"
+
+
+def outcome(written: Written) -> Outcome:
+    if written.status in _DONE:
+        return Outcome.DONE
+    if written.status in _ANOTHER:
+        return Outcome.ANOTHER
+    return Outcome.REFUSED if written.status in _REFUSED else Outcome.UNKNOWN
+
+
+def refusal_of(written: Written, fields: Iterable[str]) -> Refusal:
+    """A refusal or unknown outcome as ours.
+
+    Args:
+        fields: that the client has sent, in its order: the only ones that can be named.
+    """
+    status = written.status
+    if outcome(written) is Outcome.UNKNOWN:
+        return unknown_outcome()
+    if status == 409:
+        return Refusal(Code.CONFLICT, "the record contradicts another one")
+    if status in (400, 422):
+        said = _targets(written.refusal)
+        details = [Detail(name, "was refused by the listing service") for name in fields if name in said]
+        return invalid_body(
+            details or [Detail("", "the record was refused by the listing service")], "refused by the upstream"
+        )
+    if status in (401, 403, 429, 503):
+        return Refusal(Code.UNAVAILABLE, "the service is not available at present", headers={"Retry-After": "5"})
+    return upstream_error()
+
+
+def unknown_outcome() -> Refusal:
+    """504 with a code of its own: it was sent, and is not sent again."""
+    return Refusal(Code.UNKNOWN_OUTCOME, "nobody can say whether the record was written: read it before trying again")
+
+
+def _targets(refusal: bytes) -> set[str]:
+    """The fields that an error body of OData complains of. Whatever else it says is for the log."""
+    try:
+        error = msgspec.json.decode(refusal)["error"]
+        details = [error, *(error.get("details") or [])]
+        return {detail["target"] for detail in details if isinstance(detail.get("target"), str)}
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        return set()
+
+
+def key_of(location: str | None, resource: str) -> str | None:
+    """The key in the address of a new record, as it is printed in ours; None where that is no address of one of the
+    resource. Nothing is asked at that address."""
+    if location is None:
+        return None
+    last = unquote(location.partition("?")[0].rstrip("/").rpartition("/")[2])
+    try:
+        segment = parse_segment(last)
+    except (ODataSyntaxError, NotOfferedError, Refusal):
+        return None
+    if segment.name != resource or not segment.key:
+        return None
+    printed = [print_literal(literal) for _, literal in segment.key]
+    if len(printed) == 1:
+        return printed[0]
+    return ",".join(f"{name}={text}" for (name, _), text in zip(segment.key, printed, strict=True))
