@@ -21,6 +21,9 @@ from gateway.policy.plan import Local, Read
 from gateway.redact.links import collection_body, entity_body, service_document
 from gateway.redact.metadata import metadata_json, metadata_xml
 
+#: Stands in addresses as it is, as the standard writes them.
+QUOTE = "'"
+
 
 class Answers:
     """``public_url`` is the service root as clients write it, ``pepper`` the secret that keys the tags."""
@@ -90,7 +93,7 @@ class Answers:
 
         RESO Add/Edit asks for ``Location`` and ``EntityId`` whatever is returned, for links and a tag in the body.
         """
-        address = f"{self.public_url}/{path}"
+        address = f"{self.public_url}/{path.replace('%27', QUOTE)}"
         headers = {**answer.headers, "Location": address, "OData-EntityId": address, "EntityId": address}
         if minimal:
             return Answer(204, b"", answer.request_id, headers=headers)

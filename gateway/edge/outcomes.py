@@ -66,11 +66,15 @@ def unknown_outcome() -> Refusal:
 def _targets(refusal: bytes) -> set[str]:
     """The fields that an error body of OData complains of. Whatever else it says is for the log."""
     try:
-        error = msgspec.json.decode(refusal)["error"]
-        details = [error, *(error.get("details") or [])]
-        return {detail["target"] for detail in details if isinstance(detail.get("target"), str)}
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        body = msgspec.json.decode(refusal)
+    except (msgspec.DecodeError, RecursionError):
         return set()
+    error = body.get("error") if isinstance(body, dict) else None
+    found = [error]
+    if isinstance(error, dict) and isinstance(error.get("details"), list):
+        found += error["details"]
+    targets = [item.get("target") for item in found if isinstance(item, dict)]
+    return {target for target in targets if isinstance(target, str)}
 
 
 def key_of(location: str | None, resource: str) -> str | None:

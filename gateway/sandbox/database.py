@@ -182,6 +182,14 @@ class Database:
     def exists(self, entity_set: str, key: str) -> bool:
         return self.tag(entity_set, key) is not None
 
+    def row(self, entity_set: str, key: str) -> Row:
+        """What is stored of one row; empty where there is none."""
+        name = self.schema.type_of(entity_set).key[0]
+        found = self._connection.execute(f'SELECT * FROM "{entity_set}" WHERE "{name}" = ?', (key,))
+        columns = [column[0] for column in found.description]
+        values = found.fetchone()
+        return {} if values is None else dict(zip(columns, values, strict=True))
+
     def tag(self, entity_set: str, key: str) -> str | None:
         """A tag of the whole row, whatever of it was asked for."""
         name = self.schema.type_of(entity_set).key[0]

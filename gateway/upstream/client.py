@@ -35,6 +35,17 @@ class UnknownOutcomeError(Exception):
     """A write was sent, and what became of it is not known. The text is for the log."""
 
 
+async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """The library sends a DELETE again when its connection breaks, also a new one, and reports what comes of that
+    (C308). It does so for its own errors only."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise  # there was no connection: nothing was sent
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise UnknownOutcomeError(f"{request.method} was sent and not answered: {error!r}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """How the upstream answered a write: its status, where it says the record is, and what it says of a refusal."""
@@ -79,18 +90,20 @@ class UpstreamClient:
 
     async def __aenter__(self) -> Self:
         self._session = self._opened(force_close=self._settings.force_close)
-        # A write has a connection of its own: on one that was used before, the library sends a DELETE again when the
-        # upstream closes it meanwhile (C308).
-        self._writer = self._opened(force_close=True)
+        # A write has a connection of its own: one that was used before may be closed by the upstream just now.
+        self._writer = self._opened(force_close=True, middlewares=(_sent_once,))
         return self
 
-    def _opened(self, *, force_close: bool) -> aiohttp.ClientSession:
+    def _opened(
+        self, *, force_close: bool, middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = ()
+    ) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._settings.max_connections, force_close=force_close),
             cookie_jar=aiohttp.DummyCookieJar(),  # C304
             auto_decompress=False,  # C156: the library inflates without a bound
             trust_env=False,  # C305
             skip_auto_headers=("Accept", "User-Agent"),
+            middlewares=middlewares,
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=self._settings.connect_timeout, sock_read=self._settings.read_timeout
             ),
