@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.proof.batches import run_batch
-from tests.proof.surface import CHANNELS, PRODUCTIONS
+from tests.proof.surface import CHANNELS, PRODUCTIONS, WRITE_CHANNELS
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 #: Seeds that one process takes at a time.
@@ -85,14 +85,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cases", type=int, default=100_000, help="cases of this run")
     parser.add_argument("--minutes", type=float, default=0, help="stop after so long, whatever --cases says")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--state", type=Path, default=REPOSITORY / ".proof" / "state.json")
+    parser.add_argument("--state", type=Path, default=None, help="where it is kept how far this tree has come")
     parser.add_argument("--seed", type=int, default=None, help="one case by its number, alone")
+    parser.add_argument("--writes", action="store_true", help="cases with writes among the reads")
     options = parser.parse_args(arguments)
     if options.seed is not None:
-        batch = run_batch((options.seed, options.seed + 1))
+        batch = run_batch((options.seed, options.seed + 1), options.writes)
         print("\n".join(batch["violations"]) or f"{batch['cases']} cases, no violation")
         return 1 if batch["violations"] else 0
-    done = Done.load(options.state, tree_hash())
+    state = options.state or REPOSITORY / ".proof" / ("writes.json" if options.writes else "state.json")
+    every = CHANNELS | WRITE_CHANNELS if options.writes else CHANNELS
+    done = Done.load(state, tree_hash())
     done.runs += 1
     before, started, spent = done.cases, time.monotonic(), done.seconds
     last_said = 0.0
@@ -103,17 +106,17 @@ def main(arguments: list[str] | None = None) -> int:
             while True:
                 while len(waiting) < 2 * options.jobs:
                     start = next(starts)
-                    waiting.append(pool.apply_async(run_batch, ((start, start + _BATCH),)))
+                    waiting.append(pool.apply_async(run_batch, ((start, start + _BATCH), options.writes)))
                 # In the order in which they were handed out, so that what is done is always one stretch.
                 batch = waiting.popleft().get()
                 done.add(batch)
                 done.next_seed = batch["end"]
                 done.seconds = spent + time.monotonic() - started
                 done.longest_run = max(done.longest_run, done.cases - before)
-                done.save(options.state)
+                done.save(state)
                 if done.seconds - last_said > 10 or batch["violations"]:
                     last_said = done.seconds
-                    _say(done, before)
+                    _say(done, before, len(every))
                 for violation in batch["violations"]:
                     print(violation, flush=True)
                 late = options.minutes and time.monotonic() - started > options.minutes * 60
@@ -121,20 +124,20 @@ def main(arguments: list[str] | None = None) -> int:
                     break
     except KeyboardInterrupt:
         print("interrupted; the next run goes on from here", flush=True)
-    print(summary(done, before))
+    print(summary(done, before, len(every)))
     return 1 if done.violations else 0
 
 
-def _say(done: Done, before: int) -> None:
+def _say(done: Done, before: int, channels: int) -> None:
     print(
         f"{done.cases - before:>9,} cases of this run, {done.cases:,} on this tree, {done.seconds:,.0f} s; "
-        f"channels {len(done.channels)}/{len(CHANNELS)}, productions {len(done.productions)}/{len(PRODUCTIONS)}; "
+        f"channels {len(done.channels)}/{channels}, productions {len(done.productions)}/{len(PRODUCTIONS)}; "
         f"violations {len(done.violations)}",
         flush=True,
     )
 
 
-def summary(done: Done, before: int = 0) -> str:
+def summary(done: Done, before: int = 0, channels: int = len(CHANNELS)) -> str:
     """The report of a run."""
     statuses = ", ".join(f"{status} {number:,}" for status, number in sorted(done.statuses.items()))
     oracles = ", ".join(f"{name} {number:,}" for name, number in sorted(done.oracles.items()))
@@ -145,7 +148,7 @@ def summary(done: Done, before: int = 0) -> str:
         f"licences    {done.next_seed:,}, of which the compiler refused {done.refused:,}",
         f"answers     {statuses}",
         f"checks      {oracles}",
-        f"channels    {len(done.channels)} of {len(CHANNELS)}, productions {len(done.productions)} of {len(PRODUCTIONS)}",
+        f"channels    {len(done.channels)} of {channels}, productions {len(done.productions)} of {len(PRODUCTIONS)}",
         f"violations  {len(done.violations)}",
     ])  # fmt: skip
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from tests.proof.generate import Made, make_case
+from tests.proof.generate import Made, make_case, make_write_case
 from tests.proof.oracles import Counts, Trial, Violation
 from tests.proof.shrinking import report, shrunk
 
@@ -25,9 +25,9 @@ class Tried:
         return report(*shrunk(self.made.case, self.violation))
 
 
-def tried(seed: int) -> Tried | None:
+def tried(seed: int, *, writes: bool = False) -> Tried | None:
     """Runs the case of a number; None where the compiler refuses its licence."""
-    made = make_case(seed)
+    made = make_write_case(seed) if writes else make_case(seed)
     if made is None:
         return None
     trial = Trial(made.case, made.snapshot)
@@ -38,14 +38,14 @@ def tried(seed: int) -> Tried | None:
     return Tried(made, trial.counts, None)
 
 
-def run_batch(seeds: tuple[int, int]) -> dict[str, Any]:
+def run_batch(seeds: tuple[int, int], writes: bool = False) -> dict[str, Any]:
     """All cases of some seeds."""
     counts, refused = Counts(), 0
     channels: set[str] = set()
     productions: set[str] = set()
     violations = []
     for seed in range(*seeds):
-        result = tried(seed)
+        result = tried(seed, writes=writes)
         if result is None:
             refused += 1
             continue

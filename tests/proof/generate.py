@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from gateway.store.snapshot import Snapshot
+from tests.proof.licence import low
 from tests.proof.oracles import Case
 from tests.proof.requests import Maker, Request, target_of
 from tests.proof.sides import snapshot_of
-from tests.proof.surface import channels_of
+from tests.proof.surface import channels_of, channels_of_writes
 from tests.proof.upstream import as_printed, make_habits
 from tests.proof.worlds import make_changes, make_licence, make_lively_world
+from tests.proof.writes import TROUBLE, Writer, with_writes
 
 
 @dataclass
@@ -29,6 +31,37 @@ def _skips(request: Request) -> bool:
     return request["path"] != "follow" and (
         "$skip=" in unquote(target_of(request)) or "skip" in request.get("options", {})
     )
+
+
+def make_write_case(seed: int, length: int = 24) -> Made | None:
+    """As ``make_case``, with writes among the reads."""
+    rng = random.Random(f"writes {seed}")
+    hostile = rng.random() < 0.25
+    licence = make_licence(rng)
+    with_writes(rng, licence)
+    if hostile:
+        licence.profile.pop("counts", None)
+    snapshot = snapshot_of(licence)
+    if snapshot.faults:
+        return None
+    world = make_lively_world(rng, licence)
+    habits = replace(
+        make_habits(rng, licence.profile, hostile=hostile),
+        tags=licence.profile["conditional_writes"] == "etag",
+        write_trouble=tuple(rng.choice((*[""] * 8, *TROUBLE)) for _ in range(5)) if rng.random() < 0.4 else (),
+        location=rng.choice(("right", "right", "right", "none", "foreign")),
+        upserts=rng.random() < 0.5,
+    )
+    changes = make_changes(rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits))
+    if "orderby" in habits.ignores:
+        changes = [change for change in changes if change[0] != "order"]
+    case = Case(licence, world, changes, habits, [], canonical=rng.random() < 0.3, seed=seed)
+    maker = Maker(rng, licence, world, case.other())
+    writer = Writer(rng, licence, low(licence, case.seen(world)), maker.keys)
+    case.requests = [writer.make() if rng.random() < 0.6 else maker.inside() for _ in range(length)]
+    if hostile:
+        case.requests = [request for request in case.requests if request["path"] == "write" or not _skips(request)]
+    return Made(case, snapshot, channels_of(maker.used) | channels_of_writes(writer.used), maker.productions)
 
 
 def make_case(seed: int, length: int = 24) -> Made | None:

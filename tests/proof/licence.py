@@ -34,6 +34,8 @@ class Entry:
     role: Rules = field(default_factory=dict)
     lifted: Any = "keep"
     template: Rules = field(default_factory=dict)
+    #: What the role lets its keys write, as its document has it; None for nothing.
+    writes: dict[str, Any] | None = None
 
 
 @dataclass
@@ -70,6 +72,8 @@ def documents(licence: Licence) -> tuple[dict[str, Any], dict[str, Any], dict[st
             "Always": [text_of(rule) for rule in entry.always],
             "Fields": {group: _group(rules) for group, rules in entry.role.items()},
         } | ({"Filter": text_of(entry.filter)} if entry.filter is not None else {})
+        if entry.writes is not None:
+            resources[name]["Writes"] = entry.writes
         if entry.lifted == "lift":
             filters[name] = {"Filter": None}
         elif entry.lifted == "null":

@@ -36,6 +36,9 @@ NAVIGATION: dict[tuple[str, str], tuple[str, str, str, bool, str | None]] = {
     ("Member", "Media"): ("MemberKey", "Media", "ResourceRecordKey", True, "Member"),
 }
 
+#: What a new row has where nothing else is said.
+DEFAULTS: dict[str, dict[str, Any]] = {"Property": {"StandardStatus": "Active", "PropertyType": "Residential"}}
+
 
 def navigations(entity_set: str) -> list[str]:
     return [name for source, name in NAVIGATION if source == entity_set]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from gateway.store.snapshot import Snapshot
 from tests.proof.expected import Interpreter, window
@@ -21,10 +21,13 @@ from tests.proof.requests import ROOT, Request, query_of, target_of
 from tests.proof.sides import TOKEN, Answer, Side, snapshot_of
 from tests.proof.upstream import Habits, Model, as_printed, is_honest, options_of, split_at
 from tests.proof.worlds import Change, canonical, changed
+from tests.proof.writes import METHODS, after_write, forbidden
 
 #: What stands in quotes is a value, whatever it spells.
 _STRINGS = re.compile("'(?:[^']|'')*'")
-STATUSES = frozenset({200, 204, 304, 400, 401, 404, 405, 406, 410, 413, 414, 415, 431, 501, 502, 503})
+STATUSES = frozenset(
+    {200, 201, 204, 304, 400, 401, 404, 405, 406, 409, 410, 412, 413, 414, 415, 431, 501, 502, 503, 504}
+)
 
 
 class Violation(Exception):
@@ -156,6 +159,9 @@ class Trial:
     # --- one request
 
     async def _request(self, request: Request) -> None:
+        if request["path"] == "write":
+            await self._write(request)
+            return
         asked = self._wire(request)
         if asked is None:
             return
@@ -253,9 +259,10 @@ class Trial:
             raise self.fail("O10", f"status {answer.status} is none of the table")
         if side.complaints:
             raise self.fail("O10", f"unforeseen: {side.complaints}")
-        if answer.status == 502 and self.honest and not self.case.habits.trouble:
+        troubled = self.case.habits.trouble or self.case.habits.write_trouble
+        if answer.status == 502 and self.honest and not troubled:
             raise self.fail("O10", f"502 on an honest upstream: {side.events[-1]}")
-        if answer.status == 502 and not (self.case.habits.trouble or self.case.habits.stands_still):
+        if answer.status == 502 and not (troubled or self.case.habits.stands_still):
             raise self.fail("O10", f"a record decides a status: {side.events[-1]}")
         if answer.status == 502 and answer.body != _BAD_GATEWAY:
             raise self.fail("O10", f"a failure of the upstream says more than that: {answer.body!r}")
@@ -300,6 +307,96 @@ class Trial:
             navigation, _, rest = item.partition("(")
             used |= {navigation} | self._strays(NAVIGATION[name, navigation][1], rest[:-1], ";")
         return used - self.allowed[name]
+
+    # --- writes
+
+    async def _write(self, request: Request) -> None:
+        """Both databases take the same write alike; it is done where the licence allows it, and does what it states."""
+        before = [side.model.world for side in (self.one, self.two)]
+        method, target, headers, body = _wired(request)
+        first = await self.one.ask(method, target, headers, body)
+        second = await self.two.ask(method, target, headers, body)
+        self.counts.statuses[first.status] += 1
+        self._level()
+        if not self.case.habits.trouble:
+            self._compare(first, second, (target, target))
+        for side, answer, world in ((self.one, first, before[0]), (self.two, second, before[1])):
+            self._totality(side, answer)
+            self._canaries(answer, (target, target))
+            self._outbound(side)
+            self._effect(request, side, answer, world)
+        self.counts.oracles["O9"] += 1
+        self.low = low(self.licence, self.case.seen(self.one.model.world))
+        self.interpreter = Interpreter(self.licence, self.low)
+        if self.low.shown != low(self.licence, self.case.seen(self.two.model.world)).shown:
+            raise self.fail("O9", f"after {request} the two differ in what is permitted")
+        if first.status == 400 and request["body"] is not None:
+            await self._unknown_in_body(request, first)
+
+    def _level(self) -> None:
+        """What one side has learnt of the upstream the other one knows as well; nothing is written for that."""
+        lost = {kind for side in (self.one, self.two) for kind, _ in side.lost}
+        if self.honest and lost:
+            raise self.fail("O10", f"an honest upstream is not believed any more: {sorted(lost)}")
+        for side in (self.one, self.two):
+            if {kind for kind, _ in side.lost} != lost:
+                side.trust.lose(sorted(lost), "Property", "the other side")  # type: ignore[arg-type]  # kinds of trust
+
+    def _effect(self, request: Request, side: Side, answer: Answer, before: World) -> None:
+        """What has come of a write: nothing but what it states, only where it is allowed, and once."""
+        world = side.model.world
+        done = [write for write in side.model.writes if write[2]]
+        wanted = after_write(before, request, side.model.made) if request["method"] in METHODS else before
+        said = f"{request}\n  answered {answer.status} {answer.body[:300]!r}\n  writes {side.model.writes}"
+        if len(done) > 1 or len(side.model.writes) > 3:
+            raise self.fail("O9", f"written more than once: {said}")
+        if world != before:
+            if world != wanted:
+                raise self.fail("O9", f"something else was written than was asked for: {said}")
+            reason = forbidden(self.licence, self.low, request)
+            if reason is not None:
+                raise self.fail("O9", f"{reason}: {said}")
+        if answer.status in (200, 201, 204) and not done:
+            raise self.fail("O9", f"answered as if it were done: {said}")
+        if done and answer.status not in (200, 201, 204, 504):
+            raise self.fail("O9", f"done, and answered as if it were not: {said}")
+        if answer.status == 504 and not side.model.writes:
+            raise self.fail("O9", f"nothing was sent: {said}")
+        if not side.model.writes and self._ought(request, answer):
+            raise self.fail("O9", f"refused, and allowed: {said}")
+
+    def _ought(self, request: Request, answer: Answer) -> bool:
+        """Whether a write had to be sent: a gateway that refuses everything would be safe, and of no use."""
+        resource = next(iter(self.snapshot.policies.values())).resources.get(request["set"])
+        writes = resource.writes if resource is not None else None
+        if writes is None or request["method"] not in writes.methods or not self.enforced or request.get("if_match"):
+            return False
+        body = request["body"] or {}
+        fits = all(_fits(FIELDS[request["set"]].get(name, ""), value) for name, value in body.items())
+        if (
+            not fits
+            or not set(body) <= {*writes.fields, *writes.control}
+            or (not body and request["method"] != "DELETE")
+        ):
+            return False
+        return forbidden(self.licence, self.low, request) is None
+
+    async def _unknown_in_body(self, request: Request, answer: Answer) -> None:
+        """A hidden or read-only name in a body and one that never was are told alike (O2)."""
+        name = request["set"]
+        for member in request["body"]:
+            if name not in self.licence.sets or member not in FIELDS[name] or self._is_visible(name, member):
+                continue
+            writes = self.licence.sets[name].writes or {"Control": ()}
+            if member in writes["Control"]:
+                continue
+            self.counts.oracles["O2"] += 1
+            fresh = "".join(_NEXT.get(letter, letter) for letter in member)
+            body = {fresh if key == member else key: value for key, value in request["body"].items()}
+            method, target, headers, text = _wired({**request, "body": body})
+            other = await self.one.ask(method, target, headers, text)
+            if (other.status, other.body) != (answer.status, answer.body.replace(member.encode(), fresh.encode())):
+                raise self.fail("O2", f"{request} with {member} and with {fresh}:\n  {answer.body!r}\n  {other.body!r}")
 
     # --- hidden is unknown
 
@@ -382,6 +479,32 @@ class Trial:
                 "O5",
                 f"{unquote(target_of(request))}\n  {wanted} would be right, not {answer.status} {answer.body[:200]!r}",
             )
+
+
+def _wired(request: Request) -> tuple[str, str, dict[str, str], bytes | None]:
+    """Method, target, headers and body of a write."""
+    headers = {"Authorization": "Bearer k", "Content-Type": "application/json"}
+    if request.get("returns"):
+        headers["Prefer"] = f"return={request['returns']}"
+    if request.get("if_match"):
+        headers["If-Match"] = request["if_match"]
+    key = "" if request["key"] is None else "('" + quote(request["key"].replace("'", "''"), safe="'") + "')"
+    body = None if request["body"] is None else json.dumps(request["body"]).encode()
+    return request["method"], f"{ROOT}/{request['set']}{key}", headers, body
+
+
+def _fits(kind: str, value: Any) -> bool:
+    """Whether a value is one of its field's type; null is."""
+    kinds: dict[str, type] = {"String": str, "Int64": int, "Boolean": bool, "Date": str}
+    if value is None:
+        return not kind.startswith("Coll")
+    if kind.startswith("Coll"):
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if kind not in kinds or not isinstance(value, kinds[kind]) or (kind == "Int64" and isinstance(value, bool)):
+        return False
+    return not (isinstance(value, str) and (len(value) > 40 or (kind == "Date" and len(value) != 10))) and not (
+        isinstance(value, int) and abs(value) >= 2**63
+    )
 
 
 #: All that a client learns of an upstream's failure.

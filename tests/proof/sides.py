@@ -134,6 +134,7 @@ class Side:
     async def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         self.events.clear()
         self.model.asked.clear()
+        self.model.writes.clear()
         request = _request(method, target, headers, body)
         response = await self.gateway.handle(request)
         assert isinstance(response, web.Response)
@@ -157,7 +158,7 @@ def _request(method: str, target: str, headers: Mapping[str, str], body: bytes |
     if body is None:
         return make_mocked_request(method, target, every)
     every["Content-Length"] = str(len(body))
-    every["Content-Type"] = "text/plain"
+    every.setdefault("Content-Type", "text/plain")
     payload = StreamReader(mock.Mock(_reading_paused=False), 2**16, loop=asyncio.get_running_loop())
     payload.feed_data(body)
     payload.feed_eof()

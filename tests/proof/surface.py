@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from tests.abnf import productions
 from tests.proof.requests import FORMS, PARTS
+from tests.proof.writes import CHANNELS as WRITES
 
 CHANNELS = frozenset(
     {channel for _, channel in FORMS} | {channel for channels in PARTS.values() for channel in channels.split()}
 )
 PRODUCTIONS = frozenset(productions())
+
+WRITE_CHANNELS = frozenset(channel for channels in WRITES.values() for channel in channels.split())
+
+
+def channels_of_writes(used: set[str]) -> set[str]:
+    return {channel for name in used for channel in WRITES[name].split()}
 
 
 def channels_of(used: set[str]) -> set[str]:

@@ -7,6 +7,8 @@ import pytest
 from tests.proof.batches import tried
 from tests.proof.oracles import Counts
 
+#: Seeds with writes.
+WRITES = 40
 #: Seeds of the short form, and how many of them one test takes: a failure names few.
 SEEDS, SHARE = 120, 20
 
@@ -27,3 +29,21 @@ def test_two_databases_that_a_licence_cannot_tell_apart_give_equal_answers(first
     assert counts.cases > 300
     assert counts.statuses[200] > counts.cases // 5
     assert all(counts.oracles[name] for name in ("O1", "O2", "O3", "O4", "O5", "O7", "O8", "O10"))
+
+
+@pytest.mark.guarantee("G1", "G2", "G4")
+@pytest.mark.channel("C205", "C206", "C207", "C211", "C212", "C219", "C321", "C323", "C324", "C325", "C327")
+@pytest.mark.parametrize("first", range(0, WRITES, SHARE))
+def test_writes_do_what_they_state_where_the_licence_allows_it(first: int) -> None:
+    counts = Counts()
+    for seed in range(first, first + SHARE):
+        result = tried(seed, writes=True)
+        if result is None:
+            continue
+        if result.violation is not None:
+            pytest.fail(result.report(), pytrace=False)
+        counts.add(result.counts)
+
+    assert counts.cases > 250
+    assert counts.statuses[204] + counts.statuses[201] > 15
+    assert all(counts.oracles[name] for name in ("O1", "O2", "O4", "O9", "O10"))

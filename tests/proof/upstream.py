@@ -6,6 +6,7 @@ Every habit is honest or hostile by what the profile in force declares of it.
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -13,9 +14,9 @@ from urllib.parse import quote, unquote
 
 from gateway.errors import Code
 from gateway.settings import Upstream
-from gateway.upstream.client import Fetched, UpstreamClient, UpstreamFailure
+from gateway.upstream.client import Fetched, UnknownOutcomeError, UpstreamClient, UpstreamFailure, Written
 from tests.proof.language import EQUALITY, Expression, FailedOnRow, Meaning, Unreadable, holds, read
-from tests.proof.model import FIELDS, KEY, NAVIGATION, Row, World, children, metadata
+from tests.proof.model import DEFAULTS, FIELDS, KEY, NAVIGATION, Row, World, children, metadata
 
 URL = "http://upstream.example/odata"
 
@@ -53,6 +54,14 @@ class Habits:
     text_numbers: bool = False
     #: What one request in a few is answered with: the same on both sides, for the same request.
     trouble: tuple[str, ...] = ()
+    #: A tag with each record, of all that is stored of it.
+    tags: bool = False
+    #: What writes are answered with, in turn; "" is done.
+    write_trouble: tuple[str, ...] = ()
+    #: What it says of a record that it has made: its address, none, or somebody else's.
+    location: str = "right"
+    #: Makes a record where a change meets none.
+    upserts: bool = False
 
     @property
     def stands_still(self) -> bool:
@@ -101,6 +110,11 @@ class Model(UpstreamClient):
         self.habits = habits
         self.asked: list[str] = []
         #: Target to answer: what was answered, and what is to be answered without looking at a row.
+        #: (method, target, whether it was done) of each write that came for the last request.
+        self.writes: list[tuple[str, str, bool]] = []
+        self.came = 0
+        #: Key of the row that was made last.
+        self.made: str | None = None
         self.answered: dict[str, Fetched] = {}
         self.replay: dict[str, Fetched] = {}
         self.meaning = Meaning(
@@ -141,6 +155,47 @@ class Model(UpstreamClient):
                 data = data.replace(b'"value"', b'"v\\u0061lue": [], "value"', 1)
         self.answered[target] = Fetched(data, link)
         return self.answered[target]
+
+    async def write(self, method: str, target: str, body: bytes | None, if_match: str | None) -> Written:
+        """A write as real servers do it. Whatever they say of it holds what is nobody's business."""
+        trouble = self.habits.write_trouble
+        said = trouble[self.came % len(trouble)] if trouble else ""
+        self.came += 1
+        if said and said != "done, and dropped":
+            self.writes.append((method, target, False))
+            if said == "dropped":
+                raise UnknownOutcomeError("dropped canary")
+            return Written(
+                int(said), f"{URL}/canary", b'{"error":{"message":"canary","details":[{"target":"OwnerName"}]}}'
+            )
+        written = self._write(method, target, json.loads(body) if body is not None else {}, if_match)
+        self.writes.append((method, target, written.status < 300))
+        if said:
+            raise UnknownOutcomeError("done, and dropped canary")
+        return written
+
+    def _write(self, method: str, target: str, body: dict[str, Any], if_match: str | None) -> Written:
+        name, _, rest = unquote(target).partition("(")
+        rows = self.world[name]
+        if method == "POST":
+            self.made = f"W{self.came}"
+            row = dict.fromkeys(FIELDS[name]) | DEFAULTS.get(name, {}) | body | {KEY[name]: self.made}
+            self.world = {**self.world, name: [*rows, row]}
+            places = {"right": f"{URL}/{name}('{self.made}')", "none": None, "foreign": f"{URL}/canary('{self.made}')"}
+            return Written(201, places[self.habits.location], json.dumps({**row, "canary": "canary"}).encode())
+        key = rest[1:-2].replace("''", "'")
+        found = [row for row in rows if row[KEY[name]] == key]
+        if not found and self.habits.upserts and method == "PATCH" and if_match in (None, "*"):
+            found = [dict.fromkeys(FIELDS[name]) | {KEY[name]: key}]
+            rows = [*rows, *found]
+        if not found:
+            return Written(404, None, b"canary")
+        if if_match not in (None, "*", tag_of(found[0])):
+            return Written(412, None, b"canary")
+        changed = [{**row, **body} if row[KEY[name]] == key else row for row in rows]
+        kept = changed if method == "PATCH" else [row for row in rows if row[KEY[name]] != key]
+        self.world = {**self.world, name: kept}
+        return Written(200, None, json.dumps({**found[0], **body, "canary": "canary"}).encode())
 
     def _trouble(self, target: str) -> str:
         """The same for the same request, whatever the database: else the databases would differ in more than data."""
@@ -218,6 +273,8 @@ class Model(UpstreamClient):
                 "@odata.etag": f'W/"canary{hash(json.dumps(row, default=str)) % 997}"', "@odata.id": f"{URL}/canary", "Undeclared": "canary",
                 "City@odata.type": "#canary", "@odata.editLink": "canary",
             }  # fmt: skip
+        if self.habits.tags:
+            record["@odata.etag"] = tag_of(row)
         return record
 
     def _projected(self, name: str, row: Row, select: str | None) -> dict[str, Any]:
@@ -257,6 +314,10 @@ class Model(UpstreamClient):
         count = {"right": whole, "arrived": len(found), "doubled": whole * 2, "missing": None}[self.habits.nested_count]
         if is_list and options.get("$count") == "true" and count is not None:
             record[f"{navigation}@odata.count"] = count
+
+
+def tag_of(row: Row) -> str:
+    return f'W/"canary{zlib.crc32(json.dumps(row, default=str).encode()):08x}"'
 
 
 def _coarse(value: Any, digits: int) -> Any:

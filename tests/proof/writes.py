@@ -1,0 +1,298 @@
+"""Writes: what licences allow, requests that try, and, a second time and in plain loops, what one may do (O9).
+
+{"path": "write", "method", "set", "key", "body": {...} or None, "returns": "minimal" | "representation" | None,
+ "if_match": text or None}
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from typing import Any
+
+from tests.proof.language import holds, names
+from tests.proof.licence import Entry, Licence, Low, always_shows, ever_shows, row_rules, rules_for, shows
+from tests.proof.model import CLASSES, DEFAULTS, FIELDS, KEY, Row, World, navigations
+from tests.proof.worlds import KEYS, make_atom, make_row
+
+Request = dict[str, Any]
+#: The fields by which a dependent row names its parent.
+PARENTS = {"Media": ("ResourceName", "ResourceRecordKey"), "OpenHouse": ("ListingKey",)}
+#: Fields that are the key of a row of another set.
+REFERENCES = {("Property", "ListAgentKey"): "Member"}
+METHODS = ("POST", "PATCH", "DELETE")
+#: What an upstream may make of a write, beside doing it; each on both sides alike.
+TROUBLE = ("done, and dropped", "dropped", "500", "202", "400", "409", "404", "412", "503")
+
+
+# --- licences
+
+
+def with_writes(rng: random.Random, licence: Licence) -> None:
+    """Adds to a licence what its keys may write."""
+    licence.profile["conditional_writes"] = rng.choice(("etag", "etag", "etag", "any", "none"))
+    licence.profile["create_defaults"] = copy.deepcopy(DEFAULTS)
+    for name, entry in licence.sets.items():
+        if rng.random() < (0.95 if name == "Property" else 0.7):
+            entry.writes = _writes(rng, licence, name)
+            if rng.random() < 0.12:
+                # A rule that names what can be written beside something else: the compiler takes it only where both
+                # are visible.
+                listed = [field for field in entry.writes["PolicyFields"] if FIELDS[name][field] == "String"]
+                if listed:
+                    others = [field for field in FIELDS[name] if field != KEY[name]]
+                    terms = [make_atom(rng, name, field) for field in (rng.choice(listed), rng.choice(others))]
+                    entry.always = [["or", *terms]]
+
+
+def _writes(rng: random.Random, licence: Licence, name: str) -> dict[str, Any]:
+    open_to = [field for field in FIELDS[name] if field not in (KEY[name], "PhotosCount", "ModificationTimestamp")]
+    fields = rng.sample(open_to, rng.randint(2, len(open_to)))
+    hidden = [field for field in open_to if field not in fields and not ever_shows(licence, name, field)]
+    control = rng.sample(hidden, min(len(hidden), rng.choice((0, 1, 1, 2))))
+    wanted = list(METHODS) if rng.random() < 0.6 else rng.sample(METHODS, 2)
+    required = {
+        method: rng.sample(fields, 1) for method in ("POST", "PATCH") if method in wanted and rng.random() < 0.2
+    }
+    return {
+        "Methods": wanted, "Fields": fields, "Control": control, "Required": required,
+        "PolicyFields": rng.sample(fields, rng.randint(0, len(fields))) if rng.random() < 0.7 else [],
+        "AllowLeaving": rng.random() < 0.25, "CreateOutside": rng.random() < 0.5,
+    }  # fmt: skip
+
+
+# --- requests
+
+
+class Writer:
+    """Writes against one pair of databases."""
+
+    def __init__(self, rng: random.Random, licence: Licence, found: Low, keys: list[str]) -> None:
+        self.rng = rng
+        self.licence = licence
+        self.low = found
+        self.keys = keys
+        self.used: set[str] = set()
+
+    def make(self) -> Request:
+        rng = self.rng
+        open_to = [name for name, entry in self.licence.sets.items() if entry.writes is not None]
+        name = rng.choice([*self.licence.sets, *open_to * 3, *(["Property"] * 4 if "Property" in open_to else [])])
+        method = rng.choice(("PATCH", "PATCH", "PATCH", "POST", "POST", "DELETE"))
+        writes = self.licence.sets[name].writes
+        if writes is not None and method not in writes["Methods"] and rng.random() < 0.8:
+            method = rng.choice(writes["Methods"])
+        self.used.add(method)
+        if rng.random() < 0.03:
+            method = rng.choice(("PUT", "MERGE"))
+        request: Request = {"path": "write", "method": method, "set": name, "key": None, "body": None}
+        if method != "POST":
+            request["key"] = self._key(name)
+        if method != "DELETE":
+            request["body"] = self._body(name, method)
+        request["returns"] = rng.choice((None, "minimal", "representation", "representation"))
+        if rng.random() < 0.1:
+            request["if_match"] = rng.choice(("*", 'W/"stale"'))
+            self.used.add("condition")
+        return request
+
+    def _key(self, name: str) -> str:
+        visible = [row[KEY[name]] for row in self.low.rows[name]]
+        roll = self.rng.random()
+        if visible and roll < 0.65:
+            return str(self.rng.choice(visible))
+        if self.keys and roll < 0.9:
+            return self.rng.choice(self.keys)
+        return self.rng.choice((*KEYS[name], "W1", "W2", "nowhere"))
+
+    def _writable(self, name: str, method: str) -> list[str]:
+        """What a body may well name."""
+        writes = self.licence.sets[name].writes
+        if writes is None:
+            return []
+        fixed = {"PropertyType", *PARENTS.get(name, ())}
+        closed = tested(self.licence, name) - {*writes["PolicyFields"]}
+        likely = always_shows if self.rng.random() < 0.7 else ever_shows
+        fields = [
+            field
+            for field in writes["Fields"]
+            if likely(self.licence, name, field) and (method == "POST" if field in fixed else field not in closed)
+        ]
+        return [*fields, *writes["Control"]]
+
+    def _dangerous(self, name: str) -> list[str]:
+        """A field by which a row could leave or change what is seen of it, with one that hangs on it; or one that is
+        fixed."""
+        rng = self.rng
+        writes = self.licence.sets[name].writes
+        if writes is None:
+            return []
+        fixed = [field for field in ("PropertyType", *PARENTS.get(name, ())) if field in writes["Fields"]]
+        deciding = [field for field in writes["PolicyFields"] if field in tested(self.licence, name)]
+        if fixed and (not deciding or rng.random() < 0.3):
+            return [rng.choice(fixed)]
+        if not deciding:
+            return []
+        self.used.add("deciding")
+        pick = rng.choice(deciding)
+        hanging = [
+            field
+            for field in writes["Fields"]
+            for rules in self.licence.sets[name].role.values()
+            if rules.get(field, ["V"])[0] == "W" and pick in names(rules[field][1])
+        ]
+        return [pick, *hanging[:1]]
+
+    def _body(self, name: str, method: str) -> dict[str, Any]:
+        rng, writes = self.rng, self.licence.sets[name].writes or {}
+        permitted = self._writable(name, method)
+        chosen = rng.sample(permitted, min(len(permitted), rng.randint(1, 3)))
+        if rng.random() < 0.25:
+            chosen.append(rng.choice(list(FIELDS[name])))
+            self.used.add("field")
+        if method == "POST":
+            chosen += [field for field in PARENTS.get(name, ()) if field in permitted]
+        chosen += [field for field in writes.get("Required", {}).get(method, ()) if rng.random() < 0.9]
+        row = make_row(rng, name, rng.choice(KEYS[name]))
+        members = [other["MemberKey"] for other in self.low.rows.get("Member", [])]
+        if name == "Property" and members and rng.random() < 0.7:
+            row["ListAgentKey"] = rng.choice(members)
+        if name == "Media" and self.low.rows["Property"] and rng.random() < 0.7:
+            row |= {
+                "ResourceName": "Property",
+                "ResourceRecordKey": rng.choice(self.low.rows["Property"])["ListingKey"],
+            }
+        if method == "PATCH" and rng.random() < 0.2:
+            chosen += self._dangerous(name)
+        body = {field: row[field] for field in dict.fromkeys(chosen)}
+        roll = rng.random()
+        if roll < 0.04:
+            body[rng.choice(("City@odata.type", "@odata.id", "ListAgent@odata.bind", "@odata.etag"))] = "x"
+            self.used.add("annotation")
+        elif roll < 0.08 and navigations(name):
+            body[rng.choice(navigations(name))] = [{}]
+            self.used.add("deep")
+        elif roll < 0.12:
+            body[rng.choice(("Nowhere", "city", "OwnerNam"))] = "x"
+            self.used.add("unknown")
+        elif roll < 0.16 and body:
+            body[rng.choice(list(body))] = rng.choice((1, "x", True, {}, [1], "x" * 50, 10**30))
+            self.used.add("shape")
+        return body
+
+
+#: What each part of a write is a way to leak by.
+CHANNELS = {
+    "POST": "C207 C208 C328", "PATCH": "C205 C206 C211 C321 C323 C324", "DELETE": "C206 C308", "condition": "C183 C327", "field": "C205 C329", "annotation": "C214 C218",
+    "deciding": "C207 C321 C323 C324", "deep": "C213", "unknown": "C205 C217", "shape": "C217",
+}  # fmt: skip
+
+
+# --- what one may do
+
+
+def tested(licence: Licence, name: str) -> set[str]:
+    """The fields on which it hangs what a key sees of a set."""
+    found = {field for rule in row_rules(licence, name) for field in names(rule)}
+    rows: list[Row] = [{"PropertyType": group} for group in CLASSES] if name == "Property" else []
+    for member in (*FIELDS[name], *navigations(name)):
+        if ever_shows(licence, name, member):
+            for row in (*rows, {"PropertyType": None}):
+                for rule in rules_for(licence, name, row, member):
+                    found.update(names(rule[1]) if rule[0] == "W" else ())
+    return found
+
+
+def forbidden(licence: Licence, found: Low, request: Request) -> str | None:
+    """Why a write that was done must not have been; None where it may.
+
+    Args:
+        found: what the licence permits of the database before it.
+    """
+    name, method = request["set"], request["method"]
+    entry = licence.sets.get(name)
+    if entry is None or entry.writes is None or method not in entry.writes["Methods"]:
+        return "the method is not allowed"
+    if name == "Media" and licence.limit is not None:
+        return "photos are read-only under a limit"
+    before: Row = {}
+    if method != "POST":
+        rows = [row for row in found.rows[name] if row[KEY[name]] == request["key"]]
+        if not rows:
+            return "the row does not exist for the key"
+        before = rows[0]
+    if method == "DELETE":
+        return None
+    return _forbidden_body(licence, found, request, entry, before)
+
+
+def _forbidden_body(licence: Licence, found: Low, request: Request, entry: Entry, before: Row) -> str | None:
+    name, body, writes = request["set"], request["body"], entry.writes or {}
+    creates = request["method"] == "POST"
+    after = {**(DEFAULTS.get(name, {}) if creates else before), **body}
+    # Of a new row nothing is known but what is said: what hangs on the rest must be so whatever that is.
+    made = [{**dict.fromkeys(FIELDS[name], value), **after} for value in (None, "x")]
+    images = made if creates else [before, after]
+    looked_at = tested(licence, name)
+    for field, value in body.items():
+        if field in writes["Control"]:
+            continue
+        if field not in writes["Fields"] or field not in FIELDS[name] or field in (KEY[name], "PhotosCount"):
+            return f"{field} is not writable"
+        if not all(shows(licence, name, image, field) for image in images):
+            return f"{field} is not visible before and after"
+        fixed = {"PropertyType", *PARENTS.get(name, ())} if name != "Member" else set()
+        if field in fixed and not creates and field in (*PARENTS.get(name, ()), "PropertyType"):
+            return f"{field} is fixed"
+        if field in looked_at and field not in writes["PolicyFields"] and not (creates and field in fixed):
+            return f"{field} decides what the key sees"
+        target = REFERENCES.get((name, field))
+        known = [row[KEY[target]] for row in found.rows.get(target, [])] if target is not None else []
+        if target is not None and value is not None and value not in known:
+            return f"{field} names a row that does not exist for the key"
+    if any(body.get(field) is None for field in writes["Required"].get(request["method"], ())):
+        return "a required field is missing"
+    if creates and name in PARENTS and not _has_parent(found, name, after):
+        return "the row names no parent that exists for the key"
+    excused = writes["CreateOutside"] if creates else writes["AllowLeaving"]
+    if not excused and not all(_holds(licence, rule, after, creates=creates) for rule in row_rules(licence, name)):
+        return "the row does not satisfy the rule after it"
+    if not creates:
+        for member in (*FIELDS[name], *navigations(name)):
+            if shows(licence, name, after, member) and not shows(licence, name, before, member):
+                return f"{member} becomes visible"
+    return None
+
+
+def _holds(licence: Licence, rule: Any, row: Row, *, creates: bool) -> bool:
+    """A new row's other fields are not known yet: a rule that looks at one does not hold."""
+    if creates and not set(names(rule)) <= row.keys():
+        # What is known may decide it all the same; then every value of the others does.
+        return all(
+            holds(rule, {**dict.fromkeys(names(rule), value), **row}, licence.meaning) is True for value in (None, "x")
+        )
+    return holds(rule, row, licence.meaning) is True
+
+
+def _has_parent(found: Low, name: str, row: Row) -> bool:
+    kind = row.get("ResourceName") if name == "Media" else "Property"
+    value = row.get("ResourceRecordKey" if name == "Media" else "ListingKey")
+    return kind in ("Property", "Member") and value in [other[KEY[kind]] for other in found.rows.get(kind, [])]
+
+
+def after_write(world: World, request: Request, key: str | None) -> World:
+    """The database after a write: what the write states, and nothing else.
+
+    Args:
+        key: of the row that was made.
+    """
+    name, method = request["set"], request["method"]
+    other = dict(world)
+    if method == "POST":
+        row: Row = dict.fromkeys(FIELDS[name]) | DEFAULTS.get(name, {}) | request["body"]
+        other[name] = [*world[name], {**row, KEY[name]: key}]
+    elif method == "DELETE":
+        other[name] = [row for row in world[name] if row[KEY[name]] != request["key"]]
+    else:
+        other[name] = [{**row, **request["body"]} if row[KEY[name]] == request["key"] else row for row in world[name]]
+    return other
