@@ -33,7 +33,7 @@ $(MUTATION)/.done: requirements/run.txt requirements/dev.txt requirements/mutati
 	$(MUTATION)/bin/python $(PIP) -r requirements/mutation.txt
 	touch $@
 
-demo: $(RUN)/.done            ## the gateway in front of its sandbox, with three keys
+demo: $(RUN)/.done            ## the gateway in front of its sandbox, with four keys
 	exec $(RUN)/bin/python -m gateway demo
 
 test: $(DEV)/.done            ## the test suite
@@ -54,6 +54,7 @@ interop: $(INTEROP)/.done     ## against servers and clients that nobody here wr
 CASES ?= 100000
 prove: $(DEV)/.done           ## G1 to G6 against a generator: CASES=1000000 for more; goes on where it was
 	$(DEV)/bin/python -m tests.proof --cases $(CASES)
+	$(DEV)/bin/python -m tests.proof --writes --cases $(CASES)
 	$(DEV)/bin/python -m tests.proof.faults --schedules 300
 	$(DEV)/bin/python -m tests.processes --writes 200
 

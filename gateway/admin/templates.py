@@ -54,7 +54,7 @@ class _Found:
         written = {
             name: document.get(name) for name in ("Name", "Description", "SyndicationId", "ListingPhotoLimit", "Role")
         }
-        ours = {"ConditionalFields": document["ConditionalFields"]} if "ConditionalFields" in document else {}
+        ours = {name: document[name] for name in ("ConditionalFields", "Writes") if name in document}
         times = {"CreatedTimestamp": self.created, "ModificationTimestamp": self.modified}
         return {**made, **written, **ours, **times, **{name: document.get(name) for name in EXPANSIONS}}
 
@@ -305,6 +305,7 @@ def _shown_effect(found: Effect) -> dict[str, Any]:
     resources = {
         name: {
             "RowRule": _shown_change(changed.rule),
+            **({"Methods": _shown_change(changed.methods)} if changed.methods is not None else {}),
             "Fields": {
                 group: {member: _shown_change(change) for member, change in members.items()}
                 for group, members in changed.fields.items()

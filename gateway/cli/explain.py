@@ -121,7 +121,8 @@ def _print(explanation: Explanation, policy: str, configuration: Configuration) 
         if explanation.resource
         else f"answer    {explanation.kind}"
     )
-    click.echo(f"request   {explanation.canonical}")
+    if explanation.canonical:
+        click.echo(f"request   {explanation.canonical}")
     for name, text in explanation.asked:
         click.echo(f"asks      {name}={text}")
     for title, entries in (
@@ -131,6 +132,7 @@ def _print(explanation: Explanation, policy: str, configuration: Configuration) 
         ("guard", explanation.guards),
         ("withholds", explanation.withheld),
         ("loses", explanation.lost),
+        ("writes", explanation.writes),
     ):
         for entry in entries:
             click.echo(f"{title:<9} {_line(entry, configuration)}")

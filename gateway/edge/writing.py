@@ -151,12 +151,14 @@ class Writing:
             body, details = read_body(errand.record, plan.method, resource, errand.policy.schema, bindings)
             errand.write.fields = tuple(body.values)
             if plan.target is None:
-                await self._check(body, details, errand, profile)
+                await self._check(body, details, resource, errand, profile)
                 return await self._create(plan, resource, body, errand, profile)
         assert plan.target is not None
         return await self._change(plan, plan.target, resource, body, details, errand, profile)
 
-    async def _check(self, body: Body, details: list[Detail], errand: Errand, profile: Profile) -> None:
+    async def _check(
+        self, body: Body, details: list[Detail], resource: ResourcePolicy, errand: Errand, profile: Profile
+    ) -> None:
         """Everything that is wrong with a body by itself, with the references in it that lead to no row which exists
         for the key: hidden and absent rows are one (C214)."""
         found = list(details)
@@ -172,7 +174,8 @@ class Writing:
                     raise
                 found.append(Detail(reference.field, "is the key of no record that can be seen here"))
         if found:
-            raise invalid_body(found, errand.write.rule)
+            assert resource.writes is not None
+            raise invalid_body(found, str(resource.writes.entry))
 
     async def _create(
         self, plan: Write, resource: ResourcePolicy, body: Body, errand: Errand, profile: Profile
@@ -199,7 +202,7 @@ class Writing:
             self._check_tags(target, row, errand)
             if body is not None:
                 if attempt == 0:
-                    await self._check(body, details, errand, profile)
+                    await self._check(body, details, resource, errand, profile)
                 check_change(resource, body, row.value, merged(body.values, row.value))
             key = _key_text(row)
             path = f"{plan.resource}({encode(key)})"

@@ -29,10 +29,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ResourceEffect:
-    """``rule`` None where the rows stay the same; ``fields`` by class, only those that change."""
+    """``rule`` None where the rows stay the same; ``fields`` by class, only those that change; ``methods`` by which it
+    can be written, None where they stay."""
 
     rule: Change | None
     fields: Mapping[str, Mapping[str, Change]] = field(default_factory=dict)
+    methods: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def effect(before: Policy | None, after: Policy | None, inputs: Inputs) -> Effec
     found = {}
     for name in sorted(names):
         changed = _of_resource(name, _resource(before, name), _resource(after, name), inputs)
-        if changed.rule is not None or changed.fields:
+        if changed.rule is not None or changed.fields or changed.methods is not None:
             found[name] = changed
     limits = Change(_limit(before), _limit(after))
     return Effect(found, limits if limits.before != limits.after else None)
@@ -71,6 +73,7 @@ def _of_resource(
     name: str, before: ResourcePolicy | None, after: ResourcePolicy | None, inputs: Inputs
 ) -> ResourceEffect:
     rules = [_rule(resource) for resource in (before, after)]
+    methods = [_methods(resource) for resource in (before, after)]
     groups: dict[str, dict[str, Change]] = {}
     for group, lookup in _groups(name, inputs).items():
         members = {**_members(before), **_members(after)}
@@ -78,7 +81,20 @@ def _of_resource(
             shown = [_visibility(resource, member, lookup) for resource in (before, after)]
             if shown[0] != shown[1]:
                 groups.setdefault(group, {})[member] = Change(*shown)
-    return ResourceEffect(Change(*rules) if rules[0] != rules[1] else None, groups)
+    return ResourceEffect(
+        Change(*rules) if rules[0] != rules[1] else None,
+        groups,
+        Change(*methods) if methods[0] != methods[1] else None,
+    )
+
+
+def _methods(resource: ResourcePolicy | None) -> str:
+    """By what a resource can be written, with the fields: a change of either is one of what a vendor may do."""
+    writes = resource.writes if resource is not None else None
+    if writes is None or not writes.methods:
+        return "none"
+    fields = ", ".join(sorted({*writes.fields, *writes.control}))
+    return f"{', '.join(sorted(writes.methods))} ({fields})"
 
 
 def _rule(resource: ResourcePolicy | None) -> str | None:

@@ -31,6 +31,7 @@ class Explanation:
     ``joins`` are the second reads: what of, by which field, and with which condition beside its values; ``here`` what
     is applied by the gateway and not by the upstream. ``rules`` are row rules, ``guards`` what the named fields
     demand, ``withheld`` what is fetched for policy alone, ``lost`` what is taken from records that are permitted.
+    ``writes`` is what the body of a write is held to; what is asked is then the record that it changes.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Explanation:
     guards: tuple[Because, ...] = ()
     withheld: tuple[Because, ...] = ()
     lost: tuple[Because, ...] = ()
+    writes: tuple[Because, ...] = ()
 
 
 def explain(plan: Plan, policy: Policy, query: Query) -> Explanation:
@@ -52,7 +54,9 @@ def explain(plan: Plan, policy: Policy, query: Query) -> Explanation:
         query: of the client, as it was parsed; the guard follows from the names in it.
     """
     if isinstance(plan, Write):
-        return Explanation("write", plan.resource, f"{plan.method} of {plan.resource}, decided on its body")
+        found = explain(plan.target, policy, query) if plan.target is not None else Explanation("", "", "")
+        said = tuple(_written(plan.method, policy.resources[plan.resource]))
+        return replace(found, kind=plan.method, resource=plan.resource, canonical="", writes=said)
     if not isinstance(plan, Read):
         return Explanation(plan.kind, plan.context.partition("(")[0], "answered without asking the upstream")
     below = plan.kind in ("navigation", "navigation count", "single")
@@ -71,6 +75,33 @@ def explain(plan: Plan, policy: Policy, query: Query) -> Explanation:
         tuple(Because(level.name, ", ".join(names)) for record, level in levels if (names := _withheld(record))),
         tuple(lost for record, level in levels for lost in _lost(record, level)),
     )  # fmt: skip
+
+
+def _written(method: str, resource: ResourcePolicy) -> Iterator[Because]:
+    """What a body may say, and what it must."""
+    writes = resource.writes
+    assert writes is not None
+    name = resource.name
+
+    yield Because(name, "allowed", writes.origin)
+    if method == "DELETE":
+        return
+
+    def said(text: str) -> Because:
+        return Because(name, text, writes.entry)
+
+    once = () if method == "POST" else writes.created_only
+    yield said("may name " + ", ".join(sorted(field for field in writes.fields if field not in once)))
+    if writes.control:
+        yield said("takes and never shows " + ", ".join(sorted(writes.control)))
+    if writes.required.get(method):
+        yield said("must name " + ", ".join(writes.required[method]))
+    for field, target in sorted(writes.references.items()):
+        yield said(f"{field} names a row of {target} that exists for the key")
+    for field, binding in sorted(writes.bound.items()):
+        yield said(f"{field} is the key's own {binding}, where it has one")
+    if writes.create_outside if method == "POST" else writes.allow_leaving:
+        yield said("need not satisfy the row rule afterwards")
 
 
 def _joins(read: Read) -> Iterator[Because]:

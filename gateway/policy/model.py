@@ -85,10 +85,12 @@ class WritePolicy:
     ``fields`` are those that a body may name, with their declarations: they are visible somewhere; ``control`` are
     taken and never shown. ``created_only`` are fields of these that are set once and stay. ``references`` lead to the
     resource whose row a value must name, ``bound`` to the binding of the key that it must equal. ``tested`` are fields
-    on which the key's own rules and conditions hang. ``origin`` is where it is written.
+    on which the key's own rules and conditions hang. ``origin`` is where the methods are allowed, ``entry`` where the
+    rest is written.
     """
 
     origin: Origin
+    entry: Origin
 
     methods: frozenset[str]
     fields: Mapping[str, Property]

@@ -209,7 +209,7 @@ def check_change(resource: ResourcePolicy, body: Body, before: Lookup, after: Lo
         if name in writes.fields and not all(_holds(resource, name, image) for image in (before, after))
     ]
     if closed:
-        raise invalid_body(closed, str(writes.origin))
+        raise invalid_body(closed, str(writes.entry))
     opened = {
         name: condition
         for name, condition in resource.conditions()
@@ -259,10 +259,24 @@ def check_creation(resource: ResourcePolicy, body: Body, after: Lookup) -> None:
         Detail(name, _CLOSED) for name in body.values if name in writes.fields and not _holds(resource, name, after)
     ]
     if closed:
-        raise invalid_body(closed, str(writes.origin))
-    left = [] if writes.create_outside else [rule for rule in _rules(resource) if evaluate(rule, after) is not True]
+        raise invalid_body(closed, str(writes.entry))
+    left = (
+        []
+        if writes.create_outside
+        else [rule for rule in _of_new(resource, after) if evaluate(rule, after) is not True]
+    )
     if left:
         raise invalid_body(_blamed(body, left, "cannot be set to this"), _origin_of(resource, left))
+
+
+def _of_new(resource: ResourcePolicy, after: Lookup) -> Iterator[Expression]:
+    """What a new row is held to: not a rule that only the key decides, which nobody has chosen and nobody knows yet. If
+    it is broken in the end, the row is not shown."""
+    for rule in (*(part.expression for part in resource.parts), resource.unpushed):
+        names = {path.name for path in properties(rule)}
+        undecided = {name for name in names if isinstance(after(name), Unknown)}
+        if not undecided or not undecided <= set(resource.key):
+            yield rule
 
 
 def _holds(resource: ResourcePolicy, name: str, image: Lookup) -> bool:

@@ -50,7 +50,7 @@ def _check_template(inputs: Inputs, finished: Mapping[str, ResourcePolicy]) -> N
         seen.add(name)
 
 
-def _methods(inputs: Inputs, resource: str, said: RoleWrites) -> tuple[tuple[str, ...], Origin]:
+def _methods(inputs: Inputs, resource: str, said: RoleWrites, entry: Origin) -> tuple[tuple[str, ...], Origin]:
     """By what the keys may write, and where that is written: the template's word replaces the role's."""
     document = inputs.template.document if inputs.template else None
     for word, methods in ((document.Writes if document else None) or {}).items():
@@ -58,8 +58,7 @@ def _methods(inputs: Inputs, resource: str, said: RoleWrites) -> tuple[tuple[str
             assert inputs.template is not None
             source = inputs.template.source
             return methods, Origin(source.file, (*source.prefix, "Writes", word))
-    source = inputs.role.source
-    return said.Methods, Origin(source.file, (*source.prefix, "Resources", resource, "Writes"))
+    return said.Methods, entry
 
 
 def _writes(inputs: Inputs, resource: ResourcePolicy, finished: Mapping[str, ResourcePolicy]) -> WritePolicy | None:
@@ -71,8 +70,10 @@ def _writes(inputs: Inputs, resource: ResourcePolicy, finished: Mapping[str, Res
         # A photo that is past the limit would come into it when another one goes (C322).
         inputs.report.notes.append(f"`{resource.name}` is read-only under a photo limit")
         return None
-    methods, origin = _methods(inputs, resource.name, said)
-    return _Compilation(inputs, resource, said, finished).policy(methods, origin)
+    source = inputs.role.source
+    written = Origin(source.file, (*source.prefix, "Resources", resource.name, "Writes"))
+    methods, origin = _methods(inputs, resource.name, said, written)
+    return _Compilation(inputs, resource, said, finished).policy(methods, origin, written)
 
 
 def tested_by(resource: ResourcePolicy) -> Iterator[str]:
@@ -98,7 +99,7 @@ class _Compilation:
     said: RoleWrites
     finished: Mapping[str, ResourcePolicy]
 
-    def policy(self, allowed: tuple[str, ...], origin: Origin) -> WritePolicy:
+    def policy(self, allowed: tuple[str, ...], origin: Origin, entry: Origin) -> WritePolicy:
         tested = frozenset(tested_by(self.resource))
         self._check_names()
         self._check_blind(tested)
@@ -114,6 +115,7 @@ class _Compilation:
         created_only = {self.inputs.class_field(self.resource.name), *_parent_keys(self.resource)} & fields.keys()
         return WritePolicy(
             origin,
+            entry,
             frozenset(method for method in allowed if self._is_possible(method, known)),
             MappingProxyType(fields),
             MappingProxyType(control),

@@ -130,6 +130,9 @@ def make_tables(seed: int = 20160328, listings: int = LISTINGS) -> Tables:
     for number in range(listings):
         _listing(maker, tables, number)
     tables.update(_beside(tables, maker.lookups))
+    # Whom the Add/Edit page of vendors names in its examples; last, so that nothing else depends on them.
+    tables["Office"].append(maker.row("Office", OfficeKey="7890", MainOfficeKey="7890", OfficeStatus="Active"))
+    tables["Member"].append(maker.row("Member", MemberKey="123456", OfficeKey="7890", MemberStatus="Active"))
     return tables
 
 

@@ -31,13 +31,13 @@ class Refused(Exception):
 class Writes:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(654321)  # as in the examples of vendors
 
     def create(self, entity_set: str, body: dict[str, Any]) -> str:
         """The key of the new draft."""
         faults = [("1101", f"[{name}] is required.", name) for name in REQUIRED if not body.get(name)]
         self._check(entity_set, body, faults)
-        key = f"Draft{next(self._numbers):06}"
+        key = f"Draft{next(self._numbers)}"
         known = self._database.schema.type_of(entity_set).properties
         row = {
             name: value for name, value in {**DRAFT, **body, "ModificationTimestamp": _now()}.items() if name in known

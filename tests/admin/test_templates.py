@@ -575,3 +575,33 @@ async def test_what_is_in_a_file_now_is_not_brought_back(directory: Path, databa
 
     assert [code(answer) for answer in refused] == [(404, 404), (400, 1053)]
     assert history.status == 404
+
+
+async def test_a_template_says_by_which_methods_and_a_dry_run_tells_it(desk: Desk) -> None:
+    """Ours, beside Spark's attributes: what its role has prepared, and nothing else."""
+    document = {
+        **SEED,
+        "Role": "desk",
+        "RestrictiveFilters": None,
+        "FieldOverrides": None,
+        "SyndicationId": None,
+        "Name": "forms",
+    }
+    identity = await desk.made(document)
+    tried = await desk.call("PUT", f"/templates/{identity}?dry_run=true", {"Writes": {"Property": ["PATCH"]}})
+    refused = await desk.call("PUT", f"/templates/{identity}", {"Writes": {"Member": ["PATCH"], "Property": ["PUT"]}})
+    unprepared = await desk.call("PUT", f"/templates/{identity}", {"Writes": {"Member": ["PATCH"]}})
+    done = await desk.call("PUT", f"/templates/{identity}", {"Writes": {"Property": ["PATCH"]}})
+    found = results(await desk.call("GET", f"/templates/{identity}"))[0]
+    lifted = await desk.call("PUT", f"/templates/{identity}?dry_run=true", {"Writes": None})
+
+    methods = results(tried)[0]["Resources"]["Property"]["Methods"]
+    assert methods["Before"] == "none"
+    assert methods["After"].startswith("PATCH (Appliances, ")
+    assert results(lifted)[0]["Resources"]["Property"]["Methods"] == {"Before": methods["After"], "After": "none"}
+    assert (refused.status, unprepared.status, done.status) == (422, 422, 200) or (
+        refused.status,
+        unprepared.status,
+    ) == (400, 400)
+    assert "does not say what can be written" in unprepared.body.decode()
+    assert found["Writes"] == {"Property": ["PATCH"]}

@@ -39,7 +39,7 @@ async def test_the_seeds_flow(directory: Path) -> None:
     assert again.body == gone.body
 
 
-@pytest.mark.channel("C93", "C212", "C181", "C325")
+@pytest.mark.channel("C93", "C176", "C212", "C181", "C325")
 async def test_what_a_write_is_answered_with(directory: Path) -> None:
     """RESO Add/Edit: Location, EntityId, links and a tag, whatever the client prefers; all of it is ours."""
     async with writing(directory) as desk:

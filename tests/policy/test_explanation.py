@@ -126,3 +126,35 @@ def test_a_search_behind_a_navigation_is_explained_too() -> None:
     found = explain(plan, compiled, request.query)
 
     assert [guard.text for guard in found.guards] == ["OpenHouse demands (City ne null) and (City eq 'A')"]
+
+
+def test_a_write_is_explained_by_what_its_body_is_held_to() -> None:
+    writes = {"Methods": ["POST", "PATCH", "DELETE"], "Fields": ["City", "PropertyType"], "Control": ["ChangedByMemberKey"],
+              "Required": {"PATCH": ["ChangedByMemberKey"]}, "References": {"ChangedByMemberKey": "Member"}, "Bound": {"ChangedByMemberKey": "MemberKey"},
+              "CreateOutside": True}  # fmt: skip
+    found = policy(role({
+        "Property": {"Filter": "StandardStatus eq 'Active'", "Fields": {"All": {"Visible": ["City", "PropertyType"]}}, "Writes": writes}, "Member": {"Default": "Visible"},
+    }), template(Writes={"Property": ["POST", "PATCH"]}))  # fmt: skip
+
+    def told(method: str, target: str) -> Explanation:
+        request = parse_request(method, "/r/" + target, root="/r", limits=Limits())
+        trusting = TRUSTING.model_copy(update={"conditional_writes": "etag"})
+        return explain(decide(found, request, trusting, Settings(), NOW), found, request.query)
+
+    changed, made = told("PATCH", "Property('x')"), told("POST", "Property")
+
+    assert changed.kind == "PATCH"
+    assert "ListingKey eq 'x'" in dict(changed.asked)["$filter"]
+    assert [rule.text for rule in changed.rules] == ["(StandardStatus ne null) and (StandardStatus eq 'Active')"]
+    assert [(entry.text, str(entry.origin)) for entry in changed.writes] == [
+        ("allowed", "templates/t.json: D.Writes.Property"),
+        *((text, "roles/idx.yaml: Resources.Property.Writes") for text in (
+            "may name City", "takes and never shows ChangedByMemberKey", "must name ChangedByMemberKey",
+            "ChangedByMemberKey names a row of Member that exists for the key", "ChangedByMemberKey is the key's own MemberKey, where it has one",
+        )),
+    ]  # fmt: skip
+    assert (made.asked, made.writes[1].text, made.writes[-1].text) == (
+        (),
+        "may name City, PropertyType",
+        "need not satisfy the row rule afterwards",
+    )

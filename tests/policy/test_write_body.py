@@ -223,3 +223,22 @@ def test_what_is_created_exists_for_the_key() -> None:
     assert created({"City": "x", "PropertyType": "Land", "ListPrice": 1}, StandardStatus="Incomplete") == {
         "ListPrice": "cannot be written here"
     }
+
+
+@pytest.mark.channel("C207", "C208")
+def test_a_rule_about_the_key_is_not_held_against_a_body() -> None:
+    """A take-down of one listing, as `policy.always` has it: nobody knows the key of a new one."""
+    resources = {
+        "Property": {
+            "Filter": "StandardStatus eq 'Active'", "Always": ["ListingKey ne 'L13'", "ListingKey ne 'L14' or City eq 'A'"],
+            "Fields": {"All": {"Visible": VISIBLE}}, "Writes": WRITES,
+        },
+        "Member": {"Default": "Visible"},
+    }  # fmt: skip
+    found = policy(role(resources)).resources["Property"]
+    draft: dict[str, Any] = {"PropertyType": "Land", "StandardStatus": "Active"}
+
+    check_creation(found, Body({**draft, "City": "B"}, {}, ()), merged({**draft, "City": "B"}, image()))
+    with pytest.raises(Refusal) as refused:
+        check_creation(found, Body(draft, {}, ()), merged(draft, image()))
+    assert [detail.target for detail in refused.value.details] == [""]
