@@ -137,9 +137,10 @@ class UpstreamClient:
             UpstreamFailure: it was not done, as far as anybody can tell.
         """
         token = await self._credential()
-        headers = {**self._headers, "Accept": _JSON, "Prefer": "return=minimal"}
+        headers = {**self._headers, "Accept": _JSON}
         headers |= {} if token is None else {"Authorization": f"Bearer {token}"}
-        headers |= {} if body is None else {"Content-Type": _JSON}
+        # Of a deletion there is nothing to return; some servers refuse one that prefers.
+        headers |= {} if body is None else {"Content-Type": _JSON, "Prefer": "return=minimal"}
         headers |= {} if if_match is None else {"If-Match": if_match}
         url = URL(f"{self._base}/{target}", encoded=True)
         assert self._writer is not None, "the client is used inside its context only"

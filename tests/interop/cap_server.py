@@ -65,6 +65,10 @@ def model() -> dict[str, Any]:
     for name in schema.entity_sets:
         kind = schema.type_of(name)
         elements = {field: _element(declared, field in kind.key) for field, declared in kind.properties.items()}
+        if name == "Property":
+            # The tag of a record is when it was last changed.
+            now = {"=": "$now"}
+            elements["ModificationTimestamp"] |= {"@odata.etag": True, "@cds.on.insert": now, "@cds.on.update": now}
         for (source, navigation), relation in RELATIONS.items():
             if source == name:
                 several = kind.navigation[navigation].type.is_collection

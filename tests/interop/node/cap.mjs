@@ -18,5 +18,13 @@ const rows = JSON.parse(readFileSync(join(directory, 'rows.json'), 'utf8'))
 for (const [name, entries] of Object.entries(rows)) {
   if (entries.length) await cds.run(INSERT.into(`Sandbox.${name}`).entries(entries))
 }
+// As listing services do: the key of a record is given, and a rule of its own is in words of its own.
+let made = 0
+cds.services.Sandbox.prepend(service => {
+  service.before('CREATE', 'Property', request => { request.data.ListingKey = `N${++made}` })
+  service.before(['CREATE', 'UPDATE'], 'Property', request => {
+    if (request.data.ListPrice < 0) request.reject({ code: '400', message: 'below the secret minimum', target: 'ListPrice' })
+  })
+})
 if (!server.listening) await new Promise(done => server.once('listening', done))
 console.log(`port ${server.address().port}`)
