@@ -133,7 +133,7 @@ class _Compilation:
         self.inputs.report.add(self.inputs.role.source, path, message)
 
     def _note(self, name: str, message: str) -> None:
-        self.inputs.report.notes.append(f"`{self.resource.name}.{name}` {message}")
+        self.inputs.report.notes.append(f"{self.inputs.role.name}: `{self.resource.name}.{name}` {message}")
 
     def _check_names(self) -> None:
         """What the entry says of itself: what it requires, binds and refers to is among what it lets write."""

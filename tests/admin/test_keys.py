@@ -261,8 +261,8 @@ async def test_roles_and_syndications_are_read(desk: Desk) -> None:
     roles = results(await desk.call("GET", "/roles", key="only_keys"))
     syndications = results(await desk.call("GET", "/syndications?_limit=1"))
 
-    assert [role["Id"] for role in roles] == ["idx", "portal", "private", "public", "vow"]
-    assert roles[0]["ResourceUri"] == "/v1/developers/roles/idx"
+    assert [role["Id"] for role in roles] == ["desk", "idx", "portal", "private", "public", "vow"]
+    assert roles[1]["ResourceUri"] == "/v1/developers/roles/idx"
     assert syndications == [{
         "Id": SEED["SyndicationId"], "ResourceUri": f"/v1/developers/syndications/{SEED['SyndicationId']}", "MlsId": "mls",
         "Name": "Portal A", "StandardName": None, "Mode": "opt_in", "Field": "SyndicateTo", "Value": "Zillow/Trulia",

@@ -182,7 +182,7 @@ async def test_an_association_sees_its_own_and_the_mls_sees_all(desk: Desk) -> N
 
     seen = {name: [item["Id"] for item in results(await desk.call("GET", "/templates", key=name))] for name in made}
 
-    files = ["company-idx", "registered-consumers"]
+    files = ["company-idx", "listing-desk", "registered-consumers"]
     assert seen == {"staff": [*made.values(), *files], "assoc_a": [made["assoc_a"]], "assoc_b": [made["assoc_b"]]}
 
 
@@ -263,7 +263,7 @@ async def test_every_fault_of_a_template_is_told_at_once_and_nothing_is_saved(de
             assert code(put) == (400, number), (changes, put.body)
         assert ("SparkQLErrors" in made.json()["D"]) is (number in (1040, 1041))
 
-    assert len(results(await desk.call("GET", "/templates"))) == 3
+    assert len(results(await desk.call("GET", "/templates"))) == 4
     assert (await desk.call("GET", f"/templates/{kept}")).header("ETag") == '"1"'
 
 
@@ -471,6 +471,7 @@ async def test_every_change_can_be_tried(desk: Desk) -> None:
     assert [item["Id"] for item in results(await desk.call("GET", "/templates"))] == [
         identity,
         "company-idx",
+        "listing-desk",
         "registered-consumers",
     ]
     assert results(tried[4])[0]["Resources"] == {}
@@ -479,7 +480,7 @@ async def test_every_change_can_be_tried(desk: Desk) -> None:
 
 async def test_lists_are_selected_and_paged(desk: Desk) -> None:
     made = [await desk.made({**SEED, "Name": str(number)}) for number in range(12)]
-    every = [*made, "company-idx", "registered-consumers"]
+    every = [*made, "company-idx", "listing-desk", "registered-consumers"]
 
     async def ids(query: str) -> list[str]:
         return [item["Id"] for item in results(await desk.call("GET", f"/templates?{query}"))]
@@ -495,7 +496,7 @@ async def test_lists_are_selected_and_paged(desk: Desk) -> None:
         "D": {
             "Success": True,
             "Results": [],
-            "Pagination": {"TotalRows": 14, "PageSize": 5, "TotalPages": 3, "CurrentPage": 1},
+            "Pagination": {"TotalRows": 15, "PageSize": 5, "TotalPages": 3, "CurrentPage": 1},
         }
     }
     first = (await desk.call("GET", "/templates?_select=Name,Id&_expand=FieldOverrides&_limit=1")).json()["D"][
@@ -544,7 +545,7 @@ async def test_without_a_database_files_are_read(directory: Path, database_url: 
         refused = [await desk.call("POST", "/templates", SEED), await desk.call("POST", "/keys", {"Role": "idx"})]
         missing = await desk.call("GET", "/templates/nothing")
 
-    assert [item["Id"] for item in listed] == ["company-idx", "registered-consumers"]
+    assert [item["Id"] for item in listed] == ["company-idx", "listing-desk", "registered-consumers"]
     assert {code(answer) for answer in refused} == {(503, 1024)}
     assert code(missing) == (404, 404)
 

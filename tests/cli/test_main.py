@@ -47,7 +47,7 @@ def test_check_against_a_metadata_file() -> None:
     done = run("check", "--config", CONFIG, "--metadata", METADATA)
 
     assert done.returncode == 0, done.stderr
-    assert "ok: 2 templates, 5 roles, 3 keys against 10 entity sets" in done.stdout
+    assert "ok: 3 templates, 6 roles, 4 keys against 10 entity sets" in done.stdout
     assert "note: idx: the upstream's `Property` has no `OpenHouses`" in done.stdout
 
 

@@ -113,7 +113,7 @@ def test_what_is_refused_is_said(machine: Machine, words: tuple[str, ...], code:
 
     assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr
-    assert len(machine.records("keys")) == 3
+    assert len(machine.records("keys")) == 4
 
 
 def test_a_secret_file_that_is_there_is_not_written_over(machine: Machine, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_secret_file_that_is_there_is_not_written_over(machine: Machine, tmp_p
 
     assert done.returncode == 1
     assert (tmp_path / "secret").read_text() == "precious"
-    assert len(machine.records("keys")) == 3
+    assert len(machine.records("keys")) == 4
 
 
 def test_what_was_exported_can_be_applied(machine: Machine, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_what_was_exported_can_be_applied(machine: Machine, tmp_path: Path) -> N
 
     assert [part.returncode for part in (tried, done, out, again)] == [0] * 4
     assert "would be made" in tried.stdout
-    assert len(nothing) == 2
+    assert len(nothing) == 3
     assert [item["Name"] for item in first][:2] == [SEED["Name"], "b"]
     assert machine.records("templates") == first
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{item['Id']}.json" for item in first[:2]]
@@ -177,7 +177,7 @@ def test_one_fault_in_one_file_changes_nothing(machine: Machine, tmp_path: Path)
         "nothing was changed",
     ):
         assert said in done.stderr
-    assert len(machine.records("templates")) == 2
+    assert len(machine.records("templates")) == 3
 
 
 def test_files_are_read_as_strictly_as_bodies(machine: Machine, tmp_path: Path) -> None:
@@ -230,14 +230,14 @@ def test_templates_of_a_spark_api_are_taken_over(machine: Machine, tmp_path: Pat
     async def fill(desk: Desk) -> None:
         for number in range(30):
             await desk.made({**SEED, "Name": f"t{number}"})
-        assert len(results(await desk.call("GET", "/templates?_limit=100"))) == 32
+        assert len(results(await desk.call("GET", "/templates?_limit=100"))) == 33
 
     without, unknown, done, again, nobody = asyncio.run(imported())
 
     assert without.returncode == 2
     assert (unknown.returncode, "401: a valid API key is required" in unknown.stderr) == (1, True)
-    assert (done.returncode, done.stdout.count("made as")) == (0, 32)
-    assert (again.returncode, again.stdout.count("is what the file says")) == (0, 32)
+    assert (done.returncode, done.stdout.count("made as")) == (0, 33)
+    assert (again.returncode, again.stdout.count("is what the file says")) == (0, 33)
     assert nobody.returncode == 1
     assert "cannot be read" in nobody.stderr
     assert len([item for item in machine.records("templates") if item["Name"].startswith("t")]) == 30
@@ -272,6 +272,6 @@ def test_check_and_explain_know_what_the_database_has(machine: Machine, tmp_path
     checked = machine.run("check", "--metadata", METADATA)
     explained = machine.run("explain", "--metadata", METADATA, key, "GET /Property?$select=City")
 
-    assert (checked.returncode, "ok: 3 templates, 5 roles, 4 keys" in checked.stdout) == (0, True)
+    assert (checked.returncode, "ok: 4 templates, 6 roles, 5 keys" in checked.stdout) == (0, True)
     assert f"policy    {identity}" in explained.stdout
     assert f"template {identity}: RestrictiveFilters.Property.Filter" in explained.stdout

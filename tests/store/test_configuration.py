@@ -34,9 +34,9 @@ def load(directory: Path, **environment: str) -> Configuration:
 def test_the_example_is_whole() -> None:
     configuration = load(CONFIG)
 
-    assert set(configuration.templates) == {"company-idx", "registered-consumers"}
-    assert set(configuration.roles) == {"idx", "public", "vow", "portal", "private"}
-    assert {key.Id for key in configuration.keys.values()} == {"demo-idx", "demo-vow", "demo-private"}
+    assert set(configuration.templates) == {"company-idx", "listing-desk", "registered-consumers"}
+    assert set(configuration.roles) == {"idx", "public", "vow", "portal", "private", "desk"}
+    assert {key.Id for key in configuration.keys.values()} == {"demo-idx", "demo-vow", "demo-private", "demo-desk"}
     assert configuration.settings.root == "/Reso/OData"
 
 
@@ -117,7 +117,7 @@ def test_references_must_exist(directory: Path) -> None:
     told = faults(directory)
 
     for expected in (
-        "templates/t.json:1: D.Role: `broker` is no role; known are `idx`", "D.SyndicationId: there is no syndication `none`",
+        "templates/t.json:1: D.Role: `broker` is no role; known are `desk`, `idx`", "D.SyndicationId: there is no syndication `none`",
         "keys.yaml:2: Keys.0.Template: there is no template `gone`", "keys.yaml:3: Keys.1.Role: `gone` is no role",
         "the key `c` must have either a Template or a Role", "the key `d` must have either a Template or a Role", "two keys have this secret",
         "the key `a` is given twice",

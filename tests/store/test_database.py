@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, select, update
 
-from gateway.store.database import STATE, TEMPLATES, VERSION, Database, NewerDatabaseError, StoreError, mark
+from gateway.store.database import (
+    MIGRATIONS,
+    STATE,
+    TABLES,
+    TEMPLATES,
+    VERSION,
+    Database,
+    NewerDatabaseError,
+    StoreError,
+    mark,
+)
 
 ROW = {"mls_id": "m", "document": "{}", "revision": 1, "created": "c", "modified": "d"}
 
@@ -45,6 +55,24 @@ async def test_a_transaction_that_fails_leaves_nothing(database_url: str) -> Non
         assert await database.generation() == 0
         async with database.reading() as connection:
             assert (await connection.execute(select(TEMPLATES))).all() == []
+
+
+@pytest.mark.parametrize("version", range(1, VERSION))
+async def test_tables_of_an_older_release_are_brought_up_to_date(database_url: str, version: int) -> None:
+    async with Database(database_url) as database:
+        async with database.writing() as connection:
+            await connection.run_sync(TABLES.drop_all)
+        async with database.writing() as connection:
+            for step in MIGRATIONS[:version]:
+                await connection.run_sync(step)
+            await connection.execute(insert(STATE).values(only=1, version=version, generation=7))
+            await connection.execute(insert(TEMPLATES).values(id="a", **ROW))
+
+    async with Database(database_url) as database, database.reading() as connection:
+        assert (await connection.execute(select(STATE.c.version))).scalar_one() == VERSION
+        assert (await connection.execute(select(TEMPLATES.c.id))).scalars().all() == ["a"]
+        for table in TABLES.sorted_tables:
+            await connection.execute(select(table))
 
 
 async def test_a_newer_database_is_not_touched(database_url: str) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gateway.errors import Code
 from gateway.settings import Upstream
-from gateway.upstream.client import Fetched, UpstreamClient, UpstreamFailure
+from gateway.upstream.client import Fetched, UnknownOutcomeError, UpstreamClient, UpstreamFailure, Written
 from tests.hostile import Hostile, collection, hostile_running
 
 JSON = {"Content-Type": "application/json"}
@@ -128,3 +128,100 @@ async def test_cookies_are_not_kept() -> None:
         await client.read_collection("Property", "$top=1")
 
     assert all("Cookie" not in request.headers for request in upstream.requests)
+
+
+async def written(
+    answer: Callable[[web.BaseRequest], Any], *what: Any, upstream: Hostile | None = None, **settings: Any
+) -> Written:
+    method, body, if_match = (*what, None, None, None)[:3]
+    async with (
+        hostile_running(upstream or Hostile(answer)) as running,
+        UpstreamClient(Upstream(url=running.url, **settings), "secret") as client,
+    ):
+        return await client.write(method, "Property(%27a%2Fb%27)", body, if_match)
+
+
+@pytest.mark.channel("C212", "C299")
+async def test_a_write_has_our_headers_and_our_body() -> None:
+    upstream = Hostile(lambda _: web.Response(status=204))
+
+    await written(upstream.answer, "PATCH", b'{"City":"x"}', 'W/"1"', upstream=upstream)
+    await written(upstream.answer, "DELETE", None, "*", upstream=upstream)
+
+    patch, delete = upstream.requests
+    assert patch.raw_path == "/odata/Property(%27a%2Fb%27)"
+    ours = {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+        "OData-MaxVersion": "4.01",
+        "Authorization": "Bearer secret",
+        "User-Agent": patch.headers["User-Agent"],
+    }
+    shown = [
+        {name: value for name, value in request.headers.items() if name not in ("Host", "Connection", "Content-Length")}
+        for request in upstream.requests
+    ]
+    assert shown == [
+        {**ours, "Content-Type": "application/json", "Prefer": "return=minimal", "If-Match": 'W/"1"'}, {**ours, "If-Match": "*"},
+    ]  # fmt: skip
+    assert (patch.headers["Content-Length"], delete.headers.get("Content-Length", "0")) == ("12", "0")
+
+
+@pytest.mark.channel("C308", "C160")
+async def test_what_came_back_of_a_write_is_told() -> None:
+    def says(status: int) -> Callable[[web.BaseRequest], web.Response]:
+        headers = {**JSON, "Location": "http://x/Property('1')"}
+        return lambda _: web.Response(status=status, headers=headers, body=None if status == 204 else b'{"a":1}')
+
+    found = [await written(says(status), "POST", b"{}") for status in (201, 204, 302, 400, 412)]
+    other = await written(
+        lambda _: web.Response(status=204, headers={"OData-EntityId": "Property('2')"}), "POST", b"{}"
+    )
+
+    assert [answer.status for answer in found] == [201, 204, 302, 400, 412]
+    assert {answer.location for answer in found} == {"http://x/Property('1')"}
+    assert other.location == "Property('2')"
+    # Of a success nothing is read; a refusal may say which field it is about.
+    assert [answer.refusal for answer in found] == [b"", b"", b'{"a":1}', b'{"a":1}', b'{"a":1}']
+
+
+async def test_a_refusal_that_cannot_be_read_is_one_all_the_same() -> None:
+    bomb = gzip.compress(b" " * 10_000_000)
+    found = await written(
+        lambda _: web.Response(status=400, body=bomb, headers={**JSON, "Content-Encoding": "gzip"}),
+        "POST",
+        b"{}",
+        max_body=65536,
+    )
+
+    assert (found.status, found.refusal) == (400, b"")
+
+
+@pytest.mark.channel("C308")
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+async def test_a_write_is_sent_once_whatever_its_connection_does(method: str) -> None:
+    """Not again on another connection, as the library does with a DELETE; nor where it is never answered."""
+
+    def drops(request: web.BaseRequest) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async def hangs(_request: web.BaseRequest) -> web.Response:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    for answer in (drops, hangs):
+        upstream = Hostile(answer)
+        with pytest.raises(UnknownOutcomeError):
+            await written(answer, method, None if method == "DELETE" else b"{}", upstream=upstream, read_timeout=0.3)
+
+        assert len(upstream.requests) == 1
+
+
+async def test_a_write_that_found_nobody_was_not_sent() -> None:
+    async with UpstreamClient(Upstream(url="http://127.0.0.1:9/odata"), None) as client:
+        with pytest.raises(UpstreamFailure) as failed:
+            await client.write("POST", "Property", b"{}", None)
+
+    assert failed.value.code is Code.UNAVAILABLE
