@@ -260,12 +260,8 @@ def check_creation(resource: ResourcePolicy, body: Body, after: Lookup) -> None:
     ]
     if closed:
         raise invalid_body(closed, str(writes.entry))
-    left = (
-        []
-        if writes.create_outside
-        else [rule for rule in _of_new(resource, after) if evaluate(rule, after) is not True]
-    )
-    if left:
+    left = [rule for rule in _of_new(resource, after) if evaluate(rule, after) is not True]
+    if left and not writes.create_outside:
         raise invalid_body(_blamed(body, left, "cannot be set to this"), _origin_of(resource, left))
 
 

@@ -25,7 +25,7 @@ async def test_a_body_that_is_too_large_is_refused(directory: Path, database_url
 
     assert code(large) == (413, 1035)
     assert small.status == 201
-    assert len(listed) == 3
+    assert len(listed) == 4
 
 
 @pytest.mark.parametrize(

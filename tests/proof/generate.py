@@ -13,8 +13,8 @@ from tests.proof.requests import Maker, Request, target_of
 from tests.proof.sides import snapshot_of
 from tests.proof.surface import channels_of, channels_of_writes
 from tests.proof.upstream import as_printed, make_habits
-from tests.proof.worlds import make_changes, make_licence, make_lively_world
-from tests.proof.writes import TROUBLE, Writer, with_writes
+from tests.proof.worlds import changed, make_changes, make_licence, make_lively_world
+from tests.proof.writes import TROUBLE, Writer, hidden_deciders, with_writes
 
 
 @dataclass
@@ -55,6 +55,10 @@ def make_write_case(seed: int, length: int = 24) -> Made | None:
     changes = make_changes(rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits))
     if "orderby" in habits.ignores:
         changes = [change for change in changes if change[0] != "order"]
+    moved = world
+    for change in changes:
+        moved = changed(moved, change)
+    changes += hidden_deciders(rng, licence, moved, 3, lambda found: as_printed(found, habits))
     case = Case(licence, world, changes, habits, [], canonical=rng.random() < 0.3, seed=seed)
     maker = Maker(rng, licence, world, case.other())
     writer = Writer(rng, licence, low(licence, case.seen(world)), maker.keys)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Callable
 from typing import Any
 
 from tests.proof.language import holds, names
-from tests.proof.licence import Entry, Licence, Low, always_shows, ever_shows, row_rules, rules_for, shows
+from tests.proof.licence import Entry, Licence, Low, always_shows, ever_shows, low, row_rules, rules_for, shows
 from tests.proof.model import CLASSES, DEFAULTS, FIELDS, KEY, Row, World, navigations
-from tests.proof.worlds import KEYS, make_atom, make_row
+from tests.proof.worlds import KEYS, Change, changed, make_atom, make_row
 
 Request = dict[str, Any]
 #: The fields by which a dependent row names its parent.
@@ -35,6 +36,9 @@ def with_writes(rng: random.Random, licence: Licence) -> None:
     for name, entry in licence.sets.items():
         if rng.random() < (0.95 if name == "Property" else 0.7):
             entry.writes = _writes(rng, licence, name)
+            deciding = [field for field in entry.writes["Fields"] if field in tested(licence, name)]
+            if rng.random() < 0.6:
+                entry.writes["PolicyFields"] = sorted({*entry.writes["PolicyFields"], *deciding})
             if rng.random() < 0.12:
                 # A rule that names what can be written beside something else: the compiler takes it only where both
                 # are visible.
@@ -62,6 +66,25 @@ def _writes(rng: random.Random, licence: Licence, name: str) -> dict[str, Any]:
 
 
 # --- requests
+
+
+def hidden_deciders(
+    rng: random.Random, licence: Licence, world: World, wanted: int, seen: Callable[[World], World]
+) -> list[Change]:
+    """Changes of what is hidden and yet decides what is visible, after which the licence permits the same as before."""
+    same, changes = low(licence, seen(world)), list[Change]()
+    for _ in range(wanted * 6):
+        name = rng.choice(list(licence.sets))
+        fields = [field for field in tested(licence, name) if not ever_shows(licence, name, field)]
+        if not fields or not world[name] or len(changes) == wanted:
+            continue
+        row, field = rng.choice(world[name]), rng.choice(sorted(fields))
+        change: Change = ["cell", name, row[KEY[name]], field, make_row(rng, name, row[KEY[name]])[field]]
+        other = changed(world, change)
+        if other != world and low(licence, seen(other)).shown == same.shown:
+            changes.append(change)
+            world = other
+    return changes
 
 
 class Writer:
@@ -129,7 +152,7 @@ class Writer:
             return []
         fixed = [field for field in ("PropertyType", *PARENTS.get(name, ())) if field in writes["Fields"]]
         deciding = [field for field in writes["PolicyFields"] if field in tested(self.licence, name)]
-        if fixed and (not deciding or rng.random() < 0.3):
+        if fixed and (not deciding or rng.random() < 0.5):
             return [rng.choice(fixed)]
         if not deciding:
             return []
@@ -157,13 +180,15 @@ class Writer:
         members = [other["MemberKey"] for other in self.low.rows.get("Member", [])]
         if name == "Property" and members and rng.random() < 0.7:
             row["ListAgentKey"] = rng.choice(members)
+        if name == "OpenHouse" and self.low.rows["Property"] and rng.random() < 0.8:
+            row["ListingKey"] = rng.choice(self.low.rows["Property"])["ListingKey"]
         if name == "Media" and self.low.rows["Property"] and rng.random() < 0.7:
             row |= {
                 "ResourceName": "Property",
                 "ResourceRecordKey": rng.choice(self.low.rows["Property"])["ListingKey"],
             }
-        if method == "PATCH" and rng.random() < 0.2:
-            chosen += self._dangerous(name)
+        if method == "PATCH" and rng.random() < 0.35:
+            chosen = self._dangerous(name) + (chosen if rng.random() < 0.4 else [])
         body = {field: row[field] for field in dict.fromkeys(chosen)}
         roll = rng.random()
         if roll < 0.04:
