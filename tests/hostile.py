@@ -52,7 +52,7 @@ def collection(rows: Rows, **envelope: Any) -> web.Response:
 @asynccontextmanager
 async def hostile_running(upstream: Hostile) -> AsyncIterator[Hostile]:
     server = web.Server(upstream.handle, max_line_size=256 * 1024, access_log=None)
-    runner = web.ServerRunner(server)
+    runner = web.ServerRunner(server, shutdown_timeout=0.2)  # an answer that never comes holds up no test
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", upstream.port, reuse_address=True).start()
     upstream.port = runner.addresses[0][1]

@@ -197,7 +197,7 @@ def test_a_file_cut_in_the_middle_of_a_line_is_a_fault(directory: Path, name: st
     """YAML cannot tell a file that ends early from a shorter one; its last line must be whole, and JSON must close."""
     write_configuration(directory)
     text = (CONFIG / name).read_text(encoding="utf-8").rstrip()
-    for end in range(1, len(text), max(1, len(text) // 60)):
+    for end in range(1, len(text), max(1, len(text) // 25)):
         if text[end - 1] != "\n":
             (directory / name).write_text(text[:end], encoding="utf-8")
             assert any(line.startswith(name) for line in faults(directory)), end

@@ -208,7 +208,7 @@ async def test_a_cancellation_is_one_and_leaves_nothing_behind(database: Databas
     """In the middle of a statement, of a transaction, of waiting for another writer."""
     store = Records("template", database, Clock())
     made = await store.create(OWNER, FIRST, "one")
-    for number in range(60):
+    for number in range(0, 60, 2):
         reading = asyncio.create_task(store.get(made.id))
         writing = asyncio.create_task(store.replace(made.id, {**FIRST, "Name": str(number)}, "two", (await store.get(made.id)).revision))  # fmt: skip
         for _ in range(number):
