@@ -23,7 +23,7 @@ from gateway.edge.links import Continued, Links
 from gateway.edge.negotiation import check_accept, check_framing
 from gateway.edge.outcomes import unknown_outcome
 from gateway.edge.preferences import Preferences, read_preferences
-from gateway.edge.repeatability import read_identity
+from gateway.edge.repeatability import outcome_header, read_identity
 from gateway.edge.sending import Sender, WriteTrace
 from gateway.edge.trust import UpstreamTrust
 from gateway.edge.writing import Errand, Writing
@@ -120,6 +120,8 @@ class Gateway:
             if story.write.stage == "done":
                 # It is written: that the answer cannot be composed is no failure of the write (C325).
                 response, reason = responses.written(story.request_id), ""
+        is_known = story.write.stage != "before" or reason == Code.UNKNOWN_OUTCOME.text
+        response.headers.update(outcome_header(request, is_known=is_known))
         if request.can_read_body:
             response.force_close()  # an unread body is nobody's next request
         self._publish(self._event(request, story, response, reason, time.perf_counter() - started))

@@ -47,12 +47,15 @@ async def read_record(request: web.BaseRequest, limit: int) -> tuple[Record, byt
         raise _unsupported("the body must not be encoded")
     body = await _bounded(request, limit)
     try:
-        check_text(body)
         # Off the event loop: a body may be as long as the settings allow.
-        record = await asyncio.to_thread(decode_record, body)
-        return record, hashlib.sha256(body).digest()
+        return await asyncio.to_thread(_record_of, body)
     except BodyError:
         raise Refusal(Code.BAD_REQUEST, "the body is not one JSON object") from None
+
+
+def _record_of(body: bytes) -> tuple[Record, bytes]:
+    check_text(body)
+    return decode_record(body), hashlib.sha256(body).digest()
 
 
 async def _bounded(request: web.BaseRequest, limit: int) -> bytes:

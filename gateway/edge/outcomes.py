@@ -14,8 +14,11 @@ from gateway.odata.parser import NotOfferedError, ODataSyntaxError, parse_segmen
 from gateway.upstream.client import Written
 
 _DONE = (200, 201, 204)
-#: It said no before it did anything; 408 and the other 5xx may come from something that stands between.
-_REFUSED = (*range(400, 408), *range(409, 500), 501, 503)
+#: It said no before it did anything. 408, 5xx but 501, and numbers of somebody's own may come from something that
+#: stands between, and has seen a connection break after the write was sent.
+_REFUSED = frozenset({
+    400, 401, 402, 403, 404, 405, 406, *range(409, 418), *range(421, 425), 426, 428, 429, 431, 451, 501,
+})  # fmt: skip
 #: The record is not, or not as it was: read again, and never passed on (C308, C327).
 _ANOTHER = (404, 410, 412)
 
@@ -53,7 +56,7 @@ def refusal_of(written: Written, fields: Iterable[str]) -> Refusal:
         return invalid_body(
             details or [Detail("", "the record was refused by the listing service")], "refused by the upstream"
         )
-    if status in (401, 403, 429, 503):
+    if status in (401, 403, 429):
         return Refusal(Code.UNAVAILABLE, "the service is not available at present", headers={"Retry-After": "5"})
     return upstream_error()
 

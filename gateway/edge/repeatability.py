@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from aiohttp import web
@@ -11,7 +12,8 @@ from aiohttp import web
 from gateway.errors import Code, Refusal, not_offered
 from gateway.store.repeats import RETAINED
 
-RESULT = "Repeatability-Result"
+_RESULT = "Repeatability-Result"
+_FIXDATE = re.compile("[A-Z][a-z]{2}, [0-3][0-9] [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
 _ID, _CLIENT, _SENT = "Repeatability-Request-ID", "Repeatability-Client-ID", "Repeatability-First-Sent"
 #: How far a client's clock may be ahead.
 _AHEAD = timedelta(minutes=5)
@@ -32,18 +34,18 @@ def read_identity(request: web.BaseRequest, key_id: str, body: bytes, now: datet
     if not any(found.values()):
         return None
     if not is_offered:
-        raise _rejected(not_offered("Repeatability-Request-ID"))
+        raise not_offered("Repeatability-Request-ID")
     if any(len(values) > 1 for values in found.values()) or not found[_ID] or not found[_SENT]:
-        raise _rejected(Refusal(Code.BAD_REQUEST, f"{_ID} and {_SENT} are given once each"))
+        raise Refusal(Code.BAD_REQUEST, f"{_ID} and {_SENT} are given once each")
     identity, client = found[_ID][0], (found[_CLIENT] or [""])[0]
     if not 0 < len(identity) <= _LONGEST or len(client) > _LONGEST:
-        raise _rejected(Refusal(Code.BAD_REQUEST, f"{_ID} must have 1 to {_LONGEST} characters"))
+        raise Refusal(Code.BAD_REQUEST, f"{_ID} must have 1 to {_LONGEST} characters")
     sent = _moment(found[_SENT][0])
     if sent is None or sent > now + _AHEAD:
-        raise _rejected(Refusal(Code.BAD_REQUEST, f"{_SENT} must be a date of HTTP that has passed"))
+        raise Refusal(Code.BAD_REQUEST, f"{_SENT} must be a date of HTTP that has passed")
     if sent < now - RETAINED:
         # It may have been done, and what was done then is known no more.
-        raise _rejected(Refusal(Code.PRECONDITION_FAILED, f"{_SENT} is too long ago"))
+        raise Refusal(Code.PRECONDITION_FAILED, f"{_SENT} is too long ago")
     digest = hashlib.sha256()
     for part in (key_id, request.method, request.raw_path, client, identity):
         digest.update(hashlib.sha256(part.encode("utf-8", "surrogateescape")).digest())
@@ -52,13 +54,17 @@ def read_identity(request: web.BaseRequest, key_id: str, body: bytes, now: datet
 
 
 def _moment(text: str) -> datetime | None:
+    """A date as HTTP writes it (RFC 9110, 5.6.7, IMF-fixdate), whatever language the process has."""
+    if not _FIXDATE.fullmatch(text):
+        return None
     try:
-        moment = parsedate_to_datetime(text)
+        return parsedate_to_datetime(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def _rejected(refusal: Refusal) -> Refusal:
-    refusal.headers[RESULT] = "rejected"
-    return refusal
+def outcome_header(request: web.BaseRequest, *, is_known: bool) -> dict[str, str]:
+    """``Repeatability-Result`` for whoever asked for it: whether the request is one that will not be done again."""
+    asked = any(name in request.headers for name in (_ID, _CLIENT, _SENT))
+    is_write = request.method in ("POST", "PATCH", "DELETE")
+    return {_RESULT: "accepted" if is_known else "rejected"} if asked and is_write else {}

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -22,6 +23,8 @@ _COMMON = {
     "Vary": "Authorization, Accept-Encoding",
     "Server": SERVER,
 }
+#: The tags of a list, or the one star: what stands in quotes is a tag, whatever it spells.
+_TAGS = re.compile(r'(?:W/)?"[^"]*"|\*')
 #: Bodies below this are sent as they are: compressed they would hardly be shorter.
 _COMPRESSED_FROM = 1_024
 #: Bodies above this are compressed in a thread.
@@ -108,9 +111,9 @@ def _gzip(body: bytes) -> bytes:
 
 def has_tag(headers: Iterable[str], tag: str) -> bool:
     """Whether one of the listed tags is ours, compared weakly (RFC 9110, 13.1.2)."""
-    listed = [part.strip() for header in headers for part in header.split(",")]
     opaque = tag.removeprefix("W/")
-    return any(part == "*" or part.removeprefix("W/") == opaque for part in listed)
+    listed = [part for header in headers for part in _TAGS.findall(header)]
+    return "*" in listed or (opaque != "" and opaque in (part.removeprefix("W/") for part in listed))
 
 
 def _takes_gzip(headers: Iterable[str]) -> bool:

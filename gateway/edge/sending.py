@@ -33,6 +33,8 @@ class WriteTrace:
     fields: tuple[str, ...] = ()
     rule: str = ""
     status: int = 0
+    #: Nobody waits any more: what has not been sent yet is not to be sent.
+    abandoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Sender:
         try:
             written = await asyncio.shield(work)
         except asyncio.CancelledError:
+            dispatch.write.abandoned = True
             if not work.done():
                 work.add_done_callback(lambda task: self._ended(task, dispatch))
             raise
@@ -106,7 +109,8 @@ class Sender:
     def _ended(self, task: asyncio.Task[Written], dispatch: Dispatch) -> None:
         """The end of a write for which nobody has waited: the answer said that it is not known."""
         if task.cancelled() or task.exception() is not None:
-            self._publish(WriteEnded(dispatch.request_id, 0, Outcome.UNKNOWN.value))
+            ended = Outcome.REFUSED if dispatch.write.stage == "before" else Outcome.UNKNOWN
+            self._publish(WriteEnded(dispatch.request_id, 0, ended.value))
         else:
             written = task.result()
             self._publish(WriteEnded(dispatch.request_id, written.status, outcome(written).value))
@@ -119,6 +123,10 @@ class Sender:
                     raise unknown_outcome()  # the same request is on its way just now
             except StoreError:
                 raise _forgetful() from None
+            if write.abandoned:
+                # The client was told that it took too long, and that is not to become something that was done.
+                await self._note(dispatch, None)
+                raise _forgetful()
         write.stage = "sent"
         try:
             written = await self._write(dispatch)
@@ -138,7 +146,8 @@ class Sender:
         trace.upstream_requests += 1
         started = time.perf_counter()
         try:
-            return await self._upstream.write(dispatch.method, dispatch.path, dispatch.body, dispatch.if_match)
+            what = (dispatch.method, dispatch.path, dispatch.body, dispatch.if_match)
+            return await self._upstream.write(*what, is_wanted=lambda: not dispatch.write.abandoned)
         except UnknownOutcomeError as error:
             trace.detail = str(error)
             raise unknown_outcome() from None

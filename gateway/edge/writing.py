@@ -3,16 +3,15 @@ once, and the answer is a read of its own under the policy of the key."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-
-import msgspec
 
 from gateway.edge import responses
 from gateway.edge.answers import Answers
 from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Trace
 from gateway.edge.outcomes import Outcome, key_of, outcome, refusal_of
 from gateway.edge.preferences import Preferences
-from gateway.edge.repeatability import RESULT
 from gateway.edge.responses import Answer
 from gateway.edge.sending import Dispatch, Sender, WriteTrace
 from gateway.edge.trust import UpstreamTrust
@@ -30,9 +29,10 @@ from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.plan import Read, Write
 from gateway.policy.profile import TRUSTS, Profile
 from gateway.policy.settings import AnswerSettings
-from gateway.policy.write_body import Body, check_change, check_creation, merged, read_body
+from gateway.policy.write_body import Body, check_change, check_creation, default_value, merged, read_body
+from gateway.redact.fields import ShapeError
 from gateway.redact.records import Form, emit
-from gateway.redact.rows import ContradictionError, Row
+from gateway.redact.rows import ContradictionError, Row, Tally
 from gateway.store.api_keys import ApiKey
 from gateway.upstream.client import UpstreamFailure
 
@@ -61,10 +61,12 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """A write that the upstream has accepted. ``key`` is None where it does not say which record it has made."""
+    """A write that the upstream has accepted. ``key`` is None where it does not say which record it has made;
+    ``values`` are what a new one must have."""
 
     created: bool
     key: str | None
+    values: Mapping[str, Value] = field(default_factory=dict)
 
 
 class Writing:
@@ -93,16 +95,6 @@ class Writing:
             Refusal: 400 with details, 404, 409, 412, 502, 503, or 504 where nobody knows what became of it.
             ContradictionError, BrokenAnswerError, UpstreamFailure: nothing was written.
         """
-        if errand.identity is None:
-            return await self._answer(plan, errand, profile)
-        try:
-            answer = await self._answer(plan, errand, profile)
-        except Refusal as refusal:
-            refusal.headers[RESULT] = "accepted" if refusal.code is Code.UNKNOWN_OUTCOME else "rejected"
-            raise
-        return replace(answer, headers={**answer.headers, RESULT: "accepted"})
-
-    async def _answer(self, plan: Write, errand: Errand, profile: Profile) -> Answer:
         known = await self.sender.known(errand.identity)
         if known is not None:
             errand.write.stage = "done"
@@ -111,23 +103,23 @@ class Writing:
             done = await self._carried_out(plan, errand, profile)
         if plan.method == "DELETE":
             return Answer(204, b"", errand.request_id)
-        shown = await self._shown(plan.resource, done.key, errand)
+        shown = await self._shown(plan.resource, done, errand)
         if shown is None:
             return Answer(204, b"", errand.request_id)
         wants = errand.preferences.returns or ("representation" if done.created else "minimal")
         return self._answers.written(*shown, created=done.created, minimal=wants == "minimal")
 
-    async def _shown(self, resource: str, key: str | None, errand: Errand) -> tuple[Answer, str] | None:
+    async def _shown(self, resource: str, done: _Done, errand: Errand) -> tuple[Answer, str] | None:
         """The record as the key sees it now, as if it had asked for it, and its path; None where it sees none."""
-        if key is None:
+        if done.key is None:
             return None
-        path = f"{resource}({encode(key)})"
-        read = parse_request("GET", f"{self._root}/{path}", root=self._root, limits=_LIMITS)
+        path = f"{resource}({encode(done.key)})"
         returns = errand.preferences.returns
         headers = {} if returns is None else {"Preference-Applied": f"return={returns}"}
         for _ in (None, *TRUSTS):
             profile = self._trust.profile
             try:
+                read = parse_request("GET", f"{self._root}/{path}", root=self._root, limits=_LIMITS)
                 plan = decide(errand.policy, read, profile, self._settings, errand.now)
                 assert isinstance(plan, Read)
                 result = await self._enforcement.read(plan, profile, errand.trace, self._form)
@@ -137,6 +129,8 @@ class Writing:
                 continue
             except (Refusal, UpstreamFailure, BrokenAnswerError):
                 break  # it is written; that it cannot be shown is no failure of the write (C325)
+            if not _is_of(result.records[0], done.values, errand.policy.resources[resource]):
+                break  # whatever the upstream calls the new record, it is another one
             about = (errand.policy, errand.request_id, headers)
             return self._answers.entity(plan.context, result.records[0], *about), path
         return None
@@ -147,10 +141,13 @@ class Writing:
         errand.write.rule = str(resource.writes.origin)
         body, details = None, list[Detail]()
         if errand.record is not None:
-            bindings = errand.key.Bindings.values
-            body, details = read_body(errand.record, plan.method, resource, errand.policy.schema, bindings)
+            about = (resource, errand.policy.schema, errand.key.Bindings.values)
+            # Off the event loop: a body may be as long as the settings allow.
+            body, details = await asyncio.to_thread(read_body, errand.record, plan.method, *about)
             errand.write.fields = tuple(body.values)
             if plan.target is None:
+                if errand.if_match and not responses.has_tag(errand.if_match, ""):
+                    raise Refusal(Code.PRECONDITION_FAILED, "a collection has no tag")
                 await self._check(body, details, resource, errand, profile)
                 return await self._create(plan, resource, body, errand, profile)
         assert plan.target is not None
@@ -181,11 +178,11 @@ class Writing:
         self, plan: Write, resource: ResourcePolicy, body: Body, errand: Errand, profile: Profile
     ) -> _Done:
         defaults = _defaults(resource, profile)
-        check_creation(resource, body, merged(body.values, lambda name: defaults.get(name, UNKNOWN)))
+        check_creation(plan.terms, body, merged(body.values, lambda name: defaults.get(name, UNKNOWN)), plan.reading)
         written = await self.sender.send(self._dispatch(plan, plan.resource, body, None, None, errand))
         if outcome(written) is not Outcome.DONE:
             raise refusal_of(written, body.values)
-        return _Done(created=True, key=key_of(written.location, plan.resource))
+        return _Done(created=True, key=key_of(written.location, plan.resource), values=body.values)
 
     async def _change(
         self,
@@ -203,7 +200,7 @@ class Writing:
             if body is not None:
                 if attempt == 0:
                     await self._check(body, details, resource, errand, profile)
-                check_change(resource, body, row.value, merged(body.values, row.value))
+                check_change(plan.terms, body, row.value, merged(body.values, row.value), plan.reading)
             key = _key_text(row)
             path = f"{plan.resource}({encode(key)})"
             written = await self.sender.send(self._dispatch(plan, path, body, _condition(plan, row), key, errand))
@@ -227,11 +224,28 @@ class Writing:
         and who sees no row has got 404 before (C183)."""
         if not errand.if_match and not errand.if_none_match:
             return
-        record = emit(row, replace(errand.trace.tally), self._form)
-        tag = self._answers.entity(target.context, record, errand.policy, "").headers["ETag"]
-        fails = errand.if_match and not responses.has_tag(errand.if_match, tag)
-        if fails or responses.has_tag(errand.if_none_match, tag):
+        tags = [self._tag(target, row, errand, replace(self._form, omit_nulls=omitted)) for omitted in (False, True)]
+        fails = errand.if_match and not any(responses.has_tag(errand.if_match, tag) for tag in tags)
+        if fails or any(responses.has_tag(errand.if_none_match, tag) for tag in tags):
             raise Refusal(Code.PRECONDITION_FAILED, "the record is not what the request says it must be")
+
+    def _tag(self, target: Read, row: Row, errand: Errand, form: Form) -> str:
+        """The tag of a read of the record, in one of the forms in which it may have been read."""
+        try:
+            record = emit(row, Tally(), form)
+        except ShapeError as error:
+            raise BrokenAnswerError(str(error)) from None
+        return self._answers.entity(target.context, record, errand.policy, "").headers["ETag"]
+
+
+def _is_of(record: bytes, values: Mapping[str, Value], resource: ResourcePolicy) -> bool:
+    """Whether a record that is shown has what was sent: RESO Add/Edit demands it of a new one."""
+    members = json_format.decode_record(record).members
+    return all(
+        typed_value(members[name], resource.type.properties[name].type) == value
+        for name, value in values.items()
+        if name in members and value is not None
+    )
 
 
 def _condition(plan: Write, row: Row) -> str | None:
@@ -262,8 +276,7 @@ def _defaults(resource: ResourcePolicy, profile: Profile) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for name, said in profile.create_defaults.get(resource.name, {}).items():
         declared = resource.type.properties.get(name)
-        if declared is not None:
-            value = typed_value(msgspec.Raw(msgspec.json.encode(said)), declared.type)
-            if not isinstance(value, Unknown):
-                found[name] = value
+        value = default_value(said, declared) if declared is not None else UNKNOWN
+        if not isinstance(value, Unknown):
+            found[name] = value
     return found

@@ -31,6 +31,11 @@ def decode(raw: str) -> str | None:
     return None if _FORBIDDEN.search(text) else text
 
 
+def is_carried(text: str) -> bool:
+    """Whether an address can carry a text."""
+    return not _FORBIDDEN.search(text)
+
+
 def split_target(target: str) -> tuple[str, str | None]:
     """Path and query of a request target in origin form.
 

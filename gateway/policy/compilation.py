@@ -21,6 +21,7 @@ from gateway.errors import ConfigurationError
 from gateway.odata.ast import FALSE, TRUE, And, In, PropertyPath, conjunction, disjunction
 from gateway.odata.csdl import NavigationProperty, Property, Schema
 from gateway.odata.literals import string
+from gateway.odata.values import UNKNOWN
 from gateway.odata.walk import properties
 from gateway.policy import data_dictionary
 from gateway.policy.conditions import null_safe
@@ -31,6 +32,7 @@ from gateway.policy.model import FieldPolicy, NavigationPolicy, ParentLink, Poli
 from gateway.policy.profile import Link, Profile
 from gateway.policy.row_rules import row_rule
 from gateway.policy.visibility import Fields, visible_fields
+from gateway.policy.write_body import default_value
 from gateway.policy.write_rules import with_writes
 
 __all__ = ["GatewayRules", "compile_policy"]
@@ -170,6 +172,14 @@ def _check_profile(inputs: Inputs) -> None:
             inputs.report.add(source, said, f"`{name}` is no resource of the upstream")
         else:
             inputs.condition(name, text, source, said)
+    for name, defaults in inputs.profile.create_defaults.items():
+        for field, value in defaults.items():
+            where = (*place, "create_defaults", name, field)
+            declared = inputs.schema.type_of(name).properties.get(field) if name in sets else None
+            if declared is None:
+                inputs.report.add(source, where, f"`{name}.{field}` is no field of the upstream")
+            elif default_value(value, declared) is UNKNOWN:
+                inputs.report.add(source, where, f"`{value}` is no value of `{name}.{field}`")
     for name, links in inputs.profile.links.items():
         if name not in sets:
             inputs.report.add(source, (*place, "links", name), f"`{name}` is no resource of the upstream")

@@ -6,6 +6,7 @@ None of them depends on data, and none can tell a hidden name from one that neve
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from gateway.errors import Code, Refusal, foreign_link, invalid_query, not_found, not_offered, stale_link
@@ -23,9 +24,10 @@ from gateway.odata.ast import (
     conjunction,
 )
 from gateway.odata.csdl import Property
-from gateway.odata.literals import Kind, Literal, Timestamp, number, parse_number, string
-from gateway.odata.parser import ODataSyntaxError, Segment, parse_segment
+from gateway.odata.literals import Kind, Literal, Timestamp, parse_number, print_literal, string
+from gateway.odata.parser import NotOfferedError, ODataSyntaxError, Segment, parse_segment
 from gateway.odata.request import JSON_FORMATS, XML_FORMATS, Path, Request, canonical_text
+from gateway.odata.url import is_carried
 from gateway.odata.values import INTEGERS
 from gateway.policy import keyset, names
 from gateway.policy.conditions import is_contradiction
@@ -40,6 +42,9 @@ from gateway.policy.spelling import fits_address, spelled
 READ_METHODS = ("GET", "HEAD")
 #: By which a collection takes a new record, and a record a change.
 WRITE_METHODS = ("POST", "PATCH", "DELETE")
+#: Of a value that must be the key of a row: longer ones are none.
+_LONGEST_KEY = 1_024
+_INTEGER = re.compile("0|-?[1-9][0-9]{0,18}")
 #: Segments of the standard that are known and not offered; as first segment, and behind a resource.
 _KNOWN_ROOTS = ("$batch", "$all", "$entity")
 _KNOWN_TAILS = ("$ref", "$value", "$each")
@@ -96,7 +101,7 @@ def reference_read(
     levels = Levels(policy, profile, settings, now)
     query = Query(select=(SelectItem(target.key[0]),))
     request = Request("GET", Path((resource,), None, ()), query)
-    literal = string(value) if target.type.properties[target.key[0]].type.name == "Edm.String" else _whole(value)
+    literal = _key_literal(value, target.type.properties[target.key[0]].type.name)
     if literal is None:
         return None
     try:
@@ -106,8 +111,16 @@ def reference_read(
     return plan if isinstance(plan, Read) else None
 
 
-def _whole(text: str) -> Literal | None:
-    return number(int(text)) if text.removeprefix("-").isdecimal() and len(text) < 20 else None
+def _key_literal(text: str, kind: str) -> Literal | None:
+    """A value as the key of a row, if a client could ask for that row: what no address can spell is no key."""
+    printed = print_literal(string(text)) if kind == "Edm.String" else text
+    if len(printed) > _LONGEST_KEY or not is_carried(text) or (kind in INTEGERS and not _INTEGER.fullmatch(text)):
+        return None
+    try:
+        segment = parse_segment(f"x({printed})")
+    except (ODataSyntaxError, NotOfferedError, Refusal):
+        return None
+    return segment.key[0][1] if segment.key and len(segment.key) == 1 and segment.key[0][0] is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,12 +277,13 @@ class _Decision:
         self._check_options("write")
         self._check_reachable(resource)
         method, conditional = self.request.method, self.profile.conditional_writes
+        terms, reading = self.levels.at_this_instant(resource), self.profile.reading
         if method == "POST" or conditional == "untrusted":
-            return Write(method, resource.name, None, "none")
+            return Write(method, resource.name, None, "none", terms, reading)
         assert resource.writes is not None
         target = self.entity(resource, key, resource.writes.tested)
         assert isinstance(target, Read)
-        return Write(method, resource.name, target, conditional)
+        return Write(method, resource.name, target, conditional, terms, reading)
 
     # --- reads
 

@@ -121,6 +121,11 @@ class Inputs:
                 return entry
         return None
 
+    def role_word(self, resource: str) -> str:
+        """The word by which the role calls a resource."""
+        words = (word for word in self.role.document.Resources if self.resource_of(word) == resource)
+        return next(words, resource)
+
     def class_field(self, resource: str) -> str:
         fields = {"Property": "PropertyType", **self.profile.class_field}
         return fields.get(resource) or fields.get(self.kind(resource), "")

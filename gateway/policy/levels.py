@@ -164,6 +164,24 @@ class Levels:
         bound = names.bind(self.policy, resource, expression, said, backslash_is_literal=literal, places=places)
         return self.folded(bound)
 
+    def at_this_instant(self, resource: ResourcePolicy) -> ResourcePolicy:
+        """The policy of a resource with ``now()`` as the instant of the request, as every read has it."""
+        fields = {
+            name: replace(field, condition=self.folded(field.condition)) for name, field in resource.fields.items()
+        }
+        navigation = {
+            name: replace(policy, condition=self.folded(policy.condition))
+            for name, policy in resource.navigation.items()
+        }
+        return replace(
+            resource,
+            parts=tuple(replace(part, expression=self.folded(part.expression)) for part in resource.parts),
+            rule=self.folded(resource.rule),
+            unpushed=self.folded(resource.unpushed),
+            fields=MappingProxyType(fields),
+            navigation=MappingProxyType(navigation),
+        )
+
     def folded(self, condition: Expression) -> Expression:
         return fold_now(condition, self.now)
 

@@ -85,7 +85,8 @@ class WritePolicy:
     ``fields`` are those that a body may name, with their declarations: they are visible somewhere; ``control`` are
     taken and never shown. ``created_only`` are fields of these that are set once and stay. ``references`` lead to the
     resource whose row a value must name, ``bound`` to the binding of the key that it must equal. ``tested`` are fields
-    on which the key's own rules and conditions hang. ``origin`` is where the methods are allowed, ``entry`` where the
+    on which the key's own rules and conditions hang. ``parents`` are the ways by which a new row can name one that it
+    follows, by the key of that. ``origin`` is where the methods are allowed, ``entry`` where the
     rest is written.
     """
 
@@ -100,6 +101,7 @@ class WritePolicy:
     references: Mapping[str, str]
     bound: Mapping[str, str]
     tested: frozenset[str]
+    parents: tuple[ParentLink, ...] = ()
     allow_leaving: bool = False
     create_outside: bool = False
 
@@ -187,6 +189,7 @@ def _written(writes: WritePolicy) -> dict[str, object]:
         "references": dict(sorted(writes.references.items())),
         "bound": dict(sorted(writes.bound.items())),
         "tested": sorted(writes.tested),
+        "parents": sorted(parent.resource for parent in writes.parents),
         "leaving": [writes.allow_leaving, writes.create_outside],
     }
 

@@ -10,7 +10,7 @@ from gateway.odata.ast import TRUE, Expression, OrderByItem, Query
 from gateway.odata.csdl import Property
 from gateway.odata.evaluate import STRICT, Reading
 from gateway.odata.literals import Literal, Timestamp, Value
-from gateway.policy.model import PhotoRule
+from gateway.policy.model import PhotoRule, ResourcePolicy
 from gateway.policy.profile import Link
 
 
@@ -195,13 +195,16 @@ class Write:
 
     ``target`` reads the record under the policy first, with every field that decides what the key may see of it; None
     for a creation. ``conditional`` says how the upstream is kept from changing another state than that: ``etag`` by the
-    tag of what was read, ``any`` by ``If-Match: *``, ``none`` not at all.
+    tag of what was read, ``any`` by ``If-Match: *``, ``none`` not at all. ``terms`` are the resource's policy at the
+    instant of the request, by which both images are judged, read as the profile has it.
     """
 
     method: str
     resource: str
     target: Read | None
     conditional: Literal_["etag", "any", "none"]
+    terms: ResourcePolicy
+    reading: Reading
 
 
 Plan = Local | Read | Write

@@ -134,7 +134,7 @@ class Profile(BaseModel):
     #: so records are neither changed nor deleted.
     conditional_writes: OneOf["untrusted", "etag", "any", "none"] = "untrusted"
     #: Resource to field to the value that a new record has where its body says nothing.
-    create_defaults: Mapping[str, Mapping[str, str | bool | int]] = Field(default_factory=dict)
+    create_defaults: Mapping[str, Mapping[str, str | bool | int | None]] = Field(default_factory=dict)
     confirmed: str = ""
 
     @model_validator(mode="before")

@@ -6,21 +6,24 @@ and the same text, so a body is no way to find out which names exist (C205).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import msgspec
 
 from gateway.errors import Detail, invalid_body
-from gateway.odata.ast import TRUE, Expression
+from gateway.odata.ast import TRUE, And, Expression
 from gateway.odata.csdl import EnumType, Property, Schema, TypeReference
-from gateway.odata.evaluate import Lookup, evaluate
+from gateway.odata.evaluate import STRICT, Lookup, Reading, evaluate
 from gateway.odata.json_format import Record, decode_list, decode_string, encode_string
 from gateway.odata.literals import Value
 from gateway.odata.values import INTEGERS, NUMBERS, UNKNOWN, Unknown, typed_value
 from gateway.odata.walk import properties
 from gateway.policy.model import ResourcePolicy, WritePolicy
+
+#: Members of one body: more than any resource has fields.
+MOST_MEMBERS = 2_000
 
 _CLOSED = "cannot be written here"
 _ORPHAN = "must name a record that can be seen here"
@@ -75,6 +78,9 @@ class _Reader:
         self._details: list[Detail] = []
 
     def body(self) -> tuple[Body, list[Detail]]:
+        if len(self._record.members) > MOST_MEMBERS:
+            # Each would be a detail of an answer that is many times as long as the request.
+            return Body({}, {}, ()), [Detail("", f"there are more than {MOST_MEMBERS} members")]
         values: dict[str, Value] = {}
         members: dict[str, bytes] = {}
         for name, raw in self._record.members.items():
@@ -100,11 +106,11 @@ class _Reader:
         ]
         if self._method == "POST" and self._resource.parents:
             references += self._parents(values)
-        return Body(values, members, tuple(references)), self._details
+        return Body(values, members, tuple(dict.fromkeys(references))), self._details
 
     def _parents(self, values: Mapping[str, Value]) -> list[Reference]:
         """The rows that a new one follows: it names one at least, and each must exist for the key (P6)."""
-        links = {parent.resource: parent.link for parent in self._resource.parent_links}
+        links = {parent.resource: parent.link for parent in self._writes.parents}
         found = [
             Reference(link.target, resource, values[link.target])
             for resource, link in links.items()
@@ -187,15 +193,24 @@ def _number(raw: msgspec.Raw, value: Decimal, declared: Property) -> tuple[Value
     return value, text
 
 
+def default_value(said: object, declared: Property) -> Value | Unknown:
+    """What the profile says that a new record has, as its field's type."""
+    return None if said is None else typed_value(msgspec.Raw(msgspec.json.encode(said)), declared.type)
+
+
 # --- what the row was and what it will be
 
 
-def check_change(resource: ResourcePolicy, body: Body, before: Lookup, after: Lookup) -> None:
+def check_change(
+    resource: ResourcePolicy, body: Body, before: Lookup, after: Lookup, reading: Reading = STRICT
+) -> None:
     """Whether a write is within the licence, on the row as it is and as it would be.
 
     Args:
+        resource: at the instant of the request: nothing of it depends on time any more.
         before: the row as it was read, withheld fields included.
         after: the same with what the body says.
+        reading: how conditions are read: as they were when the row was found to exist for the key.
 
     Raises:
         Refusal: 400. A field that is not visible on either image is closed like one that is not there (C324); a write
@@ -203,26 +218,37 @@ def check_change(resource: ResourcePolicy, body: Body, before: Lookup, after: Lo
     """
     writes = resource.writes
     assert writes is not None
-    closed = [
-        Detail(name, _CLOSED)
-        for name in body.values
-        if name in writes.fields and not all(_holds(resource, name, image) for image in (before, after))
-    ]
-    if closed:
-        raise invalid_body(closed, str(writes.entry))
+
+    def holds(expression: Expression, image: Lookup) -> bool:
+        return expression == TRUE or evaluate(expression, image, reading) is True
+
+    _check_visible(resource, body, (before, after), holds)
     opened = {
         name: condition
         for name, condition in resource.conditions()
-        if condition != TRUE and evaluate(condition, after) is True and evaluate(condition, before) is not True
+        if holds(condition, after) and not holds(condition, before)
     }
-    left = [] if writes.allow_leaving else [rule for rule in _rules(resource) if evaluate(rule, after) is not True]
+    left = [rule for rule in (resource.rule, resource.unpushed) if not holds(rule, after)]
+    if writes.allow_leaving:
+        left = []
     if opened or left:
         because = _origin_of(resource, left) if left else _shown_by(resource, opened)
         raise invalid_body(_blamed(body, [*opened.values(), *left], "cannot be changed to this"), because)
 
 
-def _rules(resource: ResourcePolicy) -> tuple[Expression, ...]:
-    return (resource.rule, resource.unpushed)
+def _check_visible(
+    resource: ResourcePolicy, body: Body, images: tuple[Lookup, ...], holds: Callable[[Expression, Lookup], bool]
+) -> None:
+    """Refuses fields that are not visible on every image, with the text of a name that never was."""
+    writes = resource.writes
+    assert writes is not None
+    closed = [
+        Detail(name, _CLOSED)
+        for name in body.values
+        if name in writes.fields and not all(holds(resource.fields[name].condition, image) for image in images)
+    ]
+    if closed:
+        raise invalid_body(closed, str(writes.entry))
 
 
 def _origin_of(resource: ResourcePolicy, failed: Iterable[Expression]) -> str:
@@ -247,7 +273,7 @@ def _blamed(body: Body, expressions: Iterable[Expression], message: str) -> list
     ]
 
 
-def check_creation(resource: ResourcePolicy, body: Body, after: Lookup) -> None:
+def check_creation(resource: ResourcePolicy, body: Body, after: Lookup, reading: Reading = STRICT) -> None:
     """Whether a new row is one that exists for the key, with every field that the body names visible on it.
 
     Raises:
@@ -255,31 +281,24 @@ def check_creation(resource: ResourcePolicy, body: Body, after: Lookup) -> None:
     """
     writes = resource.writes
     assert writes is not None
-    closed = [
-        Detail(name, _CLOSED) for name in body.values if name in writes.fields and not _holds(resource, name, after)
-    ]
-    if closed:
-        raise invalid_body(closed, str(writes.entry))
-    left = [rule for rule in _of_new(resource, after) if evaluate(rule, after) is not True]
+
+    def holds(expression: Expression, image: Lookup) -> bool:
+        return expression == TRUE or evaluate(expression, image, reading) is True
+
+    _check_visible(resource, body, (after,), holds)
+    left = [rule for rule in _of_new(resource) if not holds(rule, after)]
     if left and not writes.create_outside:
         raise invalid_body(_blamed(body, left, "cannot be set to this"), _origin_of(resource, left))
 
 
-def _of_new(resource: ResourcePolicy, after: Lookup) -> Iterator[Expression]:
-    """What a new row is held to: not a rule that only the key decides, which nobody has chosen and nobody knows yet. If
-    it is broken in the end, the row is not shown."""
-    for rule in (*(part.expression for part in resource.parts), resource.unpushed):
-        names = {path.name for path in properties(rule)}
-        undecided = {name for name in names if isinstance(after(name), Unknown)}
-        if not undecided or not undecided <= set(resource.key):
-            yield rule
-
-
-def _holds(resource: ResourcePolicy, name: str, image: Lookup) -> bool:
-    if name not in resource.fields:
-        return False  # a condition that hangs on what the key is bound to, and it is bound to nothing (C259)
-    condition = resource.fields[name].condition
-    return condition == TRUE or evaluate(condition, image) is True
+def _of_new(resource: ResourcePolicy) -> Iterator[Expression]:
+    """What a new row is held to: every conjunct but those about its key and nothing else, which nobody has chosen and
+    nobody knows yet. If one of those is broken in the end, the row is not shown."""
+    for rule in (resource.rule, resource.unpushed):
+        for conjunct in rule.terms if isinstance(rule, And) else (rule,):
+            names = {path.name for path in properties(conjunct)}
+            if not names or not names <= set(resource.key):
+                yield conjunct
 
 
 def merged(values: Mapping[str, Value], before: Lookup) -> Lookup:

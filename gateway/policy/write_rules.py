@@ -71,7 +71,7 @@ def _writes(inputs: Inputs, resource: ResourcePolicy, finished: Mapping[str, Res
         inputs.report.notes.append(f"`{resource.name}` is read-only under a photo limit")
         return None
     source = inputs.role.source
-    written = Origin(source.file, (*source.prefix, "Resources", resource.name, "Writes"))
+    written = Origin(source.file, (*source.prefix, "Resources", inputs.role_word(resource.name), "Writes"))
     methods, origin = _methods(inputs, resource.name, said, written)
     return _Compilation(inputs, resource, said, finished).policy(methods, origin, written)
 
@@ -102,10 +102,12 @@ class _Compilation:
     def policy(self, allowed: tuple[str, ...], origin: Origin, entry: Origin) -> WritePolicy:
         tested = frozenset(tested_by(self.resource))
         self._check_names()
-        self._check_blind(tested)
+        blind = self._blind(tested)
         control = self._control(tested)
         references = {**self._known_references(), **self._references()}
         fields = self._fields(tested)
+        for name in blind & fields.keys():
+            fields.pop(name)
         for name in [name for name in (*fields, *control) if name in references and not references[name]]:
             # What it names does not exist for the key, whatever its value.
             self._note(name, "names records that these keys cannot see, so it cannot be written")
@@ -124,13 +126,21 @@ class _Compilation:
             MappingProxyType({name: target for name, target in references.items() if name in known and target}),
             MappingProxyType({name: word for name, word in self.said.Bound.items() if name in known}),
             tested,
+            tuple(self._adoptable(known)),
             self.said.AllowLeaving,
             self.said.CreateOutside,
         )
 
     def _fault(self, place: tuple[str, ...], message: str) -> None:
-        path = ("Resources", self.resource.name, "Writes", *place)
+        path = ("Resources", self.inputs.role_word(self.resource.name), "Writes", *place)
         self.inputs.report.add(self.inputs.role.source, path, message)
+
+    def _mistake(self, place: tuple[str, ...], name: str, message: str) -> None:
+        """A fault of the role; under a template, which may have brought it about, a note: the field is closed."""
+        if self.inputs.template is None:
+            self._fault(place, f"`{name}` {message}")
+        else:
+            self._note(name, f"cannot be written: it {message}")
 
     def _note(self, name: str, message: str) -> None:
         self.inputs.report.notes.append(f"{self.inputs.role.name}: `{self.resource.name}.{name}` {message}")
@@ -145,10 +155,16 @@ class _Compilation:
         for position, name in enumerate(self.said.PolicyFields):
             if name not in self.said.Fields:
                 self._fault(("PolicyFields", str(position)), f"`{name}` is not among `Fields`")
+        once = {self.inputs.class_field(self.resource.name), *_parent_keys(self.resource)}
         for method, required in self.said.Required.items():
+            if method == "DELETE" and required:
+                self._fault(("Required", method), "a deletion has no body")
             for position, name in enumerate(required):
+                place = ("Required", method, str(position))
                 if name not in named:
-                    self._fault(("Required", method, str(position)), f"`{name}` is not among `Fields` or `Control`")
+                    self._fault(place, f"`{name}` is not among `Fields` or `Control`")
+                elif name in once and method == "PATCH":
+                    self._fault(place, f"`{name}` is set by POST and stays, so no PATCH can have it")
         for setting, entries in (("Bound", self.said.Bound), ("References", self.said.References)):
             for name in entries:
                 if name not in named:
@@ -160,16 +176,20 @@ class _Compilation:
             self._fault(place, f"`{name}` is the key: the upstream gives it")
         elif name in MEDIA_COUNTERS or name == PHOTO_TIME:
             self._fault(place, f"`{name}` is computed, and cannot be written")
+        elif name in resource.type.navigation:
+            self._fault(place, f"`{name}` leads to other records: they are written by themselves")
         elif name not in resource.type.properties:
             if name in data_dictionary.FIELDS.get(resource.kind, ()) or self.inputs.vanished(resource.name, name):
                 self._note(name, "is no field of this upstream, so it cannot be written")
             else:
                 self._fault(place, f"`{name}` is no field of the upstream's `{resource.name}`")
         elif place[0] == "Control" and name in resource.fields:
-            self._fault(place, f"`{name}` is visible; what is only written must be hidden")
+            self._mistake(place, name, "is visible; what is only written must be hidden")
 
-    def _check_blind(self, tested: frozenset[str]) -> None:
-        """Whether a write is accepted must not tell what is hidden: no one test may name both (C323)."""
+    def _blind(self, tested: frozenset[str]) -> set[str]:
+        """Fields that are closed, because whether a write is accepted would tell what is hidden: no one test may name
+        both (C323)."""
+        found: set[str] = set()
         writable = {*self.said.PolicyFields} & tested
         for expression in _deciding(self.resource):
             names = {path.name for path in properties(expression)}
@@ -178,8 +198,9 @@ class _Compilation:
                 if hidden:
                     place = ("PolicyFields", str(self.said.PolicyFields.index(name)))
                     others = ", ".join(f"`{other}`" for other in sorted(hidden))
-                    self._fault(place, f"`{name}` is tested together with {others}, which is not always visible")
-                    return
+                    self._mistake(place, name, f"is tested together with {others}, which is not always visible")
+                    found.add(name)
+        return found
 
     def _is_always_visible(self, name: str) -> bool:
         field = self.resource.fields.get(name)
@@ -219,7 +240,8 @@ class _Compilation:
             declared = self.resource.type.properties.get(name)
             if declared is None or name in self.resource.fields or name in self.resource.key:
                 continue
-            if name in tested or name in _parent_keys(self.resource):
+            deciding = {*tested, *_parent_keys(self.resource), *self._adopting()}
+            if name in deciding or name == self.inputs.class_field(self.resource.name):
                 self._note(name, "decides what the key sees, so it cannot be written unseen")
             else:
                 found[name] = declared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ class UpstreamClient:
         }
         self._session: aiohttp.ClientSession | None = None
         self._writer: aiohttp.ClientSession | None = None
+        self._slots = asyncio.Semaphore(settings.max_connections)
 
     def _connected(self) -> aiohttp.ClientSession:
         assert self._session is not None, "the client is used inside its context only"
@@ -95,7 +97,10 @@ class UpstreamClient:
         return self
 
     def _opened(
-        self, *, force_close: bool, middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = ()
+        self,
+        *,
+        force_close: bool,
+        middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (),
     ) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._settings.max_connections, force_close=force_close),
@@ -105,7 +110,9 @@ class UpstreamClient:
             skip_auto_headers=("Accept", "User-Agent"),
             middlewares=middlewares,
             timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=self._settings.connect_timeout, sock_read=self._settings.read_timeout
+                total=None,
+                sock_connect=self._settings.connect_timeout,
+                sock_read=self._settings.read_timeout,
             ),
         )
 
@@ -124,13 +131,21 @@ class UpstreamClient:
         """
         return await self._get(f"{entity_set}?{query}", _JSON)
 
-    async def write(self, method: str, target: str, body: bytes | None, if_match: str | None) -> Written:
+    async def write(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None,
+        if_match: str | None,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Written:
         """Sends a write once, and never again, whatever becomes of it.
 
         Args:
             target: path below the service root, already encoded by the printer.
             body: written by us; None for DELETE.
             if_match: the upstream's own tag of what was read, or ``*``.
+            is_wanted: whether anybody still waits for it, once it is its turn: what has waited too long is not sent.
 
         Raises:
             UnknownOutcomeError: nobody can say whether it was done: it must not be repeated.
@@ -143,6 +158,14 @@ class UpstreamClient:
         headers |= {} if body is None else {"Content-Type": _JSON, "Prefer": "return=minimal"}
         headers |= {} if if_match is None else {"If-Match": if_match}
         url = URL(f"{self._base}/{target}", encoded=True)
+        async with self._slots:
+            if not is_wanted():
+                raise UpstreamFailure(Code.TIMEOUT, "nobody waits for it any more")
+            return await self._sent(method, url, body, headers, token)
+
+    async def _sent(
+        self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str], token: str | None
+    ) -> Written:
         assert self._writer is not None, "the client is used inside its context only"
         try:
             async with self._writer.request(method, url, data=body, headers=headers, allow_redirects=False) as response:

@@ -36,6 +36,8 @@ def test_a_status_says_yes_or_no_or_nothing() -> None:
         422,
         428,
         429,
+        460,
+        499,
         500,
         501,
         502,
@@ -45,8 +47,8 @@ def test_a_status_says_yes_or_no_or_nothing() -> None:
         found.setdefault(outcome(Written(status)), []).append(status)
 
     assert found == {
-        Outcome.DONE: [200, 201, 204], Outcome.UNKNOWN: [202, 206, 301, 304, 307, 408, 500, 502, 504],
-        Outcome.ANOTHER: [404, 410, 412], Outcome.REFUSED: [400, 401, 403, 405, 409, 413, 422, 428, 429, 501, 503],
+        Outcome.DONE: [200, 201, 204], Outcome.UNKNOWN: [202, 206, 301, 304, 307, 408, 460, 499, 500, 502, 503, 504],
+        Outcome.ANOTHER: [404, 410, 412], Outcome.REFUSED: [400, 401, 403, 405, 409, 413, 422, 428, 429, 501],
     }  # fmt: skip
 
 

@@ -112,7 +112,7 @@ async def test_what_nobody_knows_is_not_sent_again(directory: Path, database_url
 async def test_what_was_refused_may_be_tried_again(directory: Path, database_url: str) -> None:
     async with remembering(directory, database_url) as desk:
         desk.sandbox.says(400, {"error": {"target": "City"}})
-        desk.sandbox.says(503)
+        desk.sandbox.says(429)
         answers = [await send(desk, "POST", "Property", DRAFT, **again()) for _ in range(3)]
         ours = await send(desk, "POST", "Property", {"City": 1}, **again("two"))
 

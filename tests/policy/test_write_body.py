@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from gateway.errors import Refusal, invalid_body
+from gateway.odata.evaluate import Reading
 from gateway.odata.json_format import decode_record
-from gateway.odata.literals import Value
+from gateway.odata.literals import Timestamp, Value
+from gateway.odata.parser import Limits
+from gateway.odata.request import parse_request
 from gateway.odata.values import UNKNOWN, Unknown
+from gateway.policy.decision import decide
 from gateway.policy.model import Policy, ResourcePolicy
+from gateway.policy.plan import Write
+from gateway.policy.settings import AnswerSettings
 from gateway.policy.write_body import Body, check_change, check_creation, merged, read_body
-from tests.support import policy, role, template
+from tests.support import TRUSTING, policy, role, template
 
+OUTSIDE = "the record would not be one that this key can see"
 VISIBLE = [
     "City",
     "ListPrice",
@@ -238,7 +246,73 @@ def test_a_rule_about_the_key_is_not_held_against_a_body() -> None:
     found = policy(role(resources)).resources["Property"]
     draft: dict[str, Any] = {"PropertyType": "Land", "StandardStatus": "Active"}
 
-    check_creation(found, Body({**draft, "City": "B"}, {}, ()), merged({**draft, "City": "B"}, image()))
-    with pytest.raises(Refusal) as refused:
-        check_creation(found, Body(draft, {}, ()), merged(draft, image()))
-    assert [detail.target for detail in refused.value.details] == [""]
+    check_creation(found, Body({**draft, "City": "A"}, {}, ()), merged({**draft, "City": "A"}, image()))
+    for body in (draft, {**draft, "City": "B"}, {"PropertyType": "Land", "City": "A", "StandardStatus": "Closed"}):
+        with pytest.raises(Refusal) as refused:
+            check_creation(found, Body(body, {}, ()), merged(body, image()))
+        assert len(refused.value.details) == 1
+
+
+@pytest.mark.channel("C207", "C365")
+@pytest.mark.parametrize(
+    "rule", ["ListAgentKey eq 'M2' and ListingKey ne 'L13'", "ListingKey eq 'L1' or ListAgentKey eq 'M2'"]
+)
+def test_what_stands_beside_a_rule_about_the_key_is_held(rule: str) -> None:
+    """An attacker found this: the whole filter went with the part about the key, and listings could be made for
+    others."""
+    resources = {"Property": {"Filter": rule, "Fields": {"All": {"Visible": VISIBLE}}, "Writes": {**WRITES, "PolicyFields": ["ListAgentKey"]}}, "Member": {"Default": "Visible"}}  # fmt: skip
+    found = policy(role(resources)).resources["Property"]
+
+    check_creation(found, Body({"ListAgentKey": "M2"}, {}, ()), merged({"ListAgentKey": "M2"}, image()))
+    with pytest.raises(Refusal):
+        check_creation(found, Body({"ListAgentKey": "M1"}, {}, ()), merged({"ListAgentKey": "M1"}, image()))
+
+
+@pytest.mark.channel("C207", "C321")
+@pytest.mark.parametrize(
+    ("reading", "told"), [(Reading(), {"": OUTSIDE}), (Reading("fold"), None), (Reading("fold_pad"), None)]
+)
+def test_images_are_read_as_the_row_was(reading: Reading, told: dict[str, str] | None) -> None:
+    """The prover found this: under a profile that folds, a row that existed for the key could not be changed, and a
+    condition that held could be taken for one that did not."""
+    row = image(StandardStatus="ACTIVE", PropertyType="Residential")
+    found = None
+    try:
+        check_change(
+            POLICY.resources["Property"], Body({"City": "x"}, {}, ()), row, merged({"City": "x"}, row), reading
+        )
+    except Refusal as refused:
+        found = {detail.target: detail.message for detail in refused.details}
+
+    assert found == told
+
+
+def test_a_rule_that_depends_on_time_is_held_at_the_instant_of_the_request() -> None:
+    """The prover found this too: `now()` of a rule was never the clock's, so no record could be changed under it."""
+    resources = {
+        "Property": {
+            "Filter": "CloseDate ge now() sub duration'P30D'", "Fields": {"All": {"Visible": VISIBLE, "When": [{"Condition": "CloseDate lt now()", "Fields": ["BuyerOfficeKey"]}]}},
+            "Writes": {**WRITES, "PolicyFields": ["CloseDate", "StandardStatus"]},
+        },
+        "Member": {"Default": "Visible"},
+    }  # fmt: skip
+    found = policy(role(resources))
+    request = parse_request("PATCH", "/r/Property('x')", root="/r", limits=Limits())
+    now = Timestamp(datetime(2026, 1, 15, tzinfo=UTC))
+    plan = decide(found, request, TRUSTING.model_copy(update={"conditional_writes": "any"}), AnswerSettings(), now)
+    assert isinstance(plan, Write)
+
+    def told(before: date, after: date) -> dict[str, str] | None:
+        row = image(CloseDate=before, PropertyType="Land")
+        try:
+            check_change(
+                plan.terms, Body({"CloseDate": after}, {}, ()), row, merged({"CloseDate": after}, row), plan.reading
+            )
+        except Refusal as refused:
+            return {detail.target: detail.message for detail in refused.details}
+        return None
+
+    assert told(date(2026, 1, 1), date(2026, 1, 2)) is None
+    assert told(date(2026, 1, 1), date(2025, 1, 1)) == {"CloseDate": "cannot be changed to this"}
+    # What was to close some day would show its buyer.
+    assert told(date(2026, 3, 1), date(2026, 1, 1)) == {"CloseDate": "cannot be changed to this"}

@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from gateway.errors import ConfigurationError
+from gateway.odata.json_format import decode_record
+from gateway.policy.binding import bind_policy
 from gateway.policy.model import Policy, WritePolicy
-from tests.support import policy, role, template
+from gateway.policy.profile import Link
+from gateway.policy.write_body import read_body
+from tests.support import TRUSTING, policy, role, template
 
 VISIBLE = [
     "City",
@@ -109,7 +113,7 @@ def test_every_fault_of_an_entry_is_told() -> None:
     assert faults(writes, ListingPhotoLimit=3) == {
         "Fields.0: `ListingKey` is the key: the upstream gives it", "Fields.1: `Nope` is no field of the upstream's `Property`",
         "Fields.3: `PhotosCount` is computed, and cannot be written", "PolicyFields.0: `StandardStatus` is not among `Fields`",
-        "Control.0: `City` is visible; what is only written must be hidden", "Control.1: `Nowhere` is no field of the upstream's `Property`",
+        "Control.1: `Nowhere` is no field of the upstream's `Property`",
         "Required.PATCH.0: `ListPrice` is not among `Fields` or `Control`", "References.ListAgentKey: `ListAgentKey` is not among `Fields` or `Control`",
         "References.City: `Nothing` is no resource of the upstream", "Bound.ListOfficeKey: `ListOfficeKey` is not among `Fields` or `Control`",
     }  # fmt: skip
@@ -126,16 +130,16 @@ def test_no_test_names_what_can_be_written_and_what_is_hidden() -> None:
     """Else whether a write is taken tells the hidden value."""
     writes = {"Methods": ["PATCH"], "Fields": ["City", "ListPrice"], "PolicyFields": ["City", "ListPrice"]}
 
-    def told(**document: Any) -> set[str]:
-        return faults(writes, **document)
-
-    assert told(RestrictiveFilters={"Property": {"Filter": "City eq 'A' or BuyerAgentKey eq 'M1'"}}) == {
-        "PolicyFields.0: `City` is tested together with `BuyerAgentKey`, which is not always visible"
-    }
+    mixed = "City eq 'A' or BuyerAgentKey eq 'M1'"
+    message = "is tested together with `BuyerAgentKey`, which is not always visible"
     shown = {"Property": {"All": {"OwnerName": {"Rule": "Visible", "When": "City eq 'A' and BuyerAgentKey eq 'M1'"}}}}
-    assert told(FieldOverrides=shown) == {
-        "PolicyFields.0: `City` is tested together with `BuyerAgentKey`, which is not always visible"
-    }
+    for document in ({"RestrictiveFilters": {"Property": {"Filter": mixed}}}, {"FieldOverrides": shown}):
+        compiled = written(writes, **document)
+        assert set(rules(compiled).fields) == {"ListPrice"}
+        assert any(f"`Property.City` cannot be written: it {message}" in note for note in compiled.notes)
+    with pytest.raises(ConfigurationError) as told:
+        policy(role({"Property": {"Filter": mixed, "Fields": {"All": {"Visible": VISIBLE}}, "Writes": writes}}))
+    assert [fault.message for fault in told.value.faults] == [f"`City` {message}"]
     # What is hidden in a conjunct of its own was true before the write, and is true after it.
     apart = {"RestrictiveFilters": {"Property": {"Filter": "City eq 'A' and BuyerAgentKey eq 'M1'"}}}
     assert set(rules(written(writes, **apart)).fields) == {"City", "ListPrice"}
@@ -239,3 +243,91 @@ def test_what_can_be_written_is_part_of_the_fingerprint() -> None:
     one, two = written({"Methods": ["PATCH"], "Fields": ["City"]}), written({"Methods": ["PATCH"], "Fields": []})
 
     assert one.fingerprint != two.fingerprint
+
+
+def test_mistakes_of_a_role_by_itself_are_faults() -> None:
+    writes = {
+        "Methods": ["POST", "PATCH", "DELETE"], "Fields": ["City", "PropertyType", "Media"], "Control": ["ListPrice"],
+        "Required": {"PATCH": ["PropertyType"], "DELETE": ["City"]},
+    }  # fmt: skip
+    resources = {
+        "Properties": {"Fields": {"All": {"Visible": VISIBLE}}, "Writes": writes},
+        "Media": {"Default": "Visible"},
+    }
+
+    with pytest.raises(ConfigurationError) as told:
+        policy(role(resources))
+
+    assert {f"{'.'.join(fault.path)}: {fault.message}" for fault in told.value.faults} == {
+        "Resources.Properties.Writes.Fields.2: `Media` leads to other records: they are written by themselves",
+        "Resources.Properties.Writes.Control.0: `ListPrice` is visible; what is only written must be hidden",
+        "Resources.Properties.Writes.Required.PATCH.0: `PropertyType` is set by POST and stays, so no PATCH can have it",
+        "Resources.Properties.Writes.Required.DELETE: a deletion has no body",
+    }
+
+
+@pytest.mark.channel("C326", "C365", "C321")
+def test_a_control_field_decides_nothing() -> None:
+    """Not by what rows of others name this one, nor its class: an attacker found both."""
+    link = Link(local="ListingId", target="ListingId")
+    trusting = TRUSTING.model_copy(update={"links": {"Property": {"OpenHouse": link}}})
+    resources = {
+        "Property": {"Default": "Visible", "Fields": {"All": {"Hidden": ["ListingId", "BuyerAgentKey"]}}, "Writes": {"Methods": ["PATCH"], "Control": ["ListingId", "BuyerAgentKey"]}},
+        "OpenHouse": {"Default": "Visible"}, "Member": {"Default": "Visible"},
+    }  # fmt: skip
+
+    assert set(rules(policy(role(resources), profile=trusting)).control) == {"BuyerAgentKey"}
+
+
+@pytest.mark.channel("C214", "C326")
+def test_a_parent_is_named_by_its_key_or_not_at_all() -> None:
+    """Where rows name it by another field, the row that would be checked is not the one that would be followed."""
+    link = Link(local="MemberMlsId", target="ResourceRecordKey", discriminator="ResourceName", values=("Member",))
+    trusting = TRUSTING.model_copy(update={"links": {"Member": {"Media": link}}})
+    media = {
+        "Default": "Visible",
+        "Writes": {"Methods": ["POST"], "Fields": ["Order", "ResourceName", "ResourceRecordKey"]},
+    }
+    found = policy(
+        role({"Property": {"Default": "Visible"}, "Member": {"Default": "Visible"}, "Media": media}), profile=trusting
+    )
+    body, details = read_body(
+        decode_record(b'{"ResourceName":"Member","ResourceRecordKey":"M001"}'),
+        "POST",
+        found.resources["Media"],
+        found.schema,
+        {},
+    )
+
+    assert [parent.resource for parent in rules(found, "Media").parents] == ["Property"]
+    assert body.references == ()
+    assert [detail.message for detail in details] == ["must name a record that can be seen here"] * 2
+
+
+@pytest.mark.channel("C205", "C259")
+def test_what_a_missing_binding_hides_cannot_be_written_either() -> None:
+    """Its name, its type and that it is required would else be told: an attacker found this."""
+    resources = {
+        "Property": {
+            "Fields": {"All": {"Visible": ["City", "ListOfficeKey"], "When": [{"Condition": "ListOfficeKey eq @OfficeKey", "Fields": ["OwnerName"]}]}},
+            "Writes": {"Methods": ["POST", "PATCH"], "Fields": ["City", "OwnerName"], "Required": {"POST": ["OwnerName"]}},
+        }
+    }  # fmt: skip
+    compiled = policy(role(resources))
+    bound, unbound = (rules(bind_policy(compiled, bindings)) for bindings in ({"OfficeKey": "O1"}, {}))
+
+    assert (set(bound.fields), set(bound.methods)) == ({"City", "OwnerName"}, {"POST", "PATCH"})
+    assert (set(unbound.fields), set(unbound.methods)) == ({"City"}, {"PATCH"})
+    assert not unbound.required
+
+
+def test_defaults_of_new_records_are_values_of_fields() -> None:
+    """A typo there would silently let nothing, or everything, begin."""
+    trusting = TRUSTING.model_copy(update={"create_defaults": {"Property": {"Nope": 1, "ListPrice": "x", "City": None, "StandardStatus": "Incomplete"}, "Nothing": {"a": 1}}})  # fmt: skip
+
+    with pytest.raises(ConfigurationError) as told:
+        policy(role({"Property": {"Default": "Visible"}}), profile=trusting)
+
+    assert {fault.message for fault in told.value.faults} == {
+        "`Property.Nope` is no field of the upstream", "`x` is no value of `Property.ListPrice`", "`Nothing.a` is no field of the upstream",
+    }  # fmt: skip

@@ -16,12 +16,13 @@ from gateway.store.snapshot import Snapshot
 from tests.proof.expected import Interpreter, window
 from tests.proof.language import names, read
 from tests.proof.licence import Licence, ever_shows, low, tested
-from tests.proof.model import FIELDS, NAVIGATION, World
+from tests.proof.model import DEFAULTS, FIELDS, KEY, NAVIGATION, World
 from tests.proof.requests import ROOT, Request, query_of, target_of
 from tests.proof.sides import TOKEN, Answer, Side, snapshot_of
 from tests.proof.upstream import Habits, Model, as_printed, is_honest, options_of, split_at
 from tests.proof.worlds import Change, canonical, changed
 from tests.proof.writes import METHODS, after_write, forbidden
+from tests.proof.writes import tested as tested_of
 
 #: What stands in quotes is a value, whatever it spells.
 _STRINGS = re.compile("'(?:[^']|'')*'")
@@ -371,7 +372,12 @@ class Trial:
         writes = resource.writes if resource is not None else None
         if writes is None or request["method"] not in writes.methods or not self.enforced or request.get("if_match"):
             return False
+        if request["method"] != "POST" and "conditional_writes" not in self.licence.profile:
+            return False
         body = request["body"] or {}
+        known = {*body, *DEFAULTS.get(request["set"], {}), KEY[request["set"]]}
+        if request["method"] == "POST" and not tested_of(self.licence, request["set"]) <= known:
+            return False  # what nobody knows yet may decide it
         fits = all(_fits(FIELDS[request["set"]].get(name, ""), value) for name, value in body.items())
         if (
             not fits
@@ -386,6 +392,8 @@ class Trial:
         name = request["set"]
         for member in request["body"]:
             if name not in self.licence.sets or member not in FIELDS[name] or self._is_visible(name, member):
+                continue
+            if any(member in other for other in request["body"] if other != member):
                 continue
             writes = self.licence.sets[name].writes or {"Control": ()}
             if member in writes["Control"]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -156,7 +157,14 @@ class Model(UpstreamClient):
         self.answered[target] = Fetched(data, link)
         return self.answered[target]
 
-    async def write(self, method: str, target: str, body: bytes | None, if_match: str | None) -> Written:
+    async def write(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None,
+        if_match: str | None,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Written:
         """A write as real servers do it. Whatever they say of it holds what is nobody's business."""
         trouble = self.habits.write_trouble
         said = trouble[self.came % len(trouble)] if trouble else ""

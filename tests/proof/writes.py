@@ -279,8 +279,9 @@ def _forbidden_body(licence: Licence, found: Low, request: Request, entry: Entry
         return "a required field is missing"
     if creates and name in PARENTS and not _has_parent(found, name, after):
         return "the row names no parent that exists for the key"
-    # A new row's key is nobody's choice: what it alone decides is not held against the body.
-    rules = [rule for rule in row_rules(licence, name) if not creates or KEY[name] not in names(rule)]
+    # A new row's key is nobody's choice: a conjunct about it alone is not held against the body.
+    rules = [part for rule in row_rules(licence, name) for part in (rule[1:] if rule[0] == "and" else [rule])]
+    rules = [rule for rule in rules if not creates or not {*names(rule)} or not {*names(rule)} <= {KEY[name]}]
     excused = writes["CreateOutside"] if creates else writes["AllowLeaving"]
     if not excused and not all(_holds(licence, rule, after, creates=creates) for rule in rules):
         return "the row does not satisfy the rule after it"
