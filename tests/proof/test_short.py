@@ -44,6 +44,6 @@ def test_writes_do_what_they_state_where_the_licence_allows_it(first: int) -> No
             pytest.fail(result.report(), pytrace=False)
         counts.add(result.counts)
 
-    assert counts.cases > 250
-    assert counts.statuses[204] + counts.statuses[201] > 15
+    assert counts.cases > 150
+    assert counts.statuses[204] + counts.statuses[201] > 10
     assert all(counts.oracles[name] for name in ("O1", "O2", "O4", "O9", "O10"))
