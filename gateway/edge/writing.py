@@ -239,13 +239,17 @@ class Writing:
 
 
 def _is_of(record: bytes, values: Mapping[str, Value], resource: ResourcePolicy) -> bool:
-    """Whether a record that is shown has what was sent: RESO Add/Edit demands it of a new one."""
+    """Whether a record that is shown has the texts that were sent, as RESO Add/Edit demands of a new one; a server may
+    trim them, or write them in capitals."""
     members = json_format.decode_record(record).members
-    return all(
-        typed_value(members[name], resource.type.properties[name].type) == value
-        for name, value in values.items()
-        if name in members and value is not None
-    )
+    for name, value in values.items():
+        declared = resource.type.properties[name].type
+        if name not in members or not isinstance(value, str) or declared.name != "Edm.String" or declared.is_collection:
+            continue
+        shown = typed_value(members[name], declared)
+        if not isinstance(shown, str) or shown.strip().casefold() != value.strip().casefold():
+            return False
+    return True
 
 
 def _condition(plan: Write, row: Row) -> str | None:

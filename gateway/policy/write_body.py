@@ -154,10 +154,12 @@ def _value(raw: msgspec.Raw, declared: Property, enum: EnumType | None) -> tuple
         assert isinstance(value, tuple)
         element = replace(declared, type=TypeReference(declared.type.name), nullable=False)
         written = [_value(item, element, enum) for item in decode_list(raw)]
+        values = []
         for found, text in written:
             if isinstance(found, Unknown):
                 return UNKNOWN, text
-        return value, b"[" + b",".join(text for _, text in written) + b"]"
+            values.append(found)
+        return tuple(values), b"[" + b",".join(text for _, text in written) + b"]"  # type: ignore[arg-type]  # scalars
     return _scalar(raw, value, declared, enum)
 
 
@@ -171,10 +173,21 @@ def _scalar(raw: msgspec.Raw, value: Value, declared: Property, enum: EnumType |
         return UNKNOWN, _MISFIT.encode()  # points on the globe among them: nobody has asked to write one
     if declared.max_length is not None and len(text) > declared.max_length:
         return UNKNOWN, f"is longer than {declared.max_length} characters".encode()
-    named = text.split(",") if enum is not None and enum.is_flags else [text]
-    if enum is not None and any(part.strip() not in enum.members for part in named):
-        return UNKNOWN, _MISFIT.encode()
+    if enum is not None:
+        return _members(text, enum)
     return value, encode_string(text)
+
+
+def _members(text: str, enum: EnumType) -> tuple[Value | Unknown, bytes]:
+    """Members of an enumeration, by their names or by the texts that an upstream may show for them: decided on and
+    written in one spelling, so that what is stored is what was decided on."""
+    named = {**{display: member for member, display in enum.display.items()}, **{name: name for name in enum.members}}
+    parts = [part.strip() for part in text.split(",")] if enum.is_flags and text not in named else [text]
+    if any(part not in named for part in parts):
+        return UNKNOWN, _MISFIT.encode()
+    known = {named[part] for part in parts}
+    found = ",".join(member for member in enum.members if member in known)
+    return found, encode_string(found)
 
 
 def _number(raw: msgspec.Raw, value: Decimal, declared: Property) -> tuple[Value | Unknown, bytes]:

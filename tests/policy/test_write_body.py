@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import Refusal, invalid_body
+from gateway.odata.csdl import parse_metadata
 from gateway.odata.evaluate import Reading
 from gateway.odata.json_format import decode_record
 from gateway.odata.literals import Timestamp, Value
@@ -21,6 +22,7 @@ from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.plan import Write
 from gateway.policy.settings import AnswerSettings
 from gateway.policy.write_body import Body, check_change, check_creation, merged, read_body
+from gateway.sandbox.rows import metadata_document
 from tests.support import TRUSTING, policy, role, template
 
 OUTSIDE = "the record would not be one that this key can see"
@@ -316,3 +318,54 @@ def test_a_rule_that_depends_on_time_is_held_at_the_instant_of_the_request() -> 
     assert told(date(2026, 1, 1), date(2025, 1, 1)) == {"CloseDate": "cannot be changed to this"}
     # What was to close some day would show its buyer.
     assert told(date(2026, 3, 1), date(2026, 1, 1)) == {"CloseDate": "cannot be changed to this"}
+
+
+def enumerated(*, is_flags: bool = False) -> Policy:
+    """StandardStatus as an enumeration of which one member has a text to show."""
+    kind = (
+        f'<EnumType Name="S" IsFlags="{"true" if is_flags else "false"}"><Member Name="Active" Value="1"><Annotation Term="X" String="On the market"/></Member>'
+        '<Member Name="Sold" Value="2"/><Member Name="Closed" Value="4"/></EnumType>'
+    )
+    text = (
+        metadata_document().decode().replace('<EntityType Name="Property">', f'{kind}<EntityType Name="Property">', 1)
+    )
+    start = text.index('<Property Name="StandardStatus"')
+    text = text[:start] + text[start:].replace('Type="Edm.String"', 'Type="Sandbox.S"', 1)
+    resources = {
+        "Property": {
+            "Fields": {"All": {"Visible": VISIBLE}},
+            "Writes": {"Methods": ["PATCH"], "Fields": ["StandardStatus", "City"]},
+        }
+    }
+    return policy(role(resources), schema=parse_metadata(text.encode()))
+
+
+@pytest.mark.channel("C217")
+@pytest.mark.parametrize(
+    ("is_flags", "said", "written"),
+    [
+        (False, "Active", "Active"), (False, "On the market", "Active"), (False, "active", None), (False, "Active,Sold", None), (False, "Nowhere", None), (False, "", None), (False, "1", None),
+        (False, "Sandbox.S'Active'", None), (True, "Sold, Active", "Active,Sold"), (True, "On the market,Closed", "Active,Closed"), (True, "Active,Nowhere", None), (True, ",", None),
+    ],
+)  # fmt: skip
+def test_members_of_enumerations_are_written_in_one_spelling(is_flags: bool, said: str, written: str | None) -> None:
+    """What is decided on is what is stored: two spellings of one value would let a condition look away."""
+    found = enumerated(is_flags=is_flags)
+    body, details = read_body(
+        decode_record(json.dumps({"StandardStatus": said}).encode()),
+        "PATCH",
+        found.resources["Property"],
+        found.schema,
+        {},
+    )
+
+    if written is None:
+        assert [(detail.target, detail.message) for detail in details] == [
+            ("StandardStatus", "is no value of this field")
+        ]
+    else:
+        assert (details, body.values, body.text) == (
+            [],
+            {"StandardStatus": written},
+            json.dumps({"StandardStatus": written}).replace(" ", "").encode(),
+        )
