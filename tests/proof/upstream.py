@@ -98,6 +98,7 @@ def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
         and declared("page_max") is None
         and habits.ignores == ("link",),
         habits.twice,
+        not habits.tags and declared("conditional_writes") == "etag",
     ]
     return not any(broken)
 

@@ -279,11 +279,10 @@ def _forbidden_body(licence: Licence, found: Low, request: Request, entry: Entry
         return "a required field is missing"
     if creates and name in PARENTS and not _has_parent(found, name, after):
         return "the row names no parent that exists for the key"
-    # A new row's key is nobody's choice: a conjunct about it alone is not held against the body.
-    rules = [part for rule in row_rules(licence, name) for part in (rule[1:] if rule[0] == "and" else [rule])]
-    rules = [rule for rule in rules if not creates or not {*names(rule)} or not {*names(rule)} <= {KEY[name]}]
     excused = writes["CreateOutside"] if creates else writes["AllowLeaving"]
-    if not excused and not all(_holds(licence, rule, after, creates=creates) for rule in rules):
+    if not excused and not all(
+        _holds(licence, name, rule, after, creates=creates) for rule in row_rules(licence, name)
+    ):
         return "the row does not satisfy the rule after it"
     if not creates:
         for member in (*FIELDS[name], *navigations(name)):
@@ -292,14 +291,20 @@ def _forbidden_body(licence: Licence, found: Low, request: Request, entry: Entry
     return None
 
 
-def _holds(licence: Licence, rule: Any, row: Row, *, creates: bool) -> bool:
-    """A new row's other fields are not known yet: a rule that looks at one does not hold."""
-    if creates and not set(names(rule)) <= row.keys():
-        # What is known may decide it all the same; then every value of the others does.
-        return all(
-            holds(rule, {**dict.fromkeys(names(rule), value), **row}, licence.meaning) is True for value in (None, "x")
+def _holds(licence: Licence, name: str, rule: Any, row: Row, *, creates: bool) -> bool:
+    """Of a new row nothing is known but what is said: what hangs on the rest must be so whatever that is. Its key is
+    nobody's choice: what no key could make good is what is wrong with the body."""
+    if not creates:
+        return holds(rule, row, licence.meaning) is True
+    looked_at = set(names(rule))
+    keys = (*KEYS[name], "W1", "zz", "A") if KEY[name] in looked_at else ("W1",)
+    return any(
+        all(
+            holds(rule, {**dict.fromkeys(looked_at, value), **row, KEY[name]: key}, licence.meaning) is True
+            for value in (None, "x")
         )
-    return holds(rule, row, licence.meaning) is True
+        for key in keys
+    )
 
 
 def _has_parent(found: Low, name: str, row: Row) -> bool:
