@@ -81,7 +81,7 @@ def check(python: Path, tmp_path: Path, inside: Path) -> None:
     assert grammar.is_relative_to(inside)
     assert (config / "gateway.yaml").is_file()
     metadata = package / "sandbox" / "metadata.xml"
-    assert "ok: 2 templates" in run(
+    assert "ok: 3 templates" in run(
         python, "-m", "gateway", "check", "--config", config, "--metadata", metadata, cwd=empty
     )
 

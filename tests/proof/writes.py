@@ -14,7 +14,7 @@ from typing import Any
 from tests.proof.language import holds, names
 from tests.proof.licence import Entry, Licence, Low, always_shows, ever_shows, low, row_rules, rules_for, shows
 from tests.proof.model import CLASSES, DEFAULTS, FIELDS, KEY, Row, World, navigations
-from tests.proof.worlds import KEYS, Change, changed, make_atom, make_row
+from tests.proof.worlds import DOMAINS, KEYS, Change, changed, make_atom, make_row
 
 Request = dict[str, Any]
 #: The fields by which a dependent row names its parent.
@@ -260,6 +260,10 @@ def _forbidden_body(licence: Licence, found: Low, request: Request, entry: Entry
     images = made if creates else [before, after]
     looked_at = tested(licence, name)
     for field, value in body.items():
+        target = REFERENCES.get((name, field))
+        known = [row[KEY[target]] for row in found.rows.get(target, [])] if target is not None else []
+        if target is not None and value is not None and value not in known:
+            return f"{field} names a row that does not exist for the key"
         if field in writes["Control"]:
             continue
         if field not in writes["Fields"] or field not in FIELDS[name] or field in (KEY[name], "PhotosCount"):
@@ -271,10 +275,6 @@ def _forbidden_body(licence: Licence, found: Low, request: Request, entry: Entry
             return f"{field} is fixed"
         if field in looked_at and field not in writes["PolicyFields"] and not (creates and field in fixed):
             return f"{field} decides what the key sees"
-        target = REFERENCES.get((name, field))
-        known = [row[KEY[target]] for row in found.rows.get(target, [])] if target is not None else []
-        if target is not None and value is not None and value not in known:
-            return f"{field} names a row that does not exist for the key"
     if any(body.get(field) is None for field in writes["Required"].get(request["method"], ())):
         return "a required field is missing"
     if creates and name in PARENTS and not _has_parent(found, name, after):
@@ -293,18 +293,33 @@ def _forbidden_body(licence: Licence, found: Low, request: Request, entry: Entry
 
 def _holds(licence: Licence, name: str, rule: Any, row: Row, *, creates: bool) -> bool:
     """Of a new row nothing is known but what is said: what hangs on the rest must be so whatever that is. Its key is
-    nobody's choice: what no key could make good is what is wrong with the body."""
+    nobody's choice: what hangs on that and on nothing else is not held against the body."""
     if not creates:
         return holds(rule, row, licence.meaning) is True
-    looked_at = set(names(rule))
-    keys = (*KEYS[name], "W1", "zz", "A") if KEY[name] in looked_at else ("W1",)
-    return any(
-        all(
-            holds(rule, {**dict.fromkeys(looked_at, value), **row, KEY[name]: key}, licence.meaning) is True
-            for value in (None, "x")
-        )
-        for key in keys
-    )
+    for part in _conjuncts(rule):
+        looked_at = set(names(part))
+        if looked_at and looked_at <= {KEY[name]}:
+            continue
+        for fill in (lambda _: None, lambda field: _some_value(name, field)):
+            if holds(part, {**{field: fill(field) for field in looked_at}, **row}, licence.meaning) is not True:
+                return False
+    return True
+
+
+def _conjuncts(rule: Any) -> list[Any]:
+    """The parts that must all hold, a denied alternative among them."""
+    match rule:
+        case ["and", *terms]:
+            return [part for term in terms for part in _conjuncts(term)]
+        case ["not", ["or", *terms]]:
+            return [part for term in terms for part in _conjuncts(["not", term])]
+        case ["not", ["not", term]]:
+            return _conjuncts(term)
+    return [rule]
+
+
+def _some_value(name: str, field: str) -> Any:
+    return next((value for value in DOMAINS.get(field, KEYS.get(name, ())) if value is not None), "x")
 
 
 def _has_parent(found: Low, name: str, row: Row) -> bool:
