@@ -127,7 +127,7 @@ class _Compilation:
             MappingProxyType({name: word for name, word in self.said.Bound.items() if name in known}),
             tested,
             tuple(self._adoptable(known)),
-            self.said.AllowLeaving,
+            self.said.AllowLeaving and not self._unseen_followers(),
             self.said.CreateOutside,
         )
 
@@ -233,6 +233,18 @@ class _Compilation:
             if policy.link is not None and policy.navigation.type.is_collection:
                 yield policy.link.local
 
+    def _unseen_followers(self) -> list[str]:
+        """Resources whose rows go where a row of this one goes, without their key showing which one they follow: a row
+        that is taken away would tell (the prover found this)."""
+        return [
+            child.name
+            for child in self.finished.values()
+            for parent in child.parent_links
+            if parent.resource == self.resource.name and not child.embedded_only
+            for field in (parent.link.target, *([parent.link.discriminator] if parent.link.discriminator else []))
+            if field not in child.fields or child.fields[field].condition != TRUE
+        ]
+
     def _control(self, tested: frozenset[str]) -> dict[str, Property]:
         """What a body may name and no answer shows."""
         found: dict[str, Property] = {}
@@ -290,10 +302,15 @@ class _Compilation:
             self.inputs.report.notes.append(
                 f"`{self.resource.name}` takes no {method}: it requires {names}, which cannot be written"
             )
+        followers = self._unseen_followers() if method == "DELETE" else []
+        if followers:
+            rows = ", ".join(f"`{name}`" for name in followers)
+            message = f"takes no DELETE: it would tell which rows of {rows} follow a record, which the key does not see"
+            self.inputs.report.notes.append(f"`{self.resource.name}` {message}")
         orphaned = method == "POST" and bool(self.resource.parents) and not list(self._adoptable(known))
         if orphaned:
             self.inputs.report.notes.append(f"`{self.resource.name}` takes no POST: no parent can be named")
-        return not missing and not orphaned
+        return not missing and not orphaned and not followers
 
     def _adoptable(self, known: Iterable[str]) -> Iterator[ParentLink]:
         names = set(known)

@@ -170,7 +170,7 @@ def test_a_method_that_requires_what_cannot_be_written_is_closed() -> None:
 def test_a_template_says_by_which_methods() -> None:
     wanted = {"Methods": ["PATCH"], "Fields": ["City"]}
 
-    assert rules(written(wanted, Writes={"Property": ["POST", "DELETE"]})).methods == {"POST", "DELETE"}
+    assert rules(written(wanted, Writes={"Property": ["POST"]})).methods == {"POST"}
     assert rules(written(wanted, Writes={"Properties": []})).methods == set()
     assert rules(written(wanted, Writes={})).methods == {"PATCH"}
     found = rules(written({"Fields": ["City"]}, Writes={"Property": ["PATCH"]}))
@@ -331,3 +331,24 @@ def test_defaults_of_new_records_are_values_of_fields() -> None:
     assert {fault.message for fault in told.value.faults} == {
         "`Property.Nope` is no field of the upstream", "`x` is no value of `Property.ListPrice`", "`Nothing.a` is no field of the upstream",
     }  # fmt: skip
+
+
+@pytest.mark.channel("C207", "C326")
+@pytest.mark.parametrize(
+    ("shown", "allowed"),
+    [(["ResourceName", "ResourceRecordKey"], True), (["ResourceRecordKey"], False), (["Order"], False)],
+)
+def test_a_record_is_not_taken_away_from_rows_that_do_not_show_whom_they_follow(
+    shown: list[str], allowed: bool
+) -> None:
+    """The prover found this: which photos vanish with a listing tells whose they were."""
+    writes = {"Methods": ["DELETE", "PATCH"], "Fields": ["City"], "AllowLeaving": True}
+    resources = {
+        "Property": {"Fields": {"All": {"Visible": VISIBLE}}, "Writes": writes},
+        "Media": {"Fields": {"All": {"Visible": shown}}},
+    }
+    compiled = policy(role(resources))
+    found = rules(compiled)
+
+    assert (set(found.methods), found.allow_leaving) == ({"PATCH", *(["DELETE"] if allowed else [])}, allowed)
+    assert any("takes no DELETE: it would tell which rows of" in note for note in compiled.notes) is not allowed
