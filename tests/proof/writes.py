@@ -247,7 +247,7 @@ def forbidden(licence: Licence, found: Low, request: Request) -> str | None:
             return "the row does not exist for the key"
         before = rows[0]
     if method == "DELETE":
-        return None
+        return "which rows follow it would be told" if _is_followed_unseen(licence, name) else None
     return _forbidden_body(licence, found, request, entry, before)
 
 
@@ -279,7 +279,7 @@ def _forbidden_body(licence: Licence, found: Low, request: Request, entry: Entry
         return "a required field is missing"
     if creates and name in PARENTS and not _has_parent(found, name, after):
         return "the row names no parent that exists for the key"
-    excused = writes["CreateOutside"] if creates else writes["AllowLeaving"]
+    excused = writes["CreateOutside"] if creates else writes["AllowLeaving"] and not _is_followed_unseen(licence, name)
     if not excused and not all(
         _holds(licence, name, rule, after, creates=creates) for rule in row_rules(licence, name)
     ):
@@ -304,6 +304,15 @@ def _holds(licence: Licence, name: str, rule: Any, row: Row, *, creates: bool) -
             if holds(part, {**{field: fill(field) for field in looked_at}, **row}, licence.meaning) is not True:
                 return False
     return True
+
+
+def _is_followed_unseen(licence: Licence, name: str) -> bool:
+    """Whether rows of another set go where a row goes, and do not show whom they follow."""
+    followers = {"Property": ("Media", "OpenHouse"), "Member": ("Media",)}.get(name, ())
+    return any(
+        child in licence.sets and not all(always_shows(licence, child, field) for field in PARENTS[child])
+        for child in followers
+    )
 
 
 def _conjuncts(rule: Any) -> list[Any]:
