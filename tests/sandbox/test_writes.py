@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -18,9 +20,15 @@ DRAFT = {
 BY = {"ChangedByMemberKey": "123456"}
 
 
-def made() -> tuple[Database, Writes]:
-    database = Database(parse_metadata(metadata_document()), make_tables(listings=3))
-    return database, Writes(database)
+@pytest.fixture
+def database() -> Iterator[Database]:
+    with closing(Database(parse_metadata(metadata_document()), make_tables(listings=3))) as found:
+        yield found
+
+
+@pytest.fixture
+def writes(database: Database) -> Writes:
+    return Writes(database)
 
 
 def refused(writes: Writes, key: str | None, body: dict[str, Any]) -> list[tuple[str, str]]:
@@ -29,8 +37,7 @@ def refused(writes: Writes, key: str | None, body: dict[str, Any]) -> list[tuple
     return [(code, target) for code, _, target in told.value.details]
 
 
-def test_a_draft_is_made_changed_and_removed() -> None:
-    database, writes = made()
+def test_a_draft_is_made_changed_and_removed(database: Database, writes: Writes) -> None:
     key = writes.create("Property", DRAFT)
     first = database.tag("Property", key)
     writes.change("Property", key, {"StandardStatus": "Active", "ListPrice": 110000, "Appliances": ["a"], **BY})
@@ -46,9 +53,7 @@ def test_a_draft_is_made_changed_and_removed() -> None:
     assert writes.create("Property", DRAFT) != key
 
 
-def test_everything_wrong_is_told_at_once() -> None:
-    _, writes = made()
-
+def test_everything_wrong_is_told_at_once(writes: Writes) -> None:
     assert refused(writes, None, {**DRAFT, "City": None, "ListAgentKey": "nobody", "ListingKey": "x", "Nope": 1, "ListPrice": -1}) == [
         ("1101", "City"), ("1105", "ListAgentKey"), ("1104", "ListingKey"), ("1104", "Nope"), ("1105", "ListPrice"),
     ]  # fmt: skip
