@@ -95,6 +95,11 @@ def upstream_error() -> Refusal:
     return Refusal(Code.UPSTREAM_ERROR, "the listing service behind this gateway gave an answer that cannot be used")
 
 
+def unavailable(message: str = "the service is not available at present") -> Refusal:
+    """503, with the seconds after which it may be tried again."""
+    return Refusal(Code.UNAVAILABLE, message, headers={"Retry-After": "5"})
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
     """One thing wrong with a configuration file or a template, in its author's words.

@@ -27,7 +27,7 @@ from gateway.edge.repeatability import outcome_header, read_identity
 from gateway.edge.sending import Sender, WriteTrace
 from gateway.edge.trust import UpstreamTrust
 from gateway.edge.writing import Errand, Writing
-from gateway.errors import Code, Refusal, upstream_error
+from gateway.errors import Code, Refusal, unavailable, upstream_error
 from gateway.observe.events import Complaint, Event, RequestHandled
 from gateway.odata.literals import Timestamp
 from gateway.odata.parser import Limits
@@ -119,7 +119,8 @@ class Gateway:
             response, reason = responses.refuse(refusal, story.request_id), refusal.code.text
             if story.write.stage == "done":
                 # It is written: that the answer cannot be composed is no failure of the write (C325).
-                response, reason = responses.written(story.request_id), ""
+                done = responses.Answer(204, b"", story.request_id)
+                response, reason = await responses.finished(request, done, compress=False), ""
         is_known = story.write.stage != "before" or reason == Code.UNKNOWN_OUTCOME.text
         response.headers.update(outcome_header(request, is_known=is_known))
         if request.can_read_body:
@@ -189,15 +190,12 @@ class Gateway:
             if isinstance(plan, Local):
                 return self._answers.local(plan, policy, continued.request, request, story.request_id)
             story.trace.tally = Tally()
-            if isinstance(plan, Write):
-                errand = errand or await self._errand(request, preferences, now, story, key, policy)
-            else:
-                linked = self._links.prepared(plan, continued, key, policy, profile)
             form = replace(self._form, omit_nulls=preferences.omit_nulls)
             try:
                 if isinstance(plan, Write):
-                    assert errand is not None
+                    errand = errand or await self._errand(request, preferences, now, story, key, policy)
                     return await self._writing.answer(plan, errand, profile)
+                linked = self._links.prepared(plan, continued, key, policy, profile)
                 if plan.computed:
                     shown = snapshot.shown_since(key, plan.resource)
                     result = read_computed(plan, policy, shown, story.trace.tally, form)
@@ -321,7 +319,7 @@ def _policy(snapshot: Snapshot | None, key: ApiKey) -> Policy:
     """The policy of a key; without metadata, or without a policy that compiles, nothing is served (G5)."""
     policy = snapshot.policy_of(key) if snapshot else None
     if policy is None:
-        raise Refusal(Code.UNAVAILABLE, "the service is not ready", headers={"Retry-After": "5"})
+        raise unavailable("the service is not ready")
     return policy
 
 
@@ -329,5 +327,5 @@ def _failed(failure: UpstreamFailure) -> Refusal:
     if failure.code is Code.TIMEOUT:
         return Refusal(Code.TIMEOUT, "the answer took too long")
     if failure.code is Code.UNAVAILABLE:
-        return Refusal(Code.UNAVAILABLE, "the service is not available at present", headers={"Retry-After": "5"})
+        return unavailable()
     return upstream_error()

@@ -8,9 +8,9 @@ from urllib.parse import unquote
 
 import msgspec
 
-from gateway.errors import Code, Detail, Refusal, invalid_body, upstream_error
-from gateway.odata.literals import print_literal
+from gateway.errors import Code, Detail, Refusal, invalid_body, unavailable, upstream_error
 from gateway.odata.parser import NotOfferedError, ODataSyntaxError, parse_segment
+from gateway.odata.printer import print_key
 from gateway.upstream.client import Written
 
 _DONE = (200, 201, 204)
@@ -57,7 +57,7 @@ def refusal_of(written: Written, fields: Iterable[str]) -> Refusal:
             details or [Detail("", "the record was refused by the listing service")], "refused by the upstream"
         )
     if status in (401, 403, 429):
-        return Refusal(Code.UNAVAILABLE, "the service is not available at present", headers={"Retry-After": "5"})
+        return unavailable()
     return upstream_error()
 
 
@@ -92,7 +92,4 @@ def key_of(location: str | None, resource: str) -> str | None:
         return None
     if segment.name != resource or not segment.key:
         return None
-    printed = [print_literal(literal) for _, literal in segment.key]
-    if len(printed) == 1:
-        return printed[0]
-    return ",".join(f"{name}={text}" for (name, _), text in zip(segment.key, printed, strict=True))
+    return print_key(segment.key)

@@ -78,11 +78,6 @@ def entity_tag(secret: str, about: Iterable[str], body: bytes) -> str:
     return f'W/"{keyed.hexdigest()[:32]}"'
 
 
-def written(request_id: str) -> web.Response:
-    """204 for a write of which nothing can be shown."""
-    return web.Response(status=204, headers={**_COMMON, "X-Request-Id": request_id})
-
-
 async def finished(request: web.BaseRequest, answer: Answer, *, compress: bool) -> web.Response:
     """The response: 304 where the client has this very representation, compressed where the client takes that."""
     headers = {**_COMMON, **_version(request), "X-Request-Id": answer.request_id, **answer.headers}

@@ -6,7 +6,8 @@ What comes is not believed yet; a walk only knows where each record stood, so th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from gateway.edge.cursors import lengthened, shortened
@@ -46,6 +47,16 @@ class Trace:
     upstream_seconds: float = 0.0
     detail: str = ""
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Counts and times one request to the upstream."""
+        self.upstream_requests += 1
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.upstream_seconds += time.perf_counter() - started
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -58,7 +69,7 @@ class Mark:
 
 
 class Source:
-    """The upstream, for one request: counts and times what is asked."""
+    """The upstream, for one request."""
 
     def __init__(self, upstream: UpstreamClient, profile: Profile, trace: Trace) -> None:
         self.profile = profile
@@ -67,12 +78,8 @@ class Source:
 
     async def ask(self, resource: str, query: str, most: int) -> tuple[Collection, str | None]:
         """A page, and the query of the link to the one behind it where the profile says that pages are linked."""
-        self.trace.upstream_requests += 1
-        started = time.perf_counter()
-        try:
+        with self.trace.asking():
             fetched = await self._upstream.read_collection(resource, query)
-        finally:
-            self.trace.upstream_seconds += time.perf_counter() - started
         # An upstream that ignores $top is cut by us; one that sends the whole table is no upstream.
         collection = json_format.decode_collection(fetched.body, max_records=max(10_000, 2 * most))
         if not self.profile.is_linked:

@@ -4,14 +4,13 @@ again (C221, C307, C308)."""
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway.edge.enforcement import Trace
 from gateway.edge.outcomes import Outcome, key_of, outcome, unknown_outcome
-from gateway.errors import Code, Refusal
+from gateway.errors import unavailable
 from gateway.observe.events import Event, UpstreamRefused, WriteEnded
 from gateway.store.database import StoreError
 from gateway.store.repeats import Repeat, Repeats
@@ -79,7 +78,7 @@ class Sender:
         try:
             known = await self.repeats.find(identity)
         except StoreError:
-            raise _forgetful() from None
+            raise unavailable() from None
         if known is not None and not known.done:
             raise unknown_outcome()
         return known
@@ -122,11 +121,11 @@ class Sender:
                 if not await repeats.claim(identity):
                     raise unknown_outcome()  # the same request is on its way just now
             except StoreError:
-                raise _forgetful() from None
+                raise unavailable() from None
             if write.abandoned:
                 # The client was told that it took too long, and that is not to become something that was done.
                 await self._note(dispatch, None)
-                raise _forgetful()
+                raise unavailable()
         write.stage = "sent"
         try:
             written = await self._write(dispatch)
@@ -142,17 +141,13 @@ class Sender:
         return written
 
     async def _write(self, dispatch: Dispatch) -> Written:
-        trace = dispatch.trace
-        trace.upstream_requests += 1
-        started = time.perf_counter()
-        try:
-            what = (dispatch.method, dispatch.path, dispatch.body, dispatch.if_match)
-            return await self._upstream.write(*what, is_wanted=lambda: not dispatch.write.abandoned)
-        except UnknownOutcomeError as error:
-            trace.detail = str(error)
-            raise unknown_outcome() from None
-        finally:
-            trace.upstream_seconds += time.perf_counter() - started
+        what = (dispatch.method, dispatch.path, dispatch.body, dispatch.if_match)
+        with dispatch.trace.asking():
+            try:
+                return await self._upstream.write(*what, is_wanted=lambda: not dispatch.write.abandoned)
+            except UnknownOutcomeError as error:
+                dispatch.trace.detail = str(error)
+                raise unknown_outcome() from None
 
     async def _note(self, dispatch: Dispatch, written: Written | None) -> None:
         """Keeps for a repeat what became of the write. Where that fails, a repeat learns that nobody knows."""
@@ -167,7 +162,3 @@ class Sender:
                 await repeats.done(identity, created=dispatch.key is None, record=key)
         except StoreError as error:
             dispatch.trace.detail = str(error)
-
-
-def _forgetful() -> Refusal:
-    return Refusal(Code.UNAVAILABLE, "the service is not available at present", headers={"Retry-After": "5"})

@@ -18,9 +18,9 @@ from gateway.edge.trust import UpstreamTrust
 from gateway.errors import Code, Detail, Refusal, invalid_body, not_found, upstream_error
 from gateway.odata import json_format
 from gateway.odata.json_format import Record
-from gateway.odata.literals import Timestamp, Value, print_literal
+from gateway.odata.literals import Timestamp, Value
 from gateway.odata.parser import Limits
-from gateway.odata.printer import encode
+from gateway.odata.printer import encode, print_key
 from gateway.odata.request import parse_request
 from gateway.odata.values import UNKNOWN, Unknown, typed_value
 from gateway.policy.decision import decide, reference_read
@@ -136,26 +136,23 @@ class Writing:
         return None
 
     async def _carried_out(self, plan: Write, errand: Errand, profile: Profile) -> _Done:
-        resource = errand.policy.resources[plan.resource]
-        assert resource.writes is not None  # else there were no plan
-        errand.write.rule = str(resource.writes.origin)
+        assert plan.terms.writes is not None  # else there were no plan
+        errand.write.rule = str(plan.terms.writes.origin)
         body, details = None, list[Detail]()
         if errand.record is not None:
-            about = (resource, errand.policy.schema, errand.key.Bindings.values)
+            about = (plan.terms, errand.policy.schema, errand.key.Bindings.values)
             # Off the event loop: a body may be as long as the settings allow.
             body, details = await asyncio.to_thread(read_body, errand.record, plan.method, *about)
             errand.write.fields = tuple(body.values)
             if plan.target is None:
                 if errand.if_match and not responses.has_tag(errand.if_match, ""):
                     raise Refusal(Code.PRECONDITION_FAILED, "a collection has no tag")
-                await self._check(body, details, resource, errand, profile)
-                return await self._create(plan, resource, body, errand, profile)
+                await self._check(plan, body, details, errand, profile)
+                return await self._create(plan, body, errand, profile)
         assert plan.target is not None
-        return await self._change(plan, plan.target, resource, body, details, errand, profile)
+        return await self._change(plan, plan.target, body, details, errand, profile)
 
-    async def _check(
-        self, body: Body, details: list[Detail], resource: ResourcePolicy, errand: Errand, profile: Profile
-    ) -> None:
+    async def _check(self, plan: Write, body: Body, details: list[Detail], errand: Errand, profile: Profile) -> None:
         """Everything that is wrong with a body by itself, with the references in it that lead to no row which exists
         for the key: hidden and absent rows are one (C214)."""
         found = list(details)
@@ -171,13 +168,11 @@ class Writing:
                     raise
                 found.append(Detail(reference.field, "is the key of no record that can be seen here"))
         if found:
-            assert resource.writes is not None
-            raise invalid_body(found, str(resource.writes.entry))
+            assert plan.terms.writes is not None
+            raise invalid_body(found, str(plan.terms.writes.entry))
 
-    async def _create(
-        self, plan: Write, resource: ResourcePolicy, body: Body, errand: Errand, profile: Profile
-    ) -> _Done:
-        defaults = _defaults(resource, profile)
+    async def _create(self, plan: Write, body: Body, errand: Errand, profile: Profile) -> _Done:
+        defaults = _defaults(plan.terms, profile)
         check_creation(plan.terms, body, merged(body.values, lambda name: defaults.get(name, UNKNOWN)), plan.reading)
         written = await self.sender.send(self._dispatch(plan, plan.resource, body, None, None, errand))
         if outcome(written) is not Outcome.DONE:
@@ -188,7 +183,6 @@ class Writing:
         self,
         plan: Write,
         target: Read,
-        resource: ResourcePolicy,
         body: Body | None,
         details: list[Detail],
         errand: Errand,
@@ -199,9 +193,9 @@ class Writing:
             self._check_tags(target, row, errand)
             if body is not None:
                 if attempt == 0:
-                    await self._check(body, details, resource, errand, profile)
+                    await self._check(plan, body, details, errand, profile)
                 check_change(plan.terms, body, row.value, merged(body.values, row.value), plan.reading)
-            key = _key_text(row)
+            key = _key_of(row)
             path = f"{plan.resource}({encode(key)})"
             written = await self.sender.send(self._dispatch(plan, path, body, _condition(plan, row), key, errand))
             if outcome(written) is Outcome.ANOTHER:
@@ -265,14 +259,14 @@ def _condition(plan: Write, row: Row) -> str | None:
     return tag
 
 
-def _key_text(row: Row) -> str:
+def _key_of(row: Row) -> str:
     """The key predicate of a row, printed by us."""
     parts = []
     for name, value in zip(row.plan.key, row.key, strict=True):
         literal = literal_of(value)
         assert literal is not None  # a proven row has a key
-        parts.append(print_literal(literal) if len(row.key) == 1 else f"{name}={print_literal(literal)}")
-    return ",".join(parts)
+        parts.append((name, literal))
+    return print_key(parts)
 
 
 def _defaults(resource: ResourcePolicy, profile: Profile) -> dict[str, Value]:

@@ -17,6 +17,7 @@ from typing import Literal as OneOf
 from uuid import UUID
 
 from gateway.odata.ast import (
+    TRUE,
     And,
     Call,
     Comparison,
@@ -63,6 +64,11 @@ class Reading:
 
 
 STRICT = Reading()
+
+
+def holds(expression: Expression, lookup: Lookup, reading: Reading = STRICT) -> bool:
+    """Whether it is definitely true of the record."""
+    return expression == TRUE or evaluate(expression, lookup, reading) is True
 
 
 def evaluate(expression: Expression, lookup: Lookup, reading: Reading = STRICT) -> bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 from urllib.parse import quote
 
@@ -56,6 +57,13 @@ def print_expression(expression: Expression) -> str:
             return "true" if value else "false"
         case _:
             assert_never(expression)
+
+
+def print_key(key: Sequence[tuple[str | None, Literal]]) -> str:
+    """What stands between the brackets of a key predicate: one value by itself, of several each with its name."""
+    if len(key) == 1:
+        return print_literal(key[0][1])
+    return ",".join(f"{name}={print_literal(literal)}" for name, literal in key)
 
 
 def print_operand(operand: Operand) -> str:

@@ -317,7 +317,7 @@ class Levels:
         order = target.fields.get("Order") if target.kind == "Media" else None
         order_name = order.property.name if order is not None and order.condition == TRUE else None
         beside = {
-            *_link_fields(navigation.link),
+            *navigation.link.target_fields,
             *([order_name] if order_name else []),
             *_photo_fields(photo),
         }
@@ -391,7 +391,7 @@ class Levels:
     def _by(self, resource: ResourcePolicy, field: str, trail: int) -> Read:
         """The rows of a resource that hold one of some values in a field."""
         query = Query(select=(SelectItem(resource.key[0]),))
-        level = self.level(resource, query, here=True, beside=frozenset({field}) | link_fields(resource))
+        level = self.level(resource, query, here=True, beside=frozenset({field}) | resource.link_fields)
         return self._join(resource, level, Link(local=field, target=field), follows=True, trail=trail)
 
     def _join(
@@ -460,18 +460,9 @@ def check_served(resource: ResourcePolicy) -> None:
         raise Refusal(Code.UNAVAILABLE, "this resource cannot be served at present", headers={"Retry-After": "60"})
 
 
-def link_fields(resource: ResourcePolicy) -> frozenset[str]:
-    """The fields by which rows of a dependent resource name their parents."""
-    return frozenset(name for found in resource.parent_links for name in _link_fields(found.link))
-
-
-def _link_fields(link: Link) -> set[str]:
-    return {link.target, *([link.discriminator] if link.discriminator else [])}
-
-
 def own_fields(resource: ResourcePolicy) -> frozenset[str]:
     """What is fetched of rows that are read in their own right, beside what rule and client need."""
-    return link_fields(resource) | _photo_fields(resource.photo)
+    return resource.link_fields | _photo_fields(resource.photo)
 
 
 def _photo_fields(photo: PhotoRule | None) -> frozenset[str]:

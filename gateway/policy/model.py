@@ -152,6 +152,15 @@ class ResourcePolicy:
         """Whether its rows can be asked for directly; rows that follow a parent must name one that exists."""
         return not self.embedded_only and (not self.parents or bool(self.parent_links))
 
+    def always_shows(self, name: str) -> bool:
+        """Whether a field is visible on every record."""
+        return name in self.fields and self.fields[name].condition == TRUE
+
+    @property
+    def link_fields(self) -> frozenset[str]:
+        """The fields by which its rows name what they follow."""
+        return frozenset().union(*(parent.link.target_fields for parent in self.parent_links))
+
     def condition_of(self, member: str) -> Expression:
         """The condition of a visible field or navigation property."""
         return self.fields[member].condition if member in self.fields else self.navigation[member].condition

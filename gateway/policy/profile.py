@@ -54,6 +54,11 @@ class Link(BaseModel):
     discriminator: str | None = None
     values: tuple[str, ...] = ()
 
+    @property
+    def target_fields(self) -> frozenset[str]:
+        """The fields by which a row of the target names the other one."""
+        return frozenset(name for name in (self.target, self.discriminator) if name is not None)
+
 
 class Profile(BaseModel):
     """``upstream.profile`` of gateway.yaml; docs/configuration.md explains each setting."""
@@ -129,12 +134,12 @@ class Profile(BaseModel):
     links: Mapping[str, Mapping[str, Link]] = Field(default_factory=dict)
     #: What is declared above and not trusted all the same; the gateway adds to it what the upstream has contradicted.
     distrusted: tuple[Trust, ...] = ()
-    #: Changed by hand to confirm that a violation has been dealt with: any other text lifts the latch.
     #: How the upstream keeps a write from changing another state than the one that was read; untrusted: it does not,
     #: so records are neither changed nor deleted.
     conditional_writes: OneOf["untrusted", "etag", "any", "none"] = "untrusted"
     #: Resource to field to the value that a new record has where its body says nothing.
     create_defaults: Mapping[str, Mapping[str, str | bool | int | None]] = Field(default_factory=dict)
+    #: Changed by hand to confirm that a violation has been dealt with: any other text lifts the latch.
     confirmed: str = ""
 
     @model_validator(mode="before")

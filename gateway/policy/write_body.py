@@ -6,16 +6,16 @@ and the same text, so a body is no way to find out which names exist (C205).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import msgspec
 
 from gateway.errors import Detail, invalid_body
-from gateway.odata.ast import TRUE, And, Expression
+from gateway.odata.ast import And, Expression
 from gateway.odata.csdl import EnumType, Property, Schema, TypeReference
-from gateway.odata.evaluate import STRICT, Lookup, Reading, evaluate
+from gateway.odata.evaluate import STRICT, Lookup, Reading, holds
 from gateway.odata.json_format import Record, decode_list, decode_string, encode_string
 from gateway.odata.literals import Value
 from gateway.odata.values import INTEGERS, NUMBERS, UNKNOWN, Unknown, typed_value
@@ -231,17 +231,13 @@ def check_change(
     """
     writes = resource.writes
     assert writes is not None
-
-    def holds(expression: Expression, image: Lookup) -> bool:
-        return expression == TRUE or evaluate(expression, image, reading) is True
-
-    _check_visible(resource, body, (before, after), holds)
+    _check_visible(resource, body, (before, after), reading)
     opened = {
         name: condition
         for name, condition in resource.conditions()
-        if holds(condition, after) and not holds(condition, before)
+        if holds(condition, after, reading) and not holds(condition, before, reading)
     }
-    left = [rule for rule in (resource.rule, resource.unpushed) if not holds(rule, after)]
+    left = [rule for rule in (resource.rule, resource.unpushed) if not holds(rule, after, reading)]
     if writes.allow_leaving:
         left = []
     if opened or left:
@@ -249,16 +245,14 @@ def check_change(
         raise invalid_body(_blamed(body, [*opened.values(), *left], "cannot be changed to this"), because)
 
 
-def _check_visible(
-    resource: ResourcePolicy, body: Body, images: tuple[Lookup, ...], holds: Callable[[Expression, Lookup], bool]
-) -> None:
+def _check_visible(resource: ResourcePolicy, body: Body, images: tuple[Lookup, ...], reading: Reading) -> None:
     """Refuses fields that are not visible on every image, with the text of a name that never was."""
     writes = resource.writes
     assert writes is not None
     closed = [
         Detail(name, _CLOSED)
         for name in body.values
-        if name in writes.fields and not all(holds(resource.fields[name].condition, image) for image in images)
+        if name in writes.fields and not all(holds(resource.fields[name].condition, image, reading) for image in images)
     ]
     if closed:
         raise invalid_body(closed, str(writes.entry))
@@ -294,12 +288,8 @@ def check_creation(resource: ResourcePolicy, body: Body, after: Lookup, reading:
     """
     writes = resource.writes
     assert writes is not None
-
-    def holds(expression: Expression, image: Lookup) -> bool:
-        return expression == TRUE or evaluate(expression, image, reading) is True
-
-    _check_visible(resource, body, (after,), holds)
-    left = [rule for rule in _of_new(resource) if not holds(rule, after)]
+    _check_visible(resource, body, (after,), reading)
+    left = [rule for rule in _of_new(resource) if not holds(rule, after, reading)]
     if left and not writes.create_outside:
         raise invalid_body(_blamed(body, left, "cannot be set to this"), _origin_of(resource, left))
 

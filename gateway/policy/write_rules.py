@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 
-from gateway.odata.ast import TRUE, And, Expression
+from gateway.odata.ast import And, Expression
 from gateway.odata.csdl import Property
 from gateway.odata.walk import properties
 from gateway.policy import data_dictionary
@@ -90,7 +91,7 @@ def _deciding(resource: ResourcePolicy) -> Iterator[Expression]:
         yield condition
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Compilation:
     """One entry of a role, with every fault at its place."""
 
@@ -114,20 +115,20 @@ class _Compilation:
             fields.pop(name, None)
             control.pop(name, None)
         known = {*fields, *control}
-        created_only = {self.inputs.class_field(self.resource.name), *_parent_keys(self.resource)} & fields.keys()
+        created_only = self._set_once & fields.keys()
         return WritePolicy(
             origin,
             entry,
             frozenset(method for method in allowed if self._is_possible(method, known)),
             MappingProxyType(fields),
             MappingProxyType(control),
-            frozenset(created_only),
+            created_only,
             MappingProxyType({method: tuple(names) for method, names in self.said.Required.items()}),
             MappingProxyType({name: target for name, target in references.items() if name in known and target}),
             MappingProxyType({name: word for name, word in self.said.Bound.items() if name in known}),
             tested,
             tuple(self._adoptable(known)),
-            self.said.AllowLeaving and not self._unseen_followers(),
+            self.said.AllowLeaving and not self._unseen_followers,
             self.said.CreateOutside,
         )
 
@@ -155,7 +156,6 @@ class _Compilation:
         for position, name in enumerate(self.said.PolicyFields):
             if name not in self.said.Fields:
                 self._fault(("PolicyFields", str(position)), f"`{name}` is not among `Fields`")
-        once = {self.inputs.class_field(self.resource.name), *_parent_keys(self.resource)}
         for method, required in self.said.Required.items():
             if method == "DELETE" and required:
                 self._fault(("Required", method), "a deletion has no body")
@@ -163,7 +163,7 @@ class _Compilation:
                 place = ("Required", method, str(position))
                 if name not in named:
                     self._fault(place, f"`{name}` is not among `Fields` or `Control`")
-                elif name in once and method == "PATCH":
+                elif name in self._set_once and method == "PATCH":
                     self._fault(place, f"`{name}` is set by POST and stays, so no PATCH can have it")
         for setting, entries in (("Bound", self.said.Bound), ("References", self.said.References)):
             for name in entries:
@@ -194,7 +194,7 @@ class _Compilation:
         for expression in _deciding(self.resource):
             names = {path.name for path in properties(expression)}
             for name in sorted(names & writable):
-                hidden = [other for other in names - {name} if not self._is_always_visible(other)]
+                hidden = [other for other in names - {name} if not self.resource.always_shows(other)]
                 if hidden:
                     place = ("PolicyFields", str(self.said.PolicyFields.index(name)))
                     others = ", ".join(f"`{other}`" for other in sorted(hidden))
@@ -202,47 +202,48 @@ class _Compilation:
                     found.add(name)
         return found
 
-    def _is_always_visible(self, name: str) -> bool:
-        field = self.resource.fields.get(name)
-        return field is not None and field.condition == TRUE
-
     def _fields(self, tested: frozenset[str]) -> dict[str, Property]:
         """What a body may name and an answer may show."""
         found: dict[str, Property] = {}
-        set_once = {self.inputs.class_field(self.resource.name), *_parent_keys(self.resource)}
-        joined = set(self._adopting())
         for name in self.said.Fields:
             shown = self.resource.fields.get(name)
             declared = self.resource.type.properties.get(name)
             if declared is None or shown is None or shown.clamp is not None or name in self.resource.key:
                 continue
-            if name in joined:
+            if name in self._adopting:
                 self._note(name, "is what other records name this one by, so it is read-only")
-            elif name in tested and name not in self.said.PolicyFields and name not in set_once:
+            elif name in tested and name not in self.said.PolicyFields and name not in self._set_once:
                 self._note(name, "decides what the key sees, so it is read-only; `PolicyFields` can name it")
             else:
                 found[name] = declared
         return found
 
-    def _adopting(self) -> Iterator[str]:
+    @cached_property
+    def _set_once(self) -> frozenset[str]:
+        """The class of a record, and what it follows: a new one says it, and it stays (C326)."""
+        return self.resource.link_fields | {self.inputs.class_field(self.resource.name)}
+
+    @cached_property
+    def _adopting(self) -> frozenset[str]:
         """Fields of this resource by which rows of others name it: a row that took another's value would take over its
         rows, and with them what does not exist for the key (C326)."""
-        for child in self.finished.values():
-            yield from (parent.link.local for parent in child.parent_links if parent.resource == self.resource.name)
-        for policy in self.resource.navigation.values():
-            if policy.link is not None and policy.navigation.type.is_collection:
-                yield policy.link.local
+        followed = {parent.link.local for _, parent in self._followers()}
+        lists = (policy for policy in self.resource.navigation.values() if policy.navigation.type.is_collection)
+        return frozenset(followed | {policy.link.local for policy in lists if policy.link is not None})
 
+    def _followers(self) -> Iterator[tuple[ResourcePolicy, ParentLink]]:
+        """Resources whose rows go where a row of this one goes, and by which fields."""
+        for child in self.finished.values():
+            yield from ((child, parent) for parent in child.parent_links if parent.resource == self.resource.name)
+
+    @cached_property
     def _unseen_followers(self) -> list[str]:
-        """Resources whose rows go where a row of this one goes, without their key showing which one they follow: a row
-        that is taken away would tell (the prover found this)."""
+        """Those of them that do not show the key which one they follow: a row that is taken away would tell (the
+        prover found this)."""
         return [
             child.name
-            for child in self.finished.values()
-            for parent in child.parent_links
-            if parent.resource == self.resource.name and not child.embedded_only
-            for field in (parent.link.target, *([parent.link.discriminator] if parent.link.discriminator else []))
-            if field not in child.fields or child.fields[field].condition != TRUE
+            for child, parent in self._followers()
+            if not child.embedded_only and not all(map(child.always_shows, parent.link.target_fields))
         ]
 
     def _control(self, tested: frozenset[str]) -> dict[str, Property]:
@@ -252,8 +253,7 @@ class _Compilation:
             declared = self.resource.type.properties.get(name)
             if declared is None or name in self.resource.fields or name in self.resource.key:
                 continue
-            deciding = {*tested, *_parent_keys(self.resource), *self._adopting()}
-            if name in deciding or name == self.inputs.class_field(self.resource.name):
+            if name in tested | self._set_once or name in self._adopting:
                 self._note(name, "decides what the key sees, so it cannot be written unseen")
             else:
                 found[name] = declared
@@ -302,7 +302,7 @@ class _Compilation:
             self.inputs.report.notes.append(
                 f"`{self.resource.name}` takes no {method}: it requires {names}, which cannot be written"
             )
-        followers = self._unseen_followers() if method == "DELETE" else []
+        followers = self._unseen_followers if method == "DELETE" else []
         if followers:
             rows = ", ".join(f"`{name}`" for name in followers)
             message = f"takes no DELETE: it would tell which rows of {rows} follow a record, which the key does not see"
@@ -315,14 +315,5 @@ class _Compilation:
     def _adoptable(self, known: Iterable[str]) -> Iterator[ParentLink]:
         names = set(known)
         for parent in self.resource.parent_links:
-            needed = {parent.link.target, *([parent.link.discriminator] if parent.link.discriminator else [])}
-            if needed <= names and self.finished[parent.resource].key == (parent.link.local,):
+            if parent.link.target_fields <= names and self.finished[parent.resource].key == (parent.link.local,):
                 yield parent
-
-
-def _parent_keys(resource: ResourcePolicy) -> Iterator[str]:
-    """The fields by which a row names what it follows (C326)."""
-    for parent in resource.parent_links:
-        yield parent.link.target
-        if parent.link.discriminator is not None:
-            yield parent.link.discriminator

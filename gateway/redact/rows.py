@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateway.odata.ast import TRUE, Expression, OrderByItem
-from gateway.odata.evaluate import evaluate
+from gateway.odata.ast import Expression, OrderByItem
+from gateway.odata.evaluate import holds
 from gateway.odata.json_format import Record
 from gateway.odata.literals import Value
 from gateway.odata.values import UNKNOWN, Unknown, as_members, typed_value
@@ -74,12 +74,12 @@ class Row:
 
     def holds(self, expression: Expression) -> bool:
         """Whether it is definitely true of the record."""
-        return expression == TRUE or evaluate(expression, self.value, self.plan.reading) is True
+        return holds(expression, self.value, self.plan.reading)
 
     def matches(self, client: Expression) -> bool:
         """Whether a client's own condition selects the row, under OData's null semantics."""
         reading = replace(self.plan.reading, odata_nulls=True)
-        return client == TRUE or evaluate(client, self.value, reading) is True
+        return holds(client, self.value, reading)
 
     @property
     def key(self) -> tuple[Value, ...]:
