@@ -70,18 +70,27 @@ class Habits:
         return "filter" in self.ignores
 
 
+def misreads(habits: Habits, profile: dict[str, Any]) -> bool:
+    """Whether conditions mean something else to it than the profile declares, so that it may leave out what they
+    select."""
+    declared = profile.get
+    return (
+        (habits.equality != "exact" and declared("string_equality") not in (None, habits.equality))
+        or (habits.equality == "exact" and declared("string_equality") in ("fold", "fold_pad"))
+        or (habits.like and declared("patterns") == "literal")
+        or (habits.flat_lambdas and declared("collections") == "exact")
+        or (habits.zone != 0 and declared("date_parts") == "utc")
+        or (habits.dull_functions and declared("string_functions") == "exact")
+    )
+
+
 def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
     """Whether the habits break nothing that the profile declares."""
     declared = profile.get
     kinds = ("comparisons", "string_equality", "patterns", "collections", "date_parts", "string_functions")
     filters = any(declared(kind) not in (None, "untrusted", "none") for kind in kinds) or bool(declared("order_exact"))
     broken = [
-        habits.equality != "exact" and declared("string_equality") not in (None, habits.equality),
-        habits.equality == "exact" and declared("string_equality") in ("fold", "fold_pad"),
-        habits.like and declared("patterns") == "literal",
-        habits.flat_lambdas and declared("collections") == "exact",
-        habits.zone != 0 and declared("date_parts") == "utc",
-        habits.dull_functions and declared("string_functions") == "exact",
+        misreads(habits, profile),
         "filter" in habits.ignores and filters,
         "orderby" in habits.ignores and filters,
         "skip" in habits.ignores,
