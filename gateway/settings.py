@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -114,6 +113,22 @@ class Requests(_Section):
     gzip: bool = True
 
 
+class Workers(_Section):
+    """The processes that serve, and how one of them ends. Times are seconds.
+
+    ``control`` is the Unix socket on which ``gateway reload`` speaks to the service.
+    """
+
+    count: Annotated[int, Field(ge=1, le=256)] = 1
+    control: str | None = None
+    watch: bool = True
+    start_timeout: Annotated[float, Field(gt=0)] = 120.0
+    watchdog: Annotated[float, Field(ge=1)] = 30.0
+    drain_notice: Annotated[float, Field(ge=0)] = 0.0
+    drain_idle: Annotated[float, Field(ge=0)] = 2.0
+    drain_deadline: Annotated[float, Field(ge=0)] = 60.0
+
+
 class Log(_Section):
     """The decision log: one JSON record a request on standard output."""
 
@@ -131,6 +146,7 @@ class Settings(_Section):
     security: Security = Security()
     policy: PolicySection = PolicySection()
     requests: Requests = Requests()
+    workers: Workers = Workers()
     #: Where the database is if ``store`` does not say otherwise, relative to the configuration; it must exist.
     state_dir: str | None = None
     log: Log = Log()
@@ -172,12 +188,3 @@ def overlay(data: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str
             place = place[section]
         place[key] = text.split(",") if key in ("token_keys",) else text
     return result
-
-
-def read_secret(value: str | None, file: str | None, base: Path) -> str | None:
-    """A secret given directly or by a file (relative to the configuration directory), without its last newline."""
-    if value is not None:
-        return value
-    if file is None:
-        return None
-    return (base / file).read_text(encoding="utf-8").rstrip("\r\n")

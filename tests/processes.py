@@ -10,6 +10,8 @@ import asyncio
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import socket
 import sys
@@ -36,10 +38,33 @@ class Process:
     process: asyncio.subprocess.Process
     clients: str
     admin: str
+    control: Path
 
     async def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
+        """Ends it and its workers at once, as a machine does that loses its power."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         await self.process.wait()
+
+    async def metric(self, name: str) -> float:
+        """The sum of a metric over all its labels."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.root}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if re.match(rf"{name}(\{{.*\}})? ", line))
+
+    async def ready(self) -> dict[str, Any]:
+        async with aiohttp.ClientSession() as session, session.get(f"{self.root}/readyz") as response:
+            told: dict[str, Any] = await response.json()
+            return told
+
+    @property
+    def root(self) -> str:
+        return self.admin.removesuffix("/v1/developers")
+
+    async def workers(self) -> set[int]:
+        """The process ids of its workers."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        found = listed.read_text(encoding="ascii")  # noqa: ASYNC240  # of memory
+        return {int(number) for number in found.split()}
 
 
 def _port() -> int:
@@ -49,25 +74,45 @@ def _port() -> int:
 
 
 @asynccontextmanager
-async def serving(directory: Path, upstream: str, database_url: str) -> AsyncIterator[Process]:
-    """A process on a configuration; SIGTERM at the end, unless it is gone by then."""
+async def serving(
+    directory: Path, upstream: str, database_url: str | None, workers: int = 1, **settings: str
+) -> AsyncIterator[Process]:
+    """A service on a configuration; SIGTERM at the end, unless it is gone by then."""
     listen, admin = _port(), _port()
+    short = Path(tempfile.mkdtemp(prefix="gw"))  # the path of a Unix socket has at most 107 bytes
     environment = {
         **os.environ, "GATEWAY__PUBLIC_URL": f"http://127.0.0.1:{listen}{ROOT}", "GATEWAY__LISTEN__PORT": str(listen),
-        "GATEWAY__ADMIN__PORT": str(admin), "GATEWAY__UPSTREAM__URL": upstream, "GATEWAY__STORE__URL": database_url,
-        "GATEWAY__SECURITY__KEY_PEPPER": DEMO_PEPPER, "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY, "GATEWAY__LOG__LEVEL": "error",
+        "GATEWAY__ADMIN__PORT": str(admin), "GATEWAY__UPSTREAM__URL": upstream,
+        **({"GATEWAY__STORE__URL": database_url} if database_url else {}),
+        "GATEWAY__WORKERS__COUNT": str(workers), "GATEWAY__WORKERS__CONTROL": str(short / "control"),
+        **{f"GATEWAY__{name}": value for name, value in settings.items()},
+        "GATEWAY__SECURITY__KEY_PEPPER": DEMO_PEPPER, "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY, "GATEWAY__LOG__LEVEL": "warning",
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "serve", "--config", directory, cwd=REPOSITORY, env=environment
-    )
+        sys.executable, "-m", "gateway", "serve", "--config", directory,
+        cwd=REPOSITORY, env=environment, start_new_session=True,
+    )  # fmt: skip
     try:
-        found = Process(process, f"http://127.0.0.1:{listen}{ROOT}", f"http://127.0.0.1:{admin}/v1/developers")
+        found = Process(
+            process, f"http://127.0.0.1:{listen}{ROOT}", f"http://127.0.0.1:{admin}/v1/developers", short / "control"
+        )
         await _ready(process, admin)
         yield found
     finally:
         if process.returncode is None:
             process.terminate()
+            await _ended(process)
+        shutil.rmtree(short)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Waits for the end, longer than any setting lets it take; what has not ended by then hangs."""
+    try:
+        async with asyncio.timeout(100):
             await process.wait()
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise AssertionError("the service did not end") from None
 
 
 async def _ready(process: asyncio.subprocess.Process, admin: int) -> None:

@@ -21,6 +21,7 @@ FLOORS = {
     "admin": 6,
     "edge": 7,
     "sandbox": 8,
+    "workers": 8,
     "cli": 9,
 }
 PURE = {"errors", "odata", "policy", "redact"}

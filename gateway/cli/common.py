@@ -15,6 +15,7 @@ from gateway.errors import ConfigurationError, Fault
 if TYPE_CHECKING:
     from gateway.odata.csdl import Schema
     from gateway.store.configuration import Configuration
+    from gateway.store.tree import Tree
 
 EXIT_CONFIGURATION = 78
 #: The database cannot be used at present: trying again may help.
@@ -30,7 +31,7 @@ def fail(faults: Iterable[Fault]) -> NoReturn:
     sys.exit(EXIT_CONFIGURATION)
 
 
-def load(directory: Path, environment: Mapping[str, str] | None = None) -> Configuration:
+def load(directory: Path | Tree, environment: Mapping[str, str] | None = None) -> Configuration:
     from gateway.store.configuration import load_configuration
 
     try:

@@ -1,4 +1,4 @@
-"""The command line's front door: verbs, and exit codes (0 ok, 1 findings, 2 usage, 75 no database, 78 bad config)."""
+"""The command line: verbs, and exit codes (0 ok, 1 findings, 2 usage, 69 no service, 75 no database, 78 bad files)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.cli.check import check
 from gateway.cli.demo import demo
 from gateway.cli.explain import explain
 from gateway.cli.keys import keys
-from gateway.cli.serve import serve
+from gateway.cli.serve import reload, serve
 from gateway.cli.templates import templates
 
 
@@ -24,5 +24,5 @@ def version() -> None:
     click.echo(f"gateway {__version__}")
 
 
-for command in (demo, serve, check, explain, keys, templates):
+for command in (demo, serve, reload, check, explain, keys, templates):
     main.add_command(command)

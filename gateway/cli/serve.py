@@ -1,23 +1,29 @@
-"""``gateway serve``: stands in front of an upstream until it is told to stop."""
+"""``gateway serve``: stands in front of an upstream until it is told to stop; ``gateway reload`` speaks to it."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
+import tempfile
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from gateway.cli.common import EXIT_STORE, fail, load, require_secrets
+from gateway.cli.common import EXIT_CONFIGURATION, load, require_secrets
 
 if TYPE_CHECKING:
     from gateway.store.configuration import Configuration
+    from gateway.store.tree import Tree
+    from gateway.workers.supervisor import Supervisor
 
+#: No service is there to be spoken to.
+EXIT_UNAVAILABLE = 69
 
-@click.command()
-@click.option(
+_CONFIG = click.option(
     "--config",
     "directory",
     required=True,
@@ -25,35 +31,97 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="The configuration directory.",
 )
-def serve(directory: Path) -> None:
-    """Serve clients according to a configuration directory."""
-    configuration = load(directory)
+
+
+@click.command()
+@_CONFIG
+@click.option("--workers", type=click.IntRange(1, 256), help="How many processes answer requests.")
+def serve(directory: Path, workers: int | None) -> None:
+    """Serve clients according to a configuration directory.
+
+    SIGHUP serves what its files say now, SIGUSR2 replaces every worker, SIGTERM and SIGINT end after the last answer.
+    """
+    from gateway.store.tree import Tree
+
+    if workers is not None:
+        os.environ["GATEWAY__WORKERS__COUNT"] = str(workers)
+    tree = Tree(directory)
+    configuration = load(tree if directory.is_dir() else directory)
     require_secrets(configuration)
+    with tempfile.TemporaryDirectory(prefix="gateway-numbers-") as numbers:
+        # Before anything of prometheus_client is imported, here and in the workers.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = numbers
+        code = asyncio.run(_serve(configuration, tree))
+    sys.exit(code)
+
+
+async def _serve(configuration: Configuration, tree: Tree) -> int:
     from gateway.edge.listener import ListenError
-    from gateway.errors import ConfigurationError
-    from gateway.store.database import StoreError
+    from gateway.observe.events import Observers
+    from gateway.observe.logs import DecisionLog
+    from gateway.observe.metrics import SupervisorMetrics, share_numbers
+    from gateway.workers.control import Control, ControlError
+    from gateway.workers.supervisor import StartError, Supervisor
+
+    share_numbers("supervisor")
+    publish = Observers(SupervisorMetrics(), DecisionLog(configuration.settings.log.level))
+    supervisor = Supervisor(configuration, tree, publish)
+    stop = stop_event()
+    control = None
+    if configuration.control is not None:
+        control = Control(configuration.control, {"reload": supervisor.reload, "restart": supervisor.restart})
+    tasks: list[asyncio.Task[Any]] = []
+    try:
+        if control is not None:
+            await control.start()
+        starting = asyncio.create_task(supervisor.start())
+        stopping = asyncio.create_task(stop.wait())
+        tasks += [starting, stopping]
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            _on_signals(supervisor, tasks)
+            if configuration.settings.workers.watch:
+                tasks.append(asyncio.create_task(_watch(supervisor, tree, publish)))
+            await stop.wait()
+    except StartError as error:
+        for line in error.lines:
+            click.echo(line, err=True)
+        if error.code == EXIT_CONFIGURATION:
+            click.echo(f"{len(error.lines)} fault{'s' if len(error.lines) != 1 else ''} in the configuration", err=True)
+        return error.code
+    except (ListenError, ControlError) as error:
+        click.echo(f"Error: {error}", err=True)
+        return 1
+    finally:
+        for task in tasks:
+            task.cancel()
+        if control is not None:
+            await control.stop()
+        await supervisor.stop()
+    return 0
+
+
+def _on_signals(supervisor: Supervisor, tasks: list[asyncio.Task[Any]]) -> None:
+    loop = asyncio.get_running_loop()
+
+    def start(what: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        tasks.append(asyncio.create_task(what()))
+
+    loop.add_signal_handler(signal.SIGHUP, start, supervisor.reload)
+    loop.add_signal_handler(signal.SIGUSR2, start, supervisor.restart)
+
+
+async def _watch(supervisor: Supervisor, tree: Tree, publish: Callable[[Any], None]) -> None:
+    """Serves every change of the files, for ever."""
+    from gateway.observe.events import Complaint
+    from gateway.workers.watching import changes
 
     try:
-        asyncio.run(_serve(configuration))
-    except StoreError as error:
-        click.echo(f"the database cannot be used: {error}", err=True)
-        sys.exit(EXIT_STORE)
-    except ConfigurationError as error:
-        fail(error.faults)
-    except ListenError as error:
-        raise click.ClickException(str(error)) from None
-
-
-async def _serve(configuration: Configuration) -> None:
-    from gateway.edge.service import Service
-    from gateway.observe.logs import DecisionLog
-
-    stop = stop_event()
-    async with Service(configuration, DecisionLog(configuration.settings.log.level)) as service:
-        # Documents that do not fit an upstream which answers at start are a fault of the configuration (P10).
-        if service.snapshot.faults:
-            fail(service.snapshot.faults)
-        await stop.wait()
+        async for _ in changes(tree):
+            await supervisor.look()
+    except (OSError, RuntimeError) as error:
+        publish(Complaint(f"the configuration cannot be watched; SIGHUP and `gateway reload` go on: {error}"))
 
 
 def stop_event() -> asyncio.Event:
@@ -63,3 +131,33 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, event.set)
     return event
+
+
+@click.command()
+@_CONFIG
+@click.option("--workers", is_flag=True, help="Replace every worker by a new one, too.")
+def reload(directory: Path, workers: bool) -> None:
+    """Have the running service serve what the files of its configuration say now: every worker does, or none."""
+    from gateway.workers.control import ControlError, ask
+
+    configuration = load(directory)
+    if configuration.control is None:
+        click.echo(
+            "gateway.yaml: neither workers.control nor state_dir says where the service can be spoken to", err=True
+        )
+        sys.exit(EXIT_CONFIGURATION)
+    try:
+        outcome = asyncio.run(ask(configuration.control, "reload"))
+        if workers and outcome.how != "refused":
+            outcome = asyncio.run(ask(configuration.control, "restart"))
+    except ControlError as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_UNAVAILABLE)
+    if outcome.how == "refused":
+        for fault in outcome.faults:
+            click.echo(fault, err=True)
+        click.echo("refused: what was served before still is", err=True)
+        sys.exit(EXIT_CONFIGURATION)
+    click.echo({"swapped": "every worker serves the files", "replaced": "new workers serve the files"}.get(
+        outcome.how, "nothing has changed"
+    ))  # fmt: skip

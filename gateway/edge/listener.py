@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import socket
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Self
 
 from aiohttp import http_parser, web
 from aiohttp.web_protocol import RequestHandler
@@ -19,10 +20,35 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 #: aiohttp's own parser limits; ours are lower and answer first.
 _PARSER_LINE = 64 * 1024
 _PARSER_FIELD = 32 * 1024
+#: Seconds for requests that are on their way when a listener is simply stopped, and for what is cut after that.
+_PATIENCE, _CUT = 60.0, 1.0
+#: Seconds between two looks at the connections that are left.
+_LOOK = 0.02
+#: Connections that wait to be accepted.
+_BACKLOG = 1024
 
 
 class _Protocol(RequestHandler):
-    """aiohttp's protocol with our error answer instead of its text, which echoes what it did not understand."""
+    """aiohttp's protocol with our error answer instead of its text, which echoes what it did not understand; and it
+    knows whether a request is on it."""
+
+    #: Requests that are being answered, and whether bytes have come since the last one was.
+    busy = 0
+    touched = False
+
+    def data_received(self, data: bytes) -> None:
+        self.touched = self.touched or bool(data)  # the library gives nothing to itself when it reads on
+        super().data_received(data)
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether a client that did not wait has sent another request behind the one that is being answered."""
+        return bool(self._messages)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether not one byte of a request that is not answered has been read."""
+        return self._waiter is not None and not (self.busy or self.touched or self.is_queued)
 
     def handle_error(
         self,
@@ -59,23 +85,34 @@ def require_c_parser() -> None:
 class ListenError(Exception):
     """An address cannot be listened on; the message says which and why."""
 
+    @classmethod
+    def of(cls, host: str, port: int, error: OSError) -> Self:
+        return cls(f"{host}:{port} cannot be listened on: {error.strerror or error}")
+
 
 class Listener:
-    """One address, one handler. ``port`` is the real one once started, also when 0 was asked for."""
+    """One address, one handler. ``port`` is the real one once started, also when 0 was asked for.
 
-    def __init__(self, handler: Handler, host: str, port: int) -> None:
+    Args:
+        inherited: a socket that listens already, and that other processes may share; else one is made.
+    """
+
+    def __init__(self, handler: Handler, host: str, port: int, inherited: socket.socket | None = None) -> None:
         self._handler = handler
         self._host = host
         self.port = port
+        self._inherited = inherited
         self._runner: web.ServerRunner | None = None
+        self._server: _Server | None = None
+        self._draining = False
 
     async def start(self) -> None:
         require_c_parser()
         quiet = logging.getLogger("gateway.http")
         quiet.addHandler(logging.NullHandler())
         quiet.propagate = False
-        server = _Server(
-            self._handler,
+        self._server = _Server(
+            self._handle,
             {
                 "max_line_size": _PARSER_LINE,
                 "max_field_size": _PARSER_FIELD,
@@ -86,17 +123,97 @@ class Listener:
                 "lingering_time": 2,
             },
         )
-        self._runner = web.ServerRunner(server, handle_signals=False)
+        self._runner = web.ServerRunner(self._server, handle_signals=False, shutdown_timeout=_CUT)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port)
+        site: web.BaseSite = (
+            web.TCPSite(self._runner, self._host, self.port)
+            if self._inherited is None
+            else web.SockSite(self._runner, self._inherited)
+        )
         try:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
-            raise ListenError(f"{self._host}:{self.port} cannot be listened on: {error.strerror or error}") from None
+            raise ListenError.of(self._host, self.port, error) from None
         self.port = self._runner.addresses[0][1]
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        protocol = request.protocol
+        assert isinstance(protocol, _Protocol)
+        protocol.busy += 1
+        try:
+            response = await self._handler(request)
+            if self._draining and not protocol.is_queued:
+                response.force_close()
+            return response
+        finally:
+            protocol.busy -= 1
+            protocol.touched = False
+
+    async def drain(self, idle: float, deadline: float) -> int:
+        """Accepts no more connections, and waits for those that there are: every answer says that it is the last one on
+        its connection, and no request of which a byte has been read is dropped (G7).
+
+        Args:
+            idle: seconds after which connections without a request are closed: until then a client that is about to
+                send one finds an open door.
+            deadline: seconds after which nothing is waited for any more.
+
+        Returns:
+            How many connections had a request on them that was given up.
+        """
+        if self._runner is None or self._server is None:
+            return 0
+        self._draining = True
+        loop = asyncio.get_running_loop()
+        await self._stop_accepting(loop)
+        closing, giving_up = loop.time() + idle, loop.time() + deadline
+        while connections := [found for found in self._server.connections if isinstance(found, _Protocol)]:
+            now = loop.time()
+            if now >= giving_up:
+                return sum(not found.is_idle for found in connections)
+            for connection in connections:
+                if now >= closing and connection.is_idle:
+                    connection.force_close()
+            await asyncio.sleep(_LOOK)
+        return 0
+
+    async def _stop_accepting(self, loop: asyncio.AbstractEventLoop) -> None:
+        assert self._runner is not None
+        for site in list(self._runner.sites):
+            # What has been accepted becomes a connection some steps of the loop later, and would be dropped if the
+            # server were closed by then.
+            for listening in getattr(getattr(site, "_server", None), "sockets", ()):
+                loop.remove_reader(listening.fileno())
+            await asyncio.sleep(_LOOK)
+            await site.stop()
 
     async def stop(self) -> None:
         if self._runner is not None:
+            await self.drain(0, _PATIENCE)
             await self._runner.cleanup()
             self._runner = None
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket for several processes, bound and listening.
+
+    Raises:
+        ListenError: the address cannot be listened on.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(address)
+            made.listen(_BACKLOG)
+            made.setblocking(False)
+        except OSError:
+            made.close()
+            raise
+    except OSError as error:
+        raise ListenError.of(host, port, error) from None
+    return made

@@ -30,6 +30,10 @@ class Operations:
         self._metrics = metrics
         self._changed = time.monotonic()
         self._revision = -1
+        #: No more requests are to come: this process ends.
+        self.draining = False
+        #: What was wrong with the files that were to be served last, while those before them still are.
+        self.refused: tuple[str, ...] = ()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.raw_path.partition("?")[0]
@@ -54,7 +58,7 @@ class Operations:
         if revision != self._revision:
             self._revision, self._changed = revision, time.monotonic()
         schema = snapshot is not None and snapshot.schema is not None
-        ready = snapshot is not None and bool(snapshot.policies)
+        ready = snapshot is not None and bool(snapshot.policies) and not self.draining
         detail = {
             "ready": ready,
             "metadata": "loaded" if schema else "not loaded yet",
@@ -64,6 +68,8 @@ class Operations:
             "faults": [str(fault) for fault in snapshot.faults] if snapshot else [],
             "distrusted": list(self._trust.lost),
             "unserved": self._unserved(),
+            "refused": list(self.refused),
+            "draining": self.draining,
         }
         return web.Response(
             status=200 if ready else 503,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway.edge.probing import ask_probes
@@ -32,6 +32,14 @@ from gateway.upstream.client import UpstreamClient
 _PROBE_PATIENCE = 0.4
 #: PostgreSQL tells of changes; whoever is told nothing looks all the same, so often.
 _LOOK = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Other files, compiled and not served yet."""
+
+    merger: Merger
+    draft: Snapshot
 
 
 class Publication:
@@ -115,6 +123,36 @@ class Publication:
         # Whoever saves and whoever watches come at the same time: the second finds it done.
         async with self._following:
             return self._configuration is self._followed or await self._follow(None)
+
+    # --- other files
+
+    async def prepare(self, files: Configuration) -> Prepared:
+        """Compiles other files beside what is served, which stays as it is.
+
+        Raises:
+            ConfigurationError: with them something would be wrong that is not wrong now.
+        """
+        merger = Merger(files)
+        configuration, _ = merger.merged(self._library)
+        used = self.snapshot.upstream_schema
+        draft = await asyncio.to_thread(build_snapshot, 0, configuration, used, self.snapshot)
+        new = set(draft.faults) - set(self.snapshot.faults)
+        if new:
+            raise ConfigurationError(sorted(new))
+        return Prepared(merger, draft)
+
+    async def commit(self, prepared: Prepared) -> bool:
+        """Serves what was prepared, with what has changed in the database meanwhile. False, and everything is as it
+        was, where what must be remembered of it could not be kept."""
+        async with self._following, self._reading:
+            # Whoever looks at the database waits: keys of other files over policies of these would be half of a change.
+            before = self._merger, self._configuration, self._settings
+            self._merger, self._settings = prepared.merger, prepared.draft.configuration.settings
+            self._configuration, _ = prepared.merger.merged(self._library)
+            served = await self._follow(None, prepared.draft)
+            if not served:
+                self._merger, self._configuration, self._settings = before
+            return served
 
     async def watch(self) -> None:
         """Serves every change of the database, for ever."""

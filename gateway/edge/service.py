@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -39,9 +40,17 @@ class Service:
     """
 
     def __init__(
-        self, configuration: Configuration, *observers: Observer, clock: Callable[[], float] = time.time
+        self,
+        configuration: Configuration,
+        *observers: Observer,
+        clock: Callable[[], float] = time.time,
+        inherited: tuple[socket.socket, socket.socket] | None = None,
     ) -> None:
-        settings = configuration.settings
+        """
+        Args:
+            inherited: sockets that listen already, for clients and for staff.
+        """
+        self._settings = settings = configuration.settings
         url = configuration.database_url
         self._database = Database(url) if url is not None else None
         self._usage = Usage(self._database, clock) if self._database is not None else None
@@ -67,14 +76,17 @@ class Service:
             publish=self.publication.publish_schema,
             complain=lambda message: self._publish(Complaint(message)),
         )
-        operations = Operations(lambda: self.snapshot, self.trust, self.metrics, lambda: self.publication.unserved)
+        self.operations = operations = Operations(
+            lambda: self.snapshot, self.trust, self.metrics, lambda: self.publication.unserved
+        )
         refresh = self.publication.refresh
         backend = Backend(lambda: self.snapshot, self._database, refresh, lambda: refresh(keys_only=True), clock)
         administration = Administration(
             backend, operations, self._publish, configuration.secrets.key_pepper or "", settings.admin.max_body
         )
-        self.listener = Listener(self.gateway.handle, settings.listen.host, settings.listen.port)
-        self.admin = Listener(administration.handle, settings.admin.host, settings.admin.port)
+        clients, staff = inherited or (None, None)
+        self.listener = Listener(self.gateway.handle, settings.listen.host, settings.listen.port, clients)
+        self.admin = Listener(administration.handle, settings.admin.host, settings.admin.port, staff)
         self._stack = AsyncExitStack()
 
     @property
@@ -116,6 +128,25 @@ class Service:
             stack.push_async_callback(self._write_usage, self._usage)
             self._run(self._note_usage(self._usage))
         return self
+
+    async def drain(self, *, notice: bool) -> int:
+        """Takes no more requests, and answers those that there are; the service is left afterwards.
+
+        Args:
+            notice: says so on ``/readyz`` for ``workers.drain_notice`` seconds before, while everything is still
+                answered: a balancer needs some time to look elsewhere.
+
+        Returns:
+            How many requests were given up at the deadline.
+        """
+        workers = self._settings.workers
+        if notice:
+            self.operations.draining = True
+            await asyncio.sleep(workers.drain_notice)
+        lost, _ = await asyncio.gather(
+            self.listener.drain(workers.drain_idle, workers.drain_deadline), self.admin.drain(0, workers.drain_deadline)
+        )
+        return lost
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs beside the requests until the service stops."""

@@ -81,6 +81,40 @@ class TrustLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Reloaded:
+    """Files that were changed have been looked at: served by every worker, or refused by all of them for ``faults``.
+
+    ``how`` is ``swapped``, ``replaced`` (new workers were needed), ``unchanged`` or ``refused``.
+    """
+
+    how: str
+    faults: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted:
+    """A worker answers requests; ``workers`` is how many there are now."""
+
+    slot: int
+    process: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEnded:
+    """A worker has ended: it was told to, or else it is replaced. ``code`` is its exit code, negative for a signal;
+    ``lost`` how many requests it has given up at the deadline."""
+
+    slot: int
+    process: int
+    workers: int
+    code: int
+    was_told: bool
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
 class Complaint:
     """Something an operator should look at that belongs to no request."""
 
@@ -104,7 +138,18 @@ class AdminHandled:
     seconds: float
 
 
-Event = RequestHandled | AdminHandled | SnapshotPublished | TrustLost | UpstreamRefused | WriteEnded | Complaint
+Event = (
+    RequestHandled
+    | AdminHandled
+    | SnapshotPublished
+    | TrustLost
+    | UpstreamRefused
+    | WriteEnded
+    | Reloaded
+    | WorkerStarted
+    | WorkerEnded
+    | Complaint
+)
 Observer = Callable[[Event], None]
 
 

@@ -13,10 +13,13 @@ from gateway.observe.events import (
     AdminHandled,
     Complaint,
     Event,
+    Reloaded,
     RequestHandled,
     SnapshotPublished,
     TrustLost,
     UpstreamRefused,
+    WorkerEnded,
+    WorkerStarted,
     WriteEnded,
 )
 
@@ -53,6 +56,14 @@ class DecisionLog:
                 self._log.debug("upstream refused a write", **asdict(event))
             case WriteEnded():
                 self._log.warning("write ended late", **asdict(event))
+            case Reloaded():
+                level = self._log.error if event.faults else self._log.info
+                level("reload", **asdict(event))
+            case WorkerStarted():
+                self._log.info("worker started", **asdict(event))
+            case WorkerEnded():
+                level = self._log.info if event.was_told and not event.lost else self._log.error
+                level("worker ended", **asdict(event))
             case Complaint():
                 self._log.warning("complaint", message=event.message)
             case _:

@@ -1,21 +1,43 @@
-"""Prometheus metrics, fed by events. docs/operations.md lists each of them."""
+"""Prometheus metrics, fed by events. docs/metrics.md lists each of them."""
 
 from __future__ import annotations
 
+import os
 from typing import assert_never
 
+import prometheus_client.values
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.values import MultiProcessValue
 
 from gateway.observe.events import (
     AdminHandled,
     Complaint,
     Event,
+    Reloaded,
     RequestHandled,
     SnapshotPublished,
     TrustLost,
     UpstreamRefused,
+    WorkerEnded,
+    WorkerStarted,
     WriteEnded,
 )
+
+#: Where the processes of one service keep their numbers, for prometheus_client.
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def share_numbers(slot: str) -> None:
+    """Keeps the numbers of this process where all processes of the service keep theirs, under a name of its own; before
+    any ``Metrics`` is made. A process that takes the place of another one goes on counting where that one ended."""
+    if MULTIPROCESS in os.environ:
+        prometheus_client.values.ValueClass = MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]  # the library has no types here
+
+
+def forget_levels(slot: str) -> None:
+    """What a process that has ended said of itself is no more; what it has counted stays."""
+    mark_process_dead(slot)  # type: ignore[no-untyped-call]  # as above
 
 
 class Metrics:
@@ -72,19 +94,31 @@ class Metrics:
         )
         self._bytes = Counter("gateway_bytes_sent", "Bytes of bodies sent to clients", registry=self.registry)
         self._revision = Gauge(
-            "gateway_snapshot_revision", "Revision of the snapshot being served", registry=self.registry
+            "gateway_snapshot_revision",
+            "Revision of the snapshot being served, the oldest of all workers",
+            registry=self.registry,
+            multiprocess_mode="livemin",
         )
-        self._policies = Gauge("gateway_policies", "Policies that compiled", registry=self.registry)
+        self._policies = Gauge(
+            "gateway_policies",
+            "Policies that compiled, the fewest of all workers",
+            registry=self.registry,
+            multiprocess_mode="livemin",
+        )
         self._faults = Gauge(
-            "gateway_policy_faults", "Faults of documents against the upstream's schema", registry=self.registry
+            "gateway_policy_faults",
+            "Faults of documents against the upstream's schema, the most of all workers",
+            registry=self.registry,
+            multiprocess_mode="livemax",
         )
         self._distrusted = Gauge(
             "gateway_distrusted",
             "1 for each kind of question with which the upstream is trusted no more",
             ("kind",),
             registry=self.registry,
+            multiprocess_mode="livemax",
         )
-        self._complaints = Counter("gateway_complaints", "Warnings that belong to no request", registry=self.registry)
+        self._complaints = _complaints(self.registry)
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -102,6 +136,8 @@ class Metrics:
                 pass  # the request that it belongs to is counted
             case WriteEnded():
                 self._late.labels(event.outcome).inc()
+            case Reloaded() | WorkerStarted() | WorkerEnded():
+                pass  # of the process above this one
             case Complaint():
                 self._complaints.inc()
             case _:
@@ -124,4 +160,71 @@ class Metrics:
             self._upstream_requests.inc(event.upstream_requests)
 
     def text(self) -> bytes:
-        return generate_latest(self.registry)
+        """The numbers of this process, or of all that share theirs with it."""
+        if MULTIPROCESS not in os.environ:
+            return generate_latest(self.registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]  # as above
+        return generate_latest(everybody)
+
+
+class SupervisorMetrics:
+    """What the process that keeps the workers has to tell. Its numbers are read together with theirs."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._reloads = Counter(
+            "gateway_reloads",
+            "Times that files were looked at because they had changed, by what came of it",
+            ("how",),
+            registry=self.registry,
+        )
+        self._refused = Gauge(
+            "gateway_reload_refused",
+            "1 while the newest files are not served because they have faults",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self._loaded = Gauge(
+            "gateway_reload_seconds",
+            "When the files that are served were taken over, in seconds since 1970",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self._workers = Gauge(
+            "gateway_workers",
+            "Processes that answer requests",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self._deaths = Counter(
+            "gateway_worker_deaths",
+            "Workers that ended without being told to, and were replaced",
+            registry=self.registry,
+        )
+        self._lost = Counter(
+            "gateway_requests_given_up", "Requests that a worker gave up at its end", registry=self.registry
+        )
+        self._complaints = _complaints(self.registry)
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Reloaded():
+                self._reloads.labels(event.how).inc()
+                self._refused.set(event.how == "refused")
+                if event.how != "refused":
+                    self._loaded.set_to_current_time()
+            case WorkerStarted():
+                self._workers.set(event.workers)
+            case WorkerEnded():
+                self._workers.set(event.workers)
+                self._deaths.inc(not event.was_told)
+                self._lost.inc(event.lost)
+            case Complaint():
+                self._complaints.inc()
+            case _:
+                pass  # of a worker
+
+
+def _complaints(registry: CollectorRegistry) -> Counter:
+    return Counter("gateway_complaints", "Warnings that belong to no request", registry=registry)

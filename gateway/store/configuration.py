@@ -27,8 +27,19 @@ from gateway.policy.documents import (
 from gateway.settings import Settings
 from gateway.store.api_keys import ApiKey, KeysDocument
 from gateway.store.documents import Document, read_document
+from gateway.store.tree import Tree
 
 _M = TypeVar("_M", bound=BaseModel)
+
+#: Settings of what outlives every worker.
+_FIXED = (
+    ("listen", "host"),
+    ("listen", "port"),
+    ("admin", "host"),
+    ("admin", "port"),
+    ("workers", "count"),
+    ("workers", "control"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +75,36 @@ class Configuration:
     faults: tuple[Fault, ...] = ()
 
     @property
+    def control(self) -> Path | None:
+        """The Unix socket on which a service is spoken to; None where there is none."""
+        settings = self.settings
+        if settings.workers.control is not None:
+            return (self.directory / settings.workers.control).absolute()
+        return None if settings.state_dir is None else (self.directory / settings.state_dir).absolute() / "control.sock"
+
+    @property
     def file_templates(self) -> dict[str, Template]:
         """Those of ``templates`` that are in files."""
         return {key: item for key, item in self.templates.items() if item.source.file in self.documents}
+
+    def fixed_faults(self, other: Configuration) -> list[Fault]:
+        """What of another configuration no running service can take over."""
+        faults = []
+        for section, name in _FIXED:
+            if getattr(getattr(self.settings, section), name) != getattr(getattr(other.settings, section), name):
+                fault = Fault("gateway.yaml", 0, (section, name), "is another one: that takes a restart of the service")
+                faults.append(other.place(fault))
+        return faults
+
+    def is_swappable(self, other: Configuration) -> bool:
+        """Whether another configuration can be served by the processes that serve this one: but for documents, keys and
+        the rules for all of them it is the same."""
+        rules: dict[str, dict[str, Any]] = {name: {} for name in ("always", "never_visible", "follows")}
+        mine, others = (
+            found.settings.model_copy(update={"policy": found.settings.policy.model_copy(update=rules)})
+            for found in (self, other)
+        )
+        return (mine, self.secrets, self.database_url) == (others, other.secrets, other.database_url)
 
     def key_named(self, identity: str) -> ApiKey | None:
         return next((key for key in self.keys.values() if key.Id == identity), None)
@@ -77,8 +115,9 @@ class Configuration:
 
 
 class _Loader:
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
-        self.directory = directory
+    def __init__(self, tree: Tree, environment: Mapping[str, str]) -> None:
+        self.tree = tree
+        self.directory = tree.directory
         self.environment = environment
         self.documents: dict[str, Document] = {}
         self.faults: list[Fault] = []
@@ -88,7 +127,7 @@ class _Loader:
     ) -> _M | None:
         """One file as a model; its faults are kept, with their lines."""
         try:
-            document = read_document(self.directory / name, name)
+            document = read_document(self.tree, name)
         except ConfigurationError as error:
             self.faults.extend(error.faults)
             return None
@@ -120,11 +159,7 @@ class _Loader:
 
     def names(self, folder: str, suffix: str) -> list[str]:
         """Files of a folder, in order; hidden ones are Kubernetes' own (``..data``), and others are a fault."""
-        try:
-            entries = sorted(path.name for path in (self.directory / folder).iterdir())
-        except OSError:
-            return []
-        visible = [name for name in entries if not name.startswith(".")]
+        visible = [name for name in self.tree.names(folder) if not name.startswith(".")]
         for name in visible:
             if not name.endswith(suffix):
                 self.add(f"{folder}/{name}", (), f"is not read: its name must end in {suffix}")
@@ -194,7 +229,7 @@ class _Loader:
         return templates
 
     def _syndications(self) -> dict[str, Syndication]:
-        if not (self.directory / "syndications.yaml").exists():
+        if not self.tree.has("syndications.yaml"):
             return {}
         document = self.read("syndications.yaml", SyndicationsDocument)
         result: dict[str, Syndication] = {}
@@ -259,10 +294,16 @@ class _Loader:
             ):
                 self.add("keys.yaml", (*path, "Role"), f"`{key.Role}` is no role")
 
+    def _secret(self, value: str | None, file: str | None) -> str | None:
+        """A secret given directly or by a file (relative to the configuration directory), without its last newline."""
+        if value is not None or file is None:
+            return value
+        return self.tree.read(file).raw.decode("utf-8").rstrip("\r\n")
+
     def _database_url(self, settings: Settings) -> str | None:
         """Where templates and keys are stored: as said, else in one file among what the gateway remembers."""
         try:
-            url = settings_module.read_secret(settings.store.url, settings.store.url_file, self.directory)
+            url = self._secret(settings.store.url, settings.store.url_file)
         except (OSError, UnicodeDecodeError):
             self.add("gateway.yaml", ("store", "url_file"), "the file cannot be read")
             return None
@@ -283,7 +324,7 @@ class _Loader:
         ):
             try:
                 # A value given directly beats a file, so that the environment beats gateway.yaml.
-                values.append(settings_module.read_secret(value, file, self.directory))
+                values.append(self._secret(value, file))
             except (OSError, UnicodeDecodeError):
                 self.add("gateway.yaml", (*section.split("."), f"{name}_file"), "the file cannot be read")
                 values.append(None)
@@ -301,12 +342,14 @@ class _Loader:
         return Secrets(pepper, keys, token, secret)
 
 
-def load_configuration(directory: Path, environment: Mapping[str, str]) -> Configuration:
-    """Reads a configuration directory.
+def load_configuration(source: Path | Tree, environment: Mapping[str, str]) -> Configuration:
+    """Reads a configuration directory, or what it was at some moment.
 
     Raises:
         ConfigurationError: every fault of every file, with file, line and path.
     """
-    if not directory.is_dir():
-        raise ConfigurationError([Fault(str(directory), 0, (), "is not a directory")])
-    return _Loader(directory, environment).load()
+    if isinstance(source, Path):
+        if not source.is_dir():
+            raise ConfigurationError([Fault(str(source), 0, (), "is not a directory")])
+        source = Tree(source)
+    return _Loader(source, environment).load()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -13,6 +11,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from gateway.errors import ConfigurationError, Fault
+from gateway.store.tree import Tree
 
 _MAX_BYTES = 16 * 1024 * 1024
 
@@ -61,7 +60,7 @@ def _plain(node: Any) -> Any:
     return node
 
 
-def read_document(path: Path, name: str) -> Document:
+def read_document(tree: Tree, name: str) -> Document:
     """Reads a YAML or JSON file.
 
     JSON is read as the YAML it is, for its line numbers; a raw tab between its tokens is a blank there.
@@ -71,25 +70,26 @@ def read_document(path: Path, name: str) -> Document:
             ends in the middle of a line.
     """
     try:
-        raw = path.read_bytes()
-        modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        content = tree.read(name)
     except OSError as error:
         raise ConfigurationError([Fault(name, 0, (), f"cannot be read: {error.strerror}")]) from None
+    raw = content.raw
+    is_json = name.endswith(".json")
     if len(raw) > _MAX_BYTES:
         raise ConfigurationError([Fault(name, 0, (), "is too large")])
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigurationError([Fault(name, 0, (), "is not UTF-8")]) from None
-    if path.suffix != ".json" and not text.endswith("\n"):
+    if not is_json and not text.endswith("\n"):
         # YAML cannot tell a file that ends early from a shorter one, which may lack the rules that protect.
         raise ConfigurationError([Fault(name, text.count("\n") + 1, (), "does not end with a line end: half-written?")])
-    if path.suffix == ".json":
+    if is_json:
         text = text.replace("\t", " ")
     yaml = YAML(typ="rt", pure=True)
     yaml.allow_duplicate_keys = False
     try:
-        tree = yaml.load(text)
+        parsed = yaml.load(text)
     except DuplicateKeyError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise ConfigurationError([Fault(name, line, (), _duplicate(error))]) from None
@@ -98,9 +98,9 @@ def read_document(path: Path, name: str) -> Document:
         raise ConfigurationError([Fault(name, line, (), f"is not well-formed: {error.problem}")]) from None
     except (YAMLError, RecursionError, ValueError) as error:
         raise ConfigurationError([Fault(name, 0, (), f"is not well-formed: {error}")]) from None
-    if not isinstance(tree, Mapping):
-        raise ConfigurationError([Fault(name, 1, (), "must be a mapping" if tree is not None else "is empty")])
-    return Document(name, tree, modified)
+    if not isinstance(parsed, Mapping):
+        raise ConfigurationError([Fault(name, 1, (), "must be a mapping" if parsed is not None else "is empty")])
+    return Document(name, parsed, content.modified)
 
 
 def _duplicate(error: DuplicateKeyError) -> str:

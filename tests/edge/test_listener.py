@@ -103,3 +103,80 @@ async def test_pipelined_requests_are_answered_in_order(gateway: Harness) -> Non
 
     assert answer.startswith(b"HTTP/1.1 200")
     assert b"HTTP/1.1 404" in answer
+
+
+# --- the end of a listener
+
+
+QUESTION = b"GET " + PATH + b"/Property?$top=1&$select=City HTTP/1.1\r\n" + HOST + AUTH + b"\r\n"
+
+
+async def read_answer(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        int(line.partition(b":")[2]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+    )
+    return head + await reader.readexactly(length)
+
+
+async def connected(gateway: Harness, data: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.service.listener.port)
+    writer.write(data)
+    await writer.drain()
+    return reader, writer
+
+
+@pytest.mark.guarantee("G7")
+async def test_what_has_begun_to_come_is_answered_before_a_listener_ends(gateway: Harness) -> None:
+    """A half of a request, one that is being answered, and one that a waiting client sends while it still may."""
+    half, half_writer = await connected(gateway, QUESTION[:40])
+    waiting, waiting_writer = await connected(gateway, QUESTION)
+    first = await read_answer(waiting)
+    idle, idle_writer = await connected(gateway, QUESTION)
+    await read_answer(idle)
+
+    draining = asyncio.create_task(gateway.service.listener.drain(idle=0.5, deadline=20))
+    await asyncio.sleep(0.1)
+    waiting_writer.write(QUESTION)
+    second = await read_answer(waiting)
+    closed = await idle.read()
+    assert not draining.done()
+    half_writer.write(QUESTION[40:])
+    third = await read_answer(half)
+    lost = await draining
+
+    assert b"Connection: close" not in first
+    assert [answer.split(b"\r\n")[0] for answer in (first, second, third)] == [b"HTTP/1.1 200 OK"] * 3
+    assert all(b"Connection: close" in answer for answer in (second, third))
+    assert closed == b""
+    assert lost == 0
+    for writer in (half_writer, waiting_writer, idle_writer):
+        writer.close()
+
+
+async def test_requests_that_a_client_sent_ahead_are_all_answered(gateway: Harness) -> None:
+    reader, writer = await connected(gateway, QUESTION[:10])
+    await asyncio.sleep(0.1)
+    draining = asyncio.create_task(gateway.service.listener.drain(idle=0, deadline=20))
+    await asyncio.sleep(0.1)
+    writer.write(QUESTION[10:] + QUESTION + QUESTION)
+    answers = [await read_answer(reader) for _ in range(3)]
+
+    assert [b"Connection: close" in answer for answer in answers] == [False, False, True]
+    assert await draining == 0
+    writer.close()
+
+
+async def test_what_does_not_end_is_given_up_at_the_deadline_and_counted(gateway: Harness) -> None:
+    _, writer = await connected(gateway, QUESTION[:40])
+    await asyncio.sleep(0.1)
+
+    assert await gateway.service.listener.drain(idle=0, deadline=0.2) == 1
+    writer.close()
+
+
+async def test_a_listener_that_ends_takes_no_more_connections(gateway: Harness) -> None:
+    await gateway.service.listener.drain(idle=0, deadline=5)
+
+    with pytest.raises(OSError, match="Connect call failed"):
+        await connected(gateway)

@@ -18,6 +18,7 @@ from gateway.policy.model import Policy
 from gateway.policy.profile import Link, Profile
 from gateway.sandbox.rows import metadata_document, sandbox_schema
 from gateway.store.documents import read_document
+from gateway.store.tree import Tree
 from tests.support import CONFIG, policy, role, syndication, template
 
 PROPERTY = {"Fields": {"All": {"Visible": ["City", "ListPrice", "PropertyType", "StandardStatus", "PhotosCount", "VideosCount",
@@ -42,7 +43,7 @@ def faults(*arguments: Any, **keywords: Any) -> list[str]:
 
 
 def shipped(name: str) -> Role:
-    document = read_document(CONFIG / "roles" / f"{name}.yaml", f"roles/{name}.yaml")
+    document = read_document(Tree(CONFIG), f"roles/{name}.yaml")
     source = Source(f"roles/{name}.yaml")
     return Role(validate(RoleDocument, document.data, source), source)
 

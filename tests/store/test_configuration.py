@@ -13,6 +13,7 @@ from gateway.store.api_keys import digest
 from gateway.store.configuration import Configuration, load_configuration
 from gateway.store.documents import read_document
 from gateway.store.snapshot import build_snapshot
+from gateway.store.tree import Tree
 from tests.support import CONFIG, TOKEN_KEY, key_file, write_configuration
 from tools.schemas import schemas, text_of
 
@@ -189,7 +190,7 @@ def test_the_example_files_satisfy_their_schemas() -> None:
     for name, paths in files.items():
         validator = Draft202012Validator(schemas()[name])
         for path in paths:
-            assert not list(validator.iter_errors(read_document(CONFIG / path, path).data)), path
+            assert not list(validator.iter_errors(read_document(Tree(CONFIG), path).data)), path
 
 
 @pytest.mark.parametrize("name", ["gateway.yaml", "templates/company-idx.json", "roles/idx.yaml", "keys.yaml"])

@@ -1,0 +1,161 @@
+"""A process that answers requests: a ``Service`` on sockets that it shares with others, which does what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from typing import Any
+
+from gateway.edge.publication import Prepared
+from gateway.edge.service import Service
+from gateway.errors import ConfigurationError
+from gateway.observe.events import Event, TrustLost
+from gateway.observe.logs import DecisionLog
+from gateway.observe.metrics import share_numbers
+from gateway.store.configuration import Configuration, load_configuration
+from gateway.store.database import StoreError
+from gateway.store.tree import Tree
+from gateway.workers.channel import Channel
+
+#: Exit codes of a start that failed, as ``gateway serve`` has them.
+STORE, CONFIGURATION = 75, 78
+#: Seconds between two signs of life.
+_PULSE = 1.0
+
+
+async def work(clients: int, staff: int, control: int) -> int:
+    """Serves until the process above says that it is enough, or is gone.
+
+    Args:
+        clients: file descriptor of the socket on which clients are listened to; ``staff`` that of the admin listener,
+            ``control`` of the connection with the process above.
+
+    Returns:
+        The exit code.
+    """
+    channel = await Channel.over(socket.socket(fileno=control))
+    order = await channel.receive()
+    if order is None:
+        return 0
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, told.set)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C reaches all processes; one of them decides
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
+    share_numbers(str(order["slot"]))
+    sockets = (socket.socket(fileno=clients), socket.socket(fileno=staff))
+    try:
+        configuration = await asyncio.to_thread(load_configuration, Tree.decode(order["tree"]), os.environ)
+        await _serve(configuration, sockets, channel, order, told)
+    except ConfigurationError as error:
+        channel.send("failed", code=CONFIGURATION, lines=[str(fault) for fault in error.faults])
+        return CONFIGURATION
+    except StoreError as error:
+        channel.send("failed", code=STORE, lines=[f"the database cannot be used: {error}"])
+        return STORE
+    finally:
+        await channel.close()
+    return 0
+
+
+async def _serve(
+    configuration: Configuration,
+    sockets: tuple[socket.socket, socket.socket],
+    channel: Channel,
+    order: dict[str, Any],
+    told: asyncio.Event,
+) -> None:
+    def tell(event: Event) -> None:
+        if isinstance(event, TrustLost):
+            channel.send("lost", kind=event.kind, resource=event.resource, reason=event.reason)
+
+    pulse = asyncio.create_task(_pulse(channel))
+    try:
+        log = DecisionLog(configuration.settings.log.level)
+        async with Service(configuration, log, tell, inherited=sockets) as service:
+            worker = _Worker(service, channel)
+            for lost in order["lost"]:
+                worker.distrust(lost)
+            service.operations.refused = tuple(order["refused"])
+            snapshot = service.snapshot
+            channel.send("ready", serving=bool(snapshot.policies), faults=[str(fault) for fault in snapshot.faults])
+            notice = await worker.obey(told)
+            channel.send("done", lost=await service.drain(notice=notice))
+    finally:
+        pulse.cancel()
+
+
+async def _pulse(channel: Channel) -> None:
+    while True:
+        channel.send("alive")
+        await asyncio.sleep(_PULSE)
+
+
+class _Worker:
+    def __init__(self, service: Service, channel: Channel) -> None:
+        self._service = service
+        self._channel = channel
+        self._prepared: Prepared | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def obey(self, told: asyncio.Event) -> bool:
+        """Does what it is told until that is to end; whether to say so on ``/readyz`` for a while first."""
+        ending = asyncio.create_task(told.wait())
+        try:
+            while True:
+                heard = asyncio.create_task(self._channel.receive())
+                await asyncio.wait({heard, ending}, return_when=asyncio.FIRST_COMPLETED)
+                if not heard.done():
+                    heard.cancel()
+                    return False
+                order = heard.result()
+                if order is None:
+                    return False  # the process above is gone: nobody would look after this one
+                match order["what"]:
+                    case "drain":
+                        return bool(order["notice"])
+                    case "lost":
+                        self.distrust(order)
+                    case "refused":
+                        self._service.operations.refused = tuple(order["faults"])
+                    case "prepare":
+                        self._beside(self._prepare(order))
+                    case "commit":
+                        self._beside(self._commit(order))
+        finally:
+            ending.cancel()
+            for task in self._tasks:
+                task.cancel()
+
+    def distrust(self, lost: dict[str, Any]) -> None:
+        """What the upstream has contradicted in front of another worker (D6)."""
+        self._service.trust.lose([lost["kind"]], lost["resource"], lost["reason"])
+
+    def _beside(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _prepare(self, order: dict[str, Any]) -> None:
+        faults: list[str] = []
+        self._prepared = None
+        try:
+            files = await asyncio.to_thread(load_configuration, Tree.decode(order["tree"]), os.environ)
+            self._prepared = await self._service.publication.prepare(files)
+        except ConfigurationError as error:
+            faults = [str(fault) for fault in error.faults]
+        except Exception as error:  # noqa: BLE001  # whatever it is, somebody waits for an answer
+            faults = [f"unforeseen: {error!r}"]
+        self._channel.send("answer", id=order["id"], faults=faults)
+
+    async def _commit(self, order: dict[str, Any]) -> None:
+        prepared, self._prepared = self._prepared, None
+        faults: list[str] = []
+        try:
+            if prepared is None or not await self._service.publication.commit(prepared):
+                faults = ["what is to be remembered cannot be written"]
+        except Exception as error:  # noqa: BLE001  # as above
+            faults = [f"unforeseen: {error!r}"]
+        self._channel.send("answer", id=order["id"], faults=faults)

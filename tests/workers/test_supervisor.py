@@ -1,0 +1,232 @@
+"""``gateway serve`` as it runs: one process that keeps the others. Nothing is lost, and nothing that is wrong is silent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.sandbox.rows import make_tables
+from gateway.sandbox.server import Sandbox
+from gateway.workers.control import ControlError, ask
+from tests.load import load
+from tests.processes import Process, serving
+from tests.support import CONFIG, key_file, sandbox_running, until, write_configuration
+
+OPEN, CLOSED = '{"D": {"Name": "t", "Description": "t", "Role": "idx"}}', (
+    '{"D": {"Name": "t", "Description": "t", "Role": "idx", "FieldOverrides": {"Property": {"All": {"City": {"Rule": "Hidden"}}}}}}'
+)  # fmt: skip
+SETTINGS = (CONFIG / "gateway.yaml").read_text(encoding="utf-8")
+QUESTION = "Property?$top=1&$select=ListingKey,City"
+
+
+@asynccontextmanager
+async def service(directory: Path, workers: int = 2, **settings: str) -> AsyncIterator[Process]:
+    write_configuration(directory, {"templates/t.json": OPEN, "keys.yaml": key_file(reader="Template: t")})
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        serving(directory, sandbox.url, None, workers, **settings) as found,
+    ):
+        yield found
+
+
+async def status(found: Process, target: str = QUESTION) -> int:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{found.clients}/{target}", headers={"Authorization": "Bearer reader"}) as response,
+    ):
+        return response.status
+
+
+async def written(directory: Path, name: str, text: str) -> None:
+    """As files are to be replaced: beside, then renamed."""
+    beside = directory / f".{name.replace('/', '-')}"
+    beside.write_text(text, encoding="utf-8")
+    beside.rename(directory / name)
+
+
+@pytest.mark.guarantee("G7")
+async def test_reloads_and_rolling_restarts_lose_no_request(directory: Path) -> None:
+    """Some of each; `make prove` has a thousand and a hundred."""
+    async with service(directory, WORKERS__WATCH="false", WORKERS__DRAIN_IDLE="0.5") as found:
+        async with load(f"{found.clients}/Property?$top=1&$select=ListingKey", "reader") as seen:
+            told = []
+            for turn in range(12):
+                await written(directory, "templates/t.json", (CLOSED, OPEN)[turn % 2])
+                told.append((await ask(found.control, "reload")).how)
+            before = await found.workers()
+            told.append((await ask(found.control, "restart")).how)
+            after = await found.workers()
+        asked = await status(found)
+        await written(directory, "templates/t.json", CLOSED)
+        await ask(found.control, "reload")
+        hidden = [await status(found) for _ in range(8)]
+
+    assert told == ["swapped"] * 12 + ["replaced"]
+    assert seen.failed == []
+    assert len(seen.bodies) == 1
+    assert sum(seen.answers.values()) > 100
+    assert len(after) == 2
+    assert not before & after
+    assert asked == 200
+    assert hidden == [400] * 8  # in every worker: each question has a connection of its own
+
+
+@pytest.mark.guarantee("G5", "G7")
+async def test_files_with_faults_are_refused_and_it_is_said(directory: Path) -> None:
+    async with service(directory, WORKERS__WATCH="false") as found:
+
+        async def reloaded() -> tuple[str, tuple[str, ...]]:
+            outcome = await ask(found.control, "reload")
+            return outcome.how, outcome.faults
+
+        unchanged = await reloaded()
+        await written(directory, "templates/t.json", CLOSED[:60])
+        half = await reloaded()
+        told, refused = await found.ready(), await found.metric("gateway_reload_refused")
+        (directory / "templates/t.json").unlink()
+        deleted = await reloaded()
+        await written(directory, "templates/t.json", CLOSED.replace("City", "Nope"))
+        unknown = await reloaded()
+        serving_still = await status(found)
+        await written(directory, "templates/t.json", CLOSED)
+        mended = await reloaded()
+        closed = await status(found)
+        await written(directory, "gateway.yaml", SETTINGS.replace("page_size: 100", "page_size: 3"))
+        replaced = await reloaded()
+        listed = await found.ready()
+        counted = await found.metric("gateway_reloads_total")
+
+    assert unchanged == ("unchanged", ())
+    assert half[0] == deleted[0] == unknown[0] == "refused"
+    assert half[1][0].startswith("templates/t.json:1: is not well-formed")
+    assert deleted[1] == ("keys.yaml:3: Keys.0.Template: there is no template `t`",)
+    assert "Nope" in unknown[1][0]
+    assert told["refused"] == list(half[1])
+    assert told["ready"] is True
+    assert refused == 1
+    assert serving_still == 200
+    assert mended == ("swapped", ())
+    assert closed == 400
+    assert replaced == ("replaced", ())
+    assert listed["refused"] == []
+    assert counted == 7  # the start is one of them
+
+
+async def test_what_outlives_the_workers_takes_a_restart(directory: Path) -> None:
+    async with service(directory, workers=1, WORKERS__WATCH="false") as found:
+        await written(directory, "gateway.yaml", SETTINGS.replace("host: 127.0.0.1", "host: 127.0.0.2"))
+        outcome = await ask(found.control, "reload")
+
+    assert outcome.how == "refused"
+    assert [fault.partition(": ")[2] for fault in outcome.faults] == [
+        f"{name}.host: is another one: that takes a restart of the service" for name in ("listen", "admin")
+    ]
+
+
+async def _whole_without(found: Process, gone: int) -> None:
+    """Waits until two workers serve, and none of them is one that is gone."""
+    async with asyncio.timeout(60):
+        while gone in await found.workers() or await found.metric("gateway_workers") < 2:  # noqa: ASYNC110  # as above
+            await asyncio.sleep(0.05)
+
+
+async def test_a_worker_that_dies_or_hangs_is_replaced_and_counted(directory: Path) -> None:
+    async with service(directory, WORKERS__WATCHDOG="2") as found:
+        first = await found.workers()
+        killed, hung = sorted(first)
+        os.kill(killed, signal.SIGKILL)
+        answered = [await status(found) for _ in range(4)]
+        await _whole_without(found, killed)
+        os.kill(hung, signal.SIGSTOP)
+        await _whole_without(found, hung)
+        deaths = await found.metric("gateway_worker_deaths_total")
+        requests = await found.metric("gateway_requests_total")
+
+    assert answered == [200] * 4
+    assert deaths == 2
+    assert requests == 4  # what the dead ones have counted is not gone
+
+
+async def test_a_service_that_ends_says_so_first_and_answers_what_it_has_begun(directory: Path) -> None:
+    async with service(directory, WORKERS__DRAIN_NOTICE="1") as found:
+        async with load(f"{found.clients}/{QUESTION}", "reader", clients=2) as seen:
+            await until(lambda: seen.answers[200] > 5)
+            found.process.terminate()
+            await asyncio.sleep(0.3)
+            told = await found.ready()
+            still = await status(found)
+            seen.stopping = True
+        code = await found.process.wait()
+
+    assert told["ready"] is False
+    assert told["draining"] is True
+    assert still == 200
+    assert seen.failed == []
+    assert code == 0
+
+
+async def test_workers_do_not_outlive_the_process_that_keeps_them(directory: Path) -> None:
+    async with service(directory, WORKERS__DRAIN_IDLE="0") as found:
+        workers = await found.workers()
+        found.process.kill()
+        await found.process.wait()
+
+        def alive(process: int) -> bool:
+            stat = Path(f"/proc/{process}/stat")
+            return stat.exists() and ") Z " not in stat.read_text(encoding="ascii")
+
+        await until(lambda: not any(map(alive, workers)), 30)
+
+    assert len(workers) == 2
+
+
+async def test_the_control_socket_is_its_owners_and_of_one_service(directory: Path) -> None:
+    async with service(directory, workers=1) as found:
+        mode = found.control.stat().st_mode & 0o777
+        unknown = await ask(found.control, "nonsense")
+        other = socket.socket(socket.AF_UNIX)
+        with pytest.raises(OSError, match="in use"):
+            other.bind(str(found.control))
+        other.close()
+
+    assert mode == 0o600
+    assert unknown.how == "refused"
+    with pytest.raises(ControlError, match="no service listens here"):
+        await ask(found.control, "reload")
+
+
+@pytest.mark.guarantee("G7")
+async def test_a_symbolic_link_that_is_swapped_is_seen(directory: Path) -> None:
+    """As Kubernetes changes a ConfigMap: no file of the directory is touched."""
+    versions = directory.parent / "versions"
+    for name, template in (("..one", OPEN), ("..two", CLOSED)):
+        write_configuration(
+            versions / name, {"templates/t.json": template, "keys.yaml": key_file(reader="Template: t")}
+        )
+    directory.mkdir()  # noqa: ASYNC240  # of the test's own disk
+    for name in ("..one", "..two"):
+        shutil.move(versions / name, directory / name)
+    (directory / "..data").symlink_to("..one")
+    for entry in (directory / "..one").iterdir():
+        (directory / entry.name).symlink_to(Path("..data") / entry.name)
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        serving(directory, sandbox.url, None, workers=2) as found,
+    ):
+        before = await status(found)
+        (directory / "..new").symlink_to("..two")
+        (directory / "..new").rename(directory / "..data")
+        async with asyncio.timeout(30):
+            while {await status(found) for _ in range(6)} != {400}:  # noqa: ASYNC110  # nobody there would set an event
+                await asyncio.sleep(0.05)
+
+    assert before == 200
