@@ -57,6 +57,7 @@ prove: $(DEV)/.done           ## G1 to G6 against a generator: CASES=1000000 for
 	$(DEV)/bin/python -m tests.proof --writes --cases $(CASES)
 	$(DEV)/bin/python -m tests.proof.faults --schedules 300
 	$(DEV)/bin/python -m tests.processes --writes 200
+	$(DEV)/bin/python -m tests.processes --reloads 1000 --restarts 100
 
 hunt: $(DEV)/.done            ## the bugs that the prover must find, but for the rare ones
 	$(DEV)/bin/python -m tests.proof.hunt

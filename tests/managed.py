@@ -13,6 +13,7 @@ from yarl import URL
 
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
+from gateway.store.configuration import Configuration
 from tests.support import Answer, Harness, configuration, key_file, running, sandbox_running, write_configuration
 
 BOTH = "Permissions: [manage_templates, manage_keys]"
@@ -76,6 +77,11 @@ class Desk:
         ) as response:
             kept = tuple((name, value) for name, value in response.headers.items() if name.lower() != "date")
             return Answer(response.status, kept, await response.read())
+
+    def reread(self, directory: Path) -> Configuration:
+        """What the files say by now, in the environment of this gateway."""
+        files = self.gateway.service.snapshot.configuration
+        return configuration(directory, files.settings.upstream.url, STORE__URL=str(files.database_url))
 
     async def made(self, body: Mapping[str, Any] = SEED, *, key: str = "staff", path: str = "/templates") -> str:
         """The id of a new record."""

@@ -1,6 +1,7 @@
 """Gateways as processes of their own, ended by their own process ids; and proof that what they acknowledged is kept.
 
 ``python -m tests.processes --writes 200`` kills one with SIGKILL again and again while four writers are at it.
+``python -m tests.processes --reloads 1000 --restarts 100`` reloads and replaces workers while four clients ask.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +29,8 @@ import aiohttp
 from gateway.cli.demo import DEMO_PEPPER
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
+from gateway.workers.control import ask
+from tests.load import load
 from tests.managed import SEED, STAFF
 from tests.support import REPOSITORY, ROOT, TOKEN_KEY, key_file, sandbox_running, write_configuration
 
@@ -198,11 +202,40 @@ async def _check(process: Process, kept: Kept) -> None:
                 kept.lost.append(f"{identity} is {found}, its history says {entries}")
 
 
+TEMPLATE: dict[str, Any] = {"Name": "t", "Description": "t", "Role": "idx"}
+
+
+async def turn_over(directory: Path, reloads: int, restarts: int) -> dict[str, Any]:
+    """A service under load whose files change again and again, and whose workers are replaced: what was lost of it."""
+    write_configuration(directory, {"templates/t.json": {"D": TEMPLATE}, "keys.yaml": key_file(reader="Template: t")})
+    beside = directory / ".t.json"
+    how: Counter[str] = Counter()
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        serving(directory, sandbox.url, None, 2, WORKERS__WATCH="false", WORKERS__DRAIN_IDLE="0.5") as found,
+        load(f"{found.clients}/Property?$top=1&$select=ListingKey", "reader") as seen,
+    ):
+        for turn in range(reloads):
+            beside.write_text(json.dumps({"D": {**TEMPLATE, "Description": f"turn {turn}"}}), encoding="utf-8")
+            beside.rename(directory / "templates/t.json")
+            how[(await ask(found.control, "reload")).how] += 1
+        for _ in range(restarts):
+            how[(await ask(found.control, "restart")).how] += 1
+    return {"requests": sum(seen.answers.values()), "connections": seen.connections, "how": how, "lost": seen.failed}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--writes", type=int, default=200)
+    parser.add_argument("--reloads", type=int, default=0)
+    parser.add_argument("--restarts", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    if options.reloads or options.restarts:
+        with tempfile.TemporaryDirectory() as folder:
+            told = asyncio.run(turn_over(Path(folder) / "config", options.reloads, options.restarts))
+        print(json.dumps(told))
+        sys.exit(bool(told["lost"]))
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/gateway.db"
         kept = asyncio.run(survive(Path(folder) / "config", url, options.writes, options.seed))

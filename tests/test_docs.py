@@ -16,7 +16,7 @@ from yarl import URL
 
 from gateway.cli.main import main
 from gateway.errors import Code
-from gateway.observe.metrics import Metrics
+from gateway.observe.metrics import Metrics, SupervisorMetrics
 from gateway.policy.documents import FieldGroup, RoleDocument, RoleResource, RoleWrites, TemplateDocument
 from gateway.sandbox.server import Sandbox
 from gateway.settings import Settings
@@ -65,8 +65,9 @@ def test_every_metric_is_documented_and_no_other() -> None:
     documented = {name for name in first_cells("operations.md") if name.startswith("gateway_")}
 
     exposed = set()
-    for family in Metrics().registry.collect():
-        exposed.add(family.name + "_total" if family.type == "counter" else family.name)
+    for registry in (Metrics().registry, SupervisorMetrics().registry):
+        for family in registry.collect():
+            exposed.add(family.name + "_total" if family.type == "counter" else family.name)
     assert documented == exposed
 
 

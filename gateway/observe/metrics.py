@@ -1,4 +1,4 @@
-"""Prometheus metrics, fed by events. docs/metrics.md lists each of them."""
+"""Prometheus metrics, fed by events. docs/operations.md lists each of them."""
 
 from __future__ import annotations
 

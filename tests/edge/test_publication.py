@@ -340,3 +340,73 @@ async def test_an_answer_under_way_ends_under_the_snapshot_that_it_began_with(
     assert all("ListPrice" in row for row in first.rows)
     assert first.rows
     assert later.status == 400
+
+
+# --- other files
+
+
+@pytest.mark.guarantee("G7")
+async def test_other_files_are_served_with_what_the_database_has(desk: Desk, directory: Path) -> None:
+    """Also with what was saved between the two steps."""
+    publication = desk.gateway.service.publication
+    _, before = await desk.secret({"Role": "idx"})
+    text = (directory / "roles/idx.yaml").read_text(encoding="utf-8")
+    (directory / "keys.yaml").write_text(key_file(**STAFF, filed="Role: idx"), encoding="utf-8")
+    (directory / "roles/idx.yaml").write_text(
+        text.replace("\nResources:\n", "\n# new\nResources:\n", 1), encoding="utf-8"
+    )
+
+    prepared = await publication.prepare(desk.reread(directory))
+    not_yet = await desk.gateway.get("Property?$top=1&$select=City", "filed")
+    _, meanwhile = await desk.secret({"Role": "idx"})
+    revision = publication.snapshot.revision
+    assert await publication.commit(prepared)
+    after = [await desk.gateway.get("Property?$top=1&$select=City", secret) for secret in (before, meanwhile, "filed")]
+
+    assert not_yet.status == 401
+    assert [answer.status for answer in after] == [200, 200, 200]
+    assert publication.snapshot.revision == revision + 1
+
+
+@pytest.mark.guarantee("G5", "G7")
+async def test_files_that_do_not_fit_the_model_are_refused_and_nothing_changes(desk: Desk, directory: Path) -> None:
+    publication = desk.gateway.service.publication
+    before = publication.snapshot
+    (directory / "templates/bad.json").write_text('{"D": {"Name": "b", "Description": "b", "Role": "idx", "FieldOverrides": {"Property": {"All": {"Nope": {"Rule": "Hidden"}}}}}}', encoding="utf-8")  # fmt: skip
+
+    with pytest.raises(ConfigurationError, match=r"`Nope` is no field"):
+        await publication.prepare(desk.reread(directory))
+
+    assert publication.snapshot is before
+
+
+async def test_files_over_which_a_stored_template_would_have_no_role_are_refused(desk: Desk, directory: Path) -> None:
+    publication = desk.gateway.service.publication
+    await desk.made({**SEED, "SyndicationId": None, "FieldOverrides": None, "Role": "public"})
+    (directory / "roles/public.yaml").unlink()
+    for template in (directory / "templates").iterdir():
+        if '"public"' in template.read_text(encoding="utf-8"):
+            template.unlink()
+
+    with pytest.raises(ConfigurationError, match=r"`public` is no role"):
+        await publication.prepare(desk.reread(directory))
+
+
+async def test_files_that_cannot_be_remembered_leave_everything_as_it_was(
+    desk: Desk, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: Any) -> Any:
+        raise StoreError("the disk is full")
+
+    publication = desk.gateway.service.publication
+    before = publication.snapshot
+    (directory / "keys.yaml").write_text(key_file(**STAFF, filed="Role: idx"), encoding="utf-8")
+    prepared = await publication.prepare(desk.reread(directory))
+    monkeypatch.setattr(module, "keep_moments", full)
+    kept = await publication.commit(prepared)
+    monkeypatch.undo()
+    await publication.refresh()
+
+    assert not kept
+    assert publication.snapshot is before
+    assert (await desk.gateway.get("Property", "filed")).status == 401

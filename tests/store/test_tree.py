@@ -1,0 +1,82 @@
+"""The files of one moment: what was read is what is handed over, whatever becomes of the directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.store.configuration import load_configuration
+from gateway.store.tree import Tree
+from tests.support import TOKEN_KEY, write_configuration
+
+SECRETS = {"GATEWAY__SECURITY__KEY_PEPPER": "p" * 16, "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY}
+
+
+@pytest.mark.guarantee("G7")
+def test_what_is_handed_over_is_what_was_read(directory: Path) -> None:
+    write_configuration(directory, {"secret": "s3cret\n"})
+    environment = {**SECRETS, "GATEWAY__UPSTREAM__TOKEN_FILE": "secret"}
+    read = Tree(directory)
+    before = load_configuration(read, environment)
+    text = read.encode()
+    for path in directory.rglob("*.*"):
+        if path.is_file():
+            path.write_text("half: [", encoding="utf-8")
+    (directory / "roles" / "new.yaml").write_text("", encoding="utf-8")
+
+    again = load_configuration(Tree.decode(text), environment)
+
+    assert again.roles == before.roles
+    assert again.templates == before.templates
+    assert again.keys == before.keys
+    assert again.settings == before.settings
+    assert again.secrets == before.secrets
+    assert again.secrets.upstream_token == "s3cret"
+    assert not read.is_current()
+
+
+@pytest.mark.parametrize("change", ["edit", "add", "remove", "appear", "secret"])
+def test_every_change_is_seen(directory: Path, tmp_path: Path, change: str) -> None:
+    (tmp_path / "secret").write_text("one", encoding="utf-8")
+    write_configuration(
+        directory, {"syndications.yaml": None, "templates/company-idx.json": None, "keys.yaml": "Keys: []\n"}
+    )
+    for template in (directory / "templates").iterdir():
+        template.unlink()
+    environment = {**SECRETS, "GATEWAY__UPSTREAM__TOKEN_FILE": str(tmp_path / "secret")}
+    read = Tree(directory)
+    load_configuration(read, environment)
+    assert read.is_current()
+
+    match change:
+        case "edit":
+            (directory / "roles" / "idx.yaml").write_text("Role: idx\n", encoding="utf-8")
+        case "add":
+            (directory / "templates" / "new.json").write_text("{}", encoding="utf-8")
+        case "remove":
+            (directory / "keys.yaml").unlink()
+        case "appear":
+            (directory / "syndications.yaml").write_text("Syndications: []\n", encoding="utf-8")
+        case "secret":
+            (tmp_path / "secret").write_text("two", encoding="utf-8")
+
+    assert not read.is_current()
+
+
+def test_what_could_not_be_read_is_no_file_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "keys.yaml").mkdir()
+    tree = Tree.decode(_asked(tmp_path).encode())
+
+    assert tree.has("keys.yaml")
+    assert not tree.has("gateway.yaml")
+    assert not tree.has("never asked for")
+    assert tree.names("roles") == []
+    with pytest.raises(OSError, match="Is a directory"):
+        tree.read("keys.yaml")
+
+
+def _asked(directory: Path) -> Tree:
+    tree = Tree(directory)
+    tree.has("keys.yaml"), tree.has("gateway.yaml"), tree.names("roles")
+    return tree
