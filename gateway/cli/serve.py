@@ -18,6 +18,7 @@ from gateway.cli.common import EXIT_CONFIGURATION, load, require_secrets
 if TYPE_CHECKING:
     from gateway.store.configuration import Configuration
     from gateway.store.tree import Tree
+    from gateway.workers.control import Control
     from gateway.workers.supervisor import Supervisor
 
 #: No service is there to be spoken to.
@@ -72,8 +73,6 @@ async def _serve(configuration: Configuration, tree: Tree) -> int:
         control = Control(configuration.control, {"reload": supervisor.reload, "restart": supervisor.restart})
     tasks: list[asyncio.Task[Any]] = []
     try:
-        if control is not None:
-            await control.start()
         starting = asyncio.create_task(supervisor.start())
         stopping = asyncio.create_task(stop.wait())
         tasks += [starting, stopping]
@@ -81,6 +80,8 @@ async def _serve(configuration: Configuration, tree: Tree) -> int:
         if starting.done():
             starting.result()
             _on_signals(supervisor, tasks)
+            if control is not None:
+                await _open(control, configuration, publish)
             if configuration.settings.workers.watch:
                 tasks.append(asyncio.create_task(_watch(supervisor, tree, publish)))
             await stop.wait()
@@ -100,6 +101,23 @@ async def _serve(configuration: Configuration, tree: Tree) -> int:
             await control.stop()
         await supervisor.stop()
     return 0
+
+
+async def _open(control: Control, configuration: Configuration, publish: Callable[[Any], None]) -> None:
+    """Opens the control socket. One that nobody has asked for may be missing: signals do the same.
+
+    Raises:
+        ControlError: one that was asked for cannot be there.
+    """
+    from gateway.observe.events import Complaint
+    from gateway.workers.control import ControlError
+
+    try:
+        await control.start()
+    except ControlError as error:
+        if configuration.settings.workers.control is not None:
+            raise
+        publish(Complaint(str(error)))
 
 
 def _on_signals(supervisor: Supervisor, tasks: list[asyncio.Task[Any]]) -> None:

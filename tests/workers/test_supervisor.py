@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
-from gateway.workers.control import ControlError, ask
+from gateway.workers.control import Control, ControlError, ask
 from tests.load import load
 from tests.processes import Process, serving
 from tests.support import CONFIG, key_file, sandbox_running, until, write_configuration
@@ -193,10 +192,8 @@ async def test_the_control_socket_is_its_owners_and_of_one_service(directory: Pa
     async with service(directory, workers=1) as found:
         mode = found.control.stat().st_mode & 0o777
         unknown = await ask(found.control, "nonsense")
-        other = socket.socket(socket.AF_UNIX)
-        with pytest.raises(OSError, match="in use"):
-            other.bind(str(found.control))
-        other.close()
+        with pytest.raises(ControlError, match="another service listens here"):
+            await Control(found.control, {}).start()
 
     assert mode == 0o600
     assert unknown.how == "refused"
