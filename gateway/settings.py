@@ -72,6 +72,12 @@ class Upstream(_Section):
     read_timeout: Annotated[float, Field(gt=0)] = 30.0
     max_body: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
     max_connections: Annotated[int, Field(ge=1)] = 64
+    max_waiting: Annotated[int, Field(ge=0)] = 256
+    retries: Annotated[int, Field(ge=0, le=5)] = 2
+    retry_wait: Annotated[float, Field(gt=0, le=30)] = 2.0
+    retry_budget: Annotated[float, Field(ge=0, le=1)] = 0.1
+    breaker_failures: Annotated[int, Field(ge=0)] = 10
+    breaker_pause: Annotated[float, Field(gt=0)] = 5.0
     force_close: bool = False
     probe: bool = True
     metadata_refresh: Annotated[float, Field(gt=0)] = 300.0
@@ -110,6 +116,7 @@ class Requests(_Section):
     plus_is_space: bool = True
     expand_depth: Annotated[int, Field(ge=1, le=6)] = 3
     scan_requests: Annotated[int, Field(ge=1, le=200)] = 20
+    max_concurrent: Annotated[int, Field(ge=1)] = 512
     gzip: bool = True
 
 

@@ -43,6 +43,7 @@ class Process:
     clients: str
     admin: str
     control: Path
+    environment: dict[str, str]
 
     async def kill(self) -> None:
         """Ends it and its workers at once, as a machine does that loses its power."""
@@ -98,7 +99,11 @@ async def serving(
     )  # fmt: skip
     try:
         found = Process(
-            process, f"http://127.0.0.1:{listen}{ROOT}", f"http://127.0.0.1:{admin}/v1/developers", short / "control"
+            process,
+            f"http://127.0.0.1:{listen}{ROOT}",
+            f"http://127.0.0.1:{admin}/v1/developers",
+            short / "control",
+            environment,
         )
         await _ready(process, admin)
         yield found

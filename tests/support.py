@@ -141,6 +141,7 @@ def configuration(directory: Path, upstream: str, **environment: str) -> Configu
             "GATEWAY__LISTEN__PORT": "0",
             "GATEWAY__ADMIN__PORT": "0",
             "GATEWAY__UPSTREAM__URL": upstream,
+            "GATEWAY__UPSTREAM__RETRIES": "0",  # as the next line
             "GATEWAY__UPSTREAM__PROBE": "false",  # tests count requests; those about probes switch them on
             "GATEWAY__SECURITY__KEY_PEPPER": DEMO_PEPPER,
             "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY,

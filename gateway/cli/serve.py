@@ -70,7 +70,12 @@ async def _serve(configuration: Configuration, tree: Tree) -> int:
     stop = stop_event()
     control = None
     if configuration.control is not None:
-        control = Control(configuration.control, {"reload": supervisor.reload, "restart": supervisor.restart})
+        actions = {
+            "reload": supervisor.reload,
+            "restart": supervisor.restart,
+            "metadata": supervisor.refresh_metadata,
+        }
+        control = Control(configuration.control, actions)
     tasks: list[asyncio.Task[Any]] = []
     try:
         starting = asyncio.create_task(supervisor.start())
@@ -151,10 +156,19 @@ def stop_event() -> asyncio.Event:
     return event
 
 
+_TOLD = {
+    "swapped": "every worker serves the files",
+    "replaced": "new workers serve the files",
+    "refreshed": "every worker has the upstream's metadata of now",
+    "unchanged": "nothing has changed",
+}
+
+
 @click.command()
 @_CONFIG
 @click.option("--workers", is_flag=True, help="Replace every worker by a new one, too.")
-def reload(directory: Path, workers: bool) -> None:
+@click.option("--metadata", is_flag=True, help="Read the upstream's metadata now, too.")
+def reload(directory: Path, workers: bool, metadata: bool) -> None:
     """Have the running service serve what the files of its configuration say now: every worker does, or none."""
     from gateway.workers.control import ControlError, ask
 
@@ -166,8 +180,9 @@ def reload(directory: Path, workers: bool) -> None:
         sys.exit(EXIT_CONFIGURATION)
     try:
         outcome = asyncio.run(ask(configuration.control, "reload"))
-        if workers and outcome.how != "refused":
-            outcome = asyncio.run(ask(configuration.control, "restart"))
+        for word, wanted in (("restart", workers), ("metadata", metadata)):
+            if wanted and outcome.how != "refused":
+                outcome = asyncio.run(ask(configuration.control, word))
     except ControlError as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_UNAVAILABLE)
@@ -176,6 +191,4 @@ def reload(directory: Path, workers: bool) -> None:
             click.echo(fault, err=True)
         click.echo("refused: what was served before still is", err=True)
         sys.exit(EXIT_CONFIGURATION)
-    click.echo({"swapped": "every worker serves the files", "replaced": "new workers serve the files"}.get(
-        outcome.how, "nothing has changed"
-    ))  # fmt: skip
+    click.echo(_TOLD[outcome.how])

@@ -93,6 +93,7 @@ class Gateway:
         self._trust = trust
         self._publish = publish
         self._clock = clock
+        self._under_way = 0
         self._cuts = settings.answers
         self._form = Form(settings.policy.redaction)
         self._answers = Answers(settings.public_url, self._pepper)
@@ -111,8 +112,7 @@ class Gateway:
         started = time.perf_counter()
         story = _Story(secrets.token_hex(16))
         try:
-            async with asyncio.timeout(self._settings.requests.deadline):
-                response = await self.respond(request, story)
+            response = await self._admitted(request, story)
             reason = ""
         except Exception as error:  # noqa: BLE001  # whatever it is, there is one answer for it (C192)
             refusal = self._refusal(error, story)
@@ -127,6 +127,17 @@ class Gateway:
             response.force_close()  # an unread body is nobody's next request
         self._publish(self._event(request, story, response, reason, time.perf_counter() - started))
         return response
+
+    async def _admitted(self, request: web.BaseRequest, story: _Story) -> web.Response:
+        """Within the deadline, and where there are not too many already: those would all come too late."""
+        if self._under_way >= self._settings.requests.max_concurrent:
+            raise unavailable()
+        self._under_way += 1
+        try:
+            async with asyncio.timeout(self._settings.requests.deadline):
+                return await self.respond(request, story)
+        finally:
+            self._under_way -= 1
 
     def _refusal(self, error: Exception, story: _Story) -> Refusal:
         """What the client is told of whatever has broken off its request; what it was is in the story."""

@@ -60,7 +60,10 @@ class Service:
             settings.upstream.profile, lambda kind, resource, reason: self._publish(TrustLost(kind, resource, reason))
         )
         self._upstream = UpstreamClient(
-            settings.upstream, configuration.secrets.upstream_token, configuration.secrets.upstream_secret
+            settings.upstream,
+            configuration.secrets.upstream_token,
+            configuration.secrets.upstream_secret,
+            publish=self._publish,
         )
         enforcement = Enforcement(self._upstream, settings.requests.scan_requests)
         repeats = Repeats(self._database, clock) if self._database is not None else None
@@ -75,6 +78,7 @@ class Service:
             retry=settings.upstream.metadata_retry,
             publish=self.publication.publish_schema,
             complain=lambda message: self._publish(Complaint(message)),
+            changed=self._publish,
         )
         self.operations = operations = Operations(
             lambda: self.snapshot, self.trust, self.metrics, lambda: self.publication.unserved
@@ -92,6 +96,10 @@ class Service:
     @property
     def snapshot(self) -> Snapshot:
         return self.publication.snapshot
+
+    async def refresh_metadata(self) -> bool:
+        """Reads the upstream's metadata now; whether what is in hand is current."""
+        return await self._watcher.fetch()
 
     def _serve(self, snapshot: Snapshot) -> None:
         self.gateway.snapshot = snapshot

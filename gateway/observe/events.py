@@ -81,6 +81,30 @@ class TrustLost:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamRetried:
+    """A read is sent again; ``attempt`` is which one that is, 2 for the first time."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChanged:
+    """The upstream is left alone from now on, or asked again."""
+
+    is_open: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaChanged:
+    """The upstream's metadata is another one, and served. Names are as ``Set`` or ``Set.Property``."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    retyped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reloaded:
     """Files that were changed have been looked at: served by every worker, or refused by all of them for ``faults``.
 
@@ -145,6 +169,9 @@ Event = (
     | TrustLost
     | UpstreamRefused
     | WriteEnded
+    | UpstreamRetried
+    | BreakerChanged
+    | SchemaChanged
     | Reloaded
     | WorkerStarted
     | WorkerEnded

@@ -11,13 +11,16 @@ import structlog
 
 from gateway.observe.events import (
     AdminHandled,
+    BreakerChanged,
     Complaint,
     Event,
     Reloaded,
     RequestHandled,
+    SchemaChanged,
     SnapshotPublished,
     TrustLost,
     UpstreamRefused,
+    UpstreamRetried,
     WorkerEnded,
     WorkerStarted,
     WriteEnded,
@@ -56,6 +59,14 @@ class DecisionLog:
                 self._log.debug("upstream refused a write", **asdict(event))
             case WriteEnded():
                 self._log.warning("write ended late", **asdict(event))
+            case UpstreamRetried():
+                self._log.debug("upstream asked again", **asdict(event))
+            case BreakerChanged():
+                level = self._log.error if event.is_open else self._log.info
+                level("breaker", **asdict(event))
+            case SchemaChanged():
+                level = self._log.warning if event.removed or event.retyped else self._log.info
+                level("schema changed", **asdict(event))
             case Reloaded():
                 level = self._log.error if event.faults else self._log.info
                 level("reload", **asdict(event))

@@ -12,13 +12,16 @@ from prometheus_client.values import MultiProcessValue
 
 from gateway.observe.events import (
     AdminHandled,
+    BreakerChanged,
     Complaint,
     Event,
     Reloaded,
     RequestHandled,
+    SchemaChanged,
     SnapshotPublished,
     TrustLost,
     UpstreamRefused,
+    UpstreamRetried,
     WorkerEnded,
     WorkerStarted,
     WriteEnded,
@@ -92,6 +95,24 @@ class Metrics:
         self._upstream_requests = Counter(
             "gateway_upstream_requests", "Requests to the upstream", registry=self.registry
         )
+        self._retries = Counter(
+            "gateway_upstream_retries", "Reads that were sent to the upstream again", registry=self.registry
+        )
+        self._breaker = Gauge(
+            "gateway_upstream_breaker",
+            "1 while some worker leaves the upstream alone after failures",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self._opened = Counter(
+            "gateway_upstream_breaker_opened", "Times that the upstream was left alone", registry=self.registry
+        )
+        self._schema = Counter(
+            "gateway_schema_changes",
+            "Sets and properties of the upstream that were added, removed or got another type",
+            ("kind",),
+            registry=self.registry,
+        )
         self._bytes = Counter("gateway_bytes_sent", "Bytes of bodies sent to clients", registry=self.registry)
         self._revision = Gauge(
             "gateway_snapshot_revision",
@@ -136,6 +157,14 @@ class Metrics:
                 pass  # the request that it belongs to is counted
             case WriteEnded():
                 self._late.labels(event.outcome).inc()
+            case UpstreamRetried():
+                self._retries.inc()
+            case BreakerChanged():
+                self._breaker.set(event.is_open)
+                self._opened.inc(event.is_open)
+            case SchemaChanged():
+                for kind in ("added", "removed", "retyped"):
+                    self._schema.labels(kind).inc(len(getattr(event, kind)))
             case Reloaded() | WorkerStarted() | WorkerEnded():
                 pass  # of the process above this one
             case Complaint():

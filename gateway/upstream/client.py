@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,18 +9,25 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+import stamina
 from yarl import URL
 
 from gateway import __version__
 from gateway.errors import Code
+from gateway.observe.events import BreakerChanged, Event, UpstreamRetried
 from gateway.settings import Upstream
 from gateway.upstream.bodies import CODINGS, BrokenCodingError, TooLongError, content_type, read_bounded
 from gateway.upstream.credentials import ClientCredentialsGrant, Credential, UpstreamFailure, fixed
+from gateway.upstream.protection import Breaker, Budget, Gate, seconds_of
 
 __all__ = ["Fetched", "UnknownOutcomeError", "UpstreamClient", "UpstreamFailure", "Written"]
 
 _JSON = "application/json"
 _XML = "application/xml"
+#: Seconds before a request is sent again for the first time, and the most that chance adds to any such pause.
+_FIRST_WAIT = 0.1
+# What is sent again is told by our own event, once.
+stamina.instrumentation.set_on_retry_hooks(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +71,13 @@ class UpstreamClient:
         token: str | None,
         secret: str | None = None,
         clock: Callable[[], float] = time.monotonic,
+        publish: Callable[[Event], None] = lambda _: None,
     ) -> None:
         """
         Args:
             token: the fixed bearer credential; None where there is none.
             secret: of the OAuth2 client, where the settings have one.
+            publish: told of requests that are sent again, and of an upstream that is left alone.
         """
         self._settings = settings
         self._grant: ClientCredentialsGrant | None = None
@@ -84,7 +92,15 @@ class UpstreamClient:
         }
         self._session: aiohttp.ClientSession | None = None
         self._writer: aiohttp.ClientSession | None = None
-        self._slots = asyncio.Semaphore(settings.max_connections)
+        self._publish = publish
+        self._gate = Gate(settings.max_connections, settings.max_waiting)
+        self._budget = Budget(settings.retry_budget)
+        self._breaker = Breaker(
+            settings.breaker_failures,
+            settings.breaker_pause,
+            clock,
+            lambda is_open, reason: publish(BreakerChanged(is_open, reason)),
+        )
 
     def _connected(self) -> aiohttp.ClientSession:
         assert self._session is not None, "the client is used inside its context only"
@@ -158,10 +174,11 @@ class UpstreamClient:
         headers |= {} if body is None else {"Content-Type": _JSON, "Prefer": "return=minimal"}
         headers |= {} if if_match is None else {"If-Match": if_match}
         url = URL(f"{self._base}/{target}", encoded=True)
-        async with self._slots:
+        async with self._gate.passing():
             if not is_wanted():
                 raise UpstreamFailure(Code.TIMEOUT, "nobody waits for it any more")
-            return await self._sent(method, url, body, headers, token)
+            async with self._breaker.watching():
+                return await self._sent(method, url, body, headers, token)
 
     async def _sent(
         self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str], token: str | None
@@ -174,7 +191,7 @@ class UpstreamClient:
                 location = response.headers.get("Location") or response.headers.get("OData-EntityId")
                 return Written(response.status, location, await self._refusal(response))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise UpstreamFailure(Code.UNAVAILABLE, f"cannot be reached: {error}") from None
+            raise UpstreamFailure(Code.UNAVAILABLE, f"cannot be reached: {error}", is_outage=True) from None
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise UnknownOutcomeError(f"{method} was sent and not answered: {error!r}") from None
 
@@ -209,6 +226,30 @@ class UpstreamClient:
         return target.raw_query_string
 
     async def _get(self, target: str, accept: str) -> Fetched:
+        """Reads, and reads again what may be answered the second time, as far as the budget goes."""
+        self._budget.earn()
+        again = stamina.retry_context(
+            on=self._is_worth_another, attempts=1 + self._settings.retries, timeout=None,
+            wait_initial=_FIRST_WAIT, wait_max=self._settings.retry_wait, wait_jitter=_FIRST_WAIT,
+        )  # fmt: skip
+        async for attempt in again:
+            with attempt:
+                if attempt.num > 1:
+                    self._budget.spend()
+                    self._publish(UpstreamRetried(attempt.num))
+                async with self._gate.passing(), self._breaker.watching():
+                    return await self._fetch(target, accept)
+        raise AssertionError("the last attempt raises or returns")
+
+    def _is_worth_another(self, error: Exception) -> bool | float:
+        """Whether to ask again, or after how many seconds."""
+        if not isinstance(error, UpstreamFailure) or not error.may_pass or self._budget.is_empty:
+            return False
+        if error.retry_after is None:
+            return True
+        return error.retry_after <= self._settings.retry_wait and max(error.retry_after, _FIRST_WAIT)
+
+    async def _fetch(self, target: str, accept: str) -> Fetched:
         token = await self._credential()
         authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
         url = URL(f"{self._base}/{target}", encoded=True)  # C299: never re-encoded
@@ -218,29 +259,39 @@ class UpstreamClient:
             ) as response:
                 if response.status == 401 and self._grant is not None and token is not None:
                     self._grant.reject(token)
-                self._check_status(response.status)
+                self._check_status(response.status, response.headers.get("Retry-After"))
                 self._check_type(response.headers, accept)
                 following = response.links.get("next")
                 link = str(following["url"]) if following is not None and "url" in following else None
                 return Fetched(await self._body(response), link)
         except aiohttp.ServerTimeoutError as error:
-            raise UpstreamFailure(Code.TIMEOUT, f"timed out: {error}") from None
+            # Not asked again: it has taken its time already.
+            raise UpstreamFailure(Code.TIMEOUT, f"timed out: {error}", is_outage=True) from None
         except aiohttp.ClientConnectorError as error:
-            raise UpstreamFailure(Code.UNAVAILABLE, f"cannot be reached: {error}") from None
+            raise UpstreamFailure(
+                Code.UNAVAILABLE, f"cannot be reached: {error}", is_outage=True, may_pass=True
+            ) from None
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            raise UpstreamFailure(Code.UNAVAILABLE, f"connection lost: {error!r}") from None
+            raise UpstreamFailure(
+                Code.UNAVAILABLE, f"connection lost: {error!r}", is_outage=True, may_pass=True
+            ) from None
         except (aiohttp.ClientError, ValueError) as error:
             raise UpstreamFailure(Code.UPSTREAM_ERROR, f"no proper HTTP answer: {error!r}") from None
 
     @staticmethod
-    def _check_status(status: int) -> None:
+    def _check_status(status: int, retry_after: str | None = None) -> None:
         if status == 200:
             return
         if status in (401, 403):
             raise UpstreamFailure(Code.UNAVAILABLE, f"refused our credential ({status})")
-        if status in (429, 503):
-            raise UpstreamFailure(Code.UNAVAILABLE, f"is busy ({status})")
-        raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered {status}")
+        code = Code.UNAVAILABLE if status in (429, 503) else Code.UPSTREAM_ERROR
+        raise UpstreamFailure(
+            code,
+            f"is busy ({status})" if code is Code.UNAVAILABLE else f"answered {status}",
+            is_outage=status in (502, 503, 504),
+            may_pass=status in (429, 502, 503, 504),
+            retry_after=seconds_of(retry_after),
+        )
 
     @staticmethod
     def _check_type(headers: Mapping[str, str], accept: str) -> None:

@@ -28,10 +28,26 @@ _MOST_BYTES = 64 * 1024
 class UpstreamFailure(Exception):
     """No usable answer. ``code`` is what the client is told; ``reason`` is for the log, and never for a client."""
 
-    def __init__(self, code: Code, reason: str) -> None:
+    def __init__(
+        self,
+        code: Code,
+        reason: str,
+        *,
+        is_outage: bool = False,
+        may_pass: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        """
+        Args:
+            is_outage: the upstream could not be asked, or did not answer: nothing that it has said.
+            may_pass: the same may be answered when it is asked again, ``retry_after`` seconds later where it says so.
+        """
         super().__init__(reason)
         self.code = code
         self.reason = reason
+        self.is_outage = is_outage
+        self.may_pass = may_pass
+        self.retry_after = retry_after
 
 
 Credential = Callable[[], Awaitable[str | None]]

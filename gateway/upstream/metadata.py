@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from gateway.observe.events import SchemaChanged
 from gateway.odata.csdl import LookupValue, Schema, SchemaError, parse_metadata
 from gateway.odata.json_format import BodyError, decode_collection, decode_string
 from gateway.odata.literals import parse_timestamp
@@ -16,6 +17,25 @@ def shrinks(old: Schema, new: Schema) -> bool:
     """Whether a set, or a tenth of all properties, is gone: half a document looks so (P10, C350)."""
     before, after = set(old.properties()), set(new.properties())
     return bool(old.entity_sets.keys() - new.entity_sets.keys()) or len(before - after) * 10 > len(before)
+
+
+def difference(old: Schema, new: Schema) -> SchemaChanged:
+    """What of the model is another thing now, by its names."""
+    before, after = _described(old), _described(new)
+    return SchemaChanged(
+        tuple(sorted(after.keys() - before.keys())),
+        tuple(sorted(before.keys() - after.keys())),
+        tuple(sorted(name for name in before.keys() & after.keys() if before[name] != after[name])),
+    )
+
+
+def _described(schema: Schema) -> dict[str, str]:
+    found = dict.fromkeys(schema.entity_sets, "")
+    for name in schema.entity_sets:
+        declared = schema.type_of(name)
+        found |= {f"{name}.{member}": str(entry) for member, entry in declared.properties.items()}
+        found |= {f"{name}.{member}": str(entry) for member, entry in declared.navigation.items()}
+    return found
 
 
 #: Members of Lookup beside its key and its moment.
@@ -31,7 +51,7 @@ def _moment(text: str | None) -> str:
 
 class MetadataWatcher:
     """Runs until cancelled. ``publish`` gets every schema to serve with, and says whether it is; ``complain`` gets what
-    went wrong, for the log."""
+    went wrong, for the log; ``changed`` what is served now and was not before."""
 
     def __init__(
         self,
@@ -41,12 +61,15 @@ class MetadataWatcher:
         retry: float,
         publish: Callable[[Schema], Awaitable[bool]],
         complain: Callable[[str], None],
+        changed: Callable[[SchemaChanged], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._refresh = refresh
         self._retry = retry
         self._publish = publish
         self._complain = complain
+        self._changed = changed
+        self._fetching = asyncio.Lock()
         self._document: bytes | None = None
         self._current: Schema | None = None
         self._suspect: bytes | None = None
@@ -61,7 +84,11 @@ class MetadataWatcher:
             current = await self.fetch()
 
     async def fetch(self) -> bool:
-        """One round; True when the metadata in hand is current."""
+        """One round; True when the metadata in hand is current. One at a time."""
+        async with self._fetching:
+            return await self._fetched()
+
+    async def _fetched(self) -> bool:
         if self._refused is not None:
             return await self._serve(*self._refused)
         try:
@@ -88,7 +115,10 @@ class MetadataWatcher:
         if not await self._publish(with_computed(schema, lookups)):
             self._refused = (document, schema, lookups)
             return False
+        told = difference(self._current, schema) if self._current is not None else None
         self._document, self._current, self._suspect, self._lookups = document, schema, None, lookups
+        if told is not None and (told.added or told.removed or told.retyped):
+            self._changed(told)
         self._refused = None
         return True
 

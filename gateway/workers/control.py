@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class ControlError(Exception):
 class Control:
     """Answers on a Unix socket. Use as ``start`` and ``stop``."""
 
-    def __init__(self, path: Path, actions: dict[str, Callable[[], Awaitable[Outcome]]]) -> None:
+    def __init__(self, path: Path, actions: Mapping[str, Callable[[], Awaitable[Outcome]]]) -> None:
         """
         Args:
             actions: what can be asked for, by its word.

@@ -65,7 +65,8 @@ class _Worker:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a reload: ``how`` as in the event, and every fault where it is ``refused``."""
+    """What came of something that was asked for: ``how`` as in the event, or ``refreshed``; and every fault where it is
+    ``refused``."""
 
     how: str
     faults: tuple[str, ...] = ()
@@ -317,6 +318,12 @@ class Supervisor:
                 outcome = Outcome("replaced")
             self._publish(Reloaded(outcome.how, outcome.faults, round(time.monotonic() - started, 6)))
             return outcome
+
+    async def refresh_metadata(self) -> Outcome:
+        """Has every worker read the upstream's metadata now."""
+        async with self._changing:
+            faults = await self._asked("metadata")
+            return Outcome("refused" if faults else "refreshed", faults)
 
     async def _reloaded(self) -> Outcome:
         tree, configuration, faults = await self._read()

@@ -124,6 +124,8 @@ class _Worker:
                         self._beside(self._prepare(order))
                     case "commit":
                         self._beside(self._commit(order))
+                    case "metadata":
+                        self._beside(self._refresh(order))
         finally:
             ending.cancel()
             for task in self._tasks:
@@ -149,6 +151,11 @@ class _Worker:
         except Exception as error:  # noqa: BLE001  # whatever it is, somebody waits for an answer
             faults = [f"unforeseen: {error!r}"]
         self._channel.send("answer", id=order["id"], faults=faults)
+
+    async def _refresh(self, order: dict[str, Any]) -> None:
+        """The upstream's metadata of now."""
+        current = await self._service.refresh_metadata()
+        self._channel.send("answer", id=order["id"], faults=[] if current else ["the metadata of now is not served"])
 
     async def _commit(self, order: dict[str, Any]) -> None:
         prepared, self._prepared = self._prepared, None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
 from tests.managed import SEED, STAFF
 from tests.processes import serving, survive
-from tests.support import key_file, sandbox_running, write_configuration
+from tests.support import REPOSITORY, key_file, sandbox_running, write_configuration
 
 
 @pytest.mark.guarantee("G7")
@@ -66,3 +68,39 @@ async def test_an_acknowledged_save_survives_a_kill(directory: Path, database_ur
     assert kept.lost == []
     assert kept.kills >= 1
     assert kept.writes >= 12
+
+
+async def reload(directory: Path, environment: dict[str, str], *options: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "reload", "--config", directory, *options,
+        cwd=REPOSITORY, env=environment, stdout=PIPE, stderr=STDOUT,
+    )  # fmt: skip
+    told, _ = await process.communicate()
+    return process.returncode or 0, told.decode()
+
+
+async def test_reload_tells_what_came_of_it(directory: Path) -> None:
+    write_configuration(directory, {"keys.yaml": key_file(**STAFF)})
+    role = directory / "roles/idx.yaml"
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        serving(directory, sandbox.url, None, WORKERS__WATCH="false") as service,
+    ):
+        arguments = directory, service.environment
+        unchanged = await reload(*arguments)
+        role.write_text(role.read_text(encoding="utf-8") + "# a line\n", encoding="utf-8")
+        swapped = await reload(*arguments)
+        refreshed = await reload(*arguments, "--metadata")
+        text = role.read_text(encoding="utf-8").replace("  Property:", "  Propperty:", 1)
+        role.write_text(text, encoding="utf-8")
+        refused = await reload(*arguments, "--workers")
+    role.write_text(text.replace("Propperty", "Property"), encoding="utf-8")
+    gone = await reload(*arguments)
+
+    assert unchanged == (0, "nothing has changed\n")
+    assert swapped == (0, "every worker serves the files\n")
+    assert refreshed == (0, "every worker has the upstream's metadata of now\n")
+    assert refused[0] == 78
+    assert "Propperty" in refused[1]
+    assert gone[0] == 69
+    assert "no service listens here" in gone[1]

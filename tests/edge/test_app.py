@@ -8,12 +8,14 @@ import json
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from gateway.odata.ast import Query
 from gateway.odata.csdl import parse_metadata
 from gateway.odata.parser import parse_filter
 from gateway.sandbox.server import Sandbox
-from tests.support import CONFIG, ROOT, Harness, configuration, key_file, running, write_configuration
+from tests.hostile import Hostile, collection, hostile_running
+from tests.support import CONFIG, ROOT, Harness, configuration, key_file, running, until, write_configuration
 
 KEYS = ("demo-idx", "demo-vow", "demo-private")
 
@@ -550,3 +552,29 @@ async def test_two_keys_on_the_same_address_never_mix(gateway: Harness) -> None:
     for _ in range(5):
         answers = await asyncio.gather(*(gateway.get("Property?$select=ListingKey,ListPrice", key) for key in KEYS))
         assert dict(zip(KEYS, answers, strict=True)) == expected
+
+
+@pytest.mark.guarantee("G6")
+async def test_more_requests_than_it_answers_at_a_time_are_refused_at_once() -> None:
+    go = asyncio.Event()
+
+    async def slow(_: web.BaseRequest) -> web.StreamResponse:
+        await go.wait()
+        return collection([])
+
+    upstream = Hostile(slow)
+    async with (
+        hostile_running(upstream),
+        running(configuration(CONFIG, upstream.url, REQUESTS__MAX_CONCURRENT="2")) as gateway,
+    ):
+        waiting = [asyncio.create_task(gateway.get("Property?$top=1")) for _ in range(2)]
+        await until(lambda: len(upstream.requests) == 2)
+        shed = await gateway.get("Property?$top=1")
+        go.set()
+        answered = [(await task).status for task in waiting]
+        after = await gateway.get("Property?$top=1")
+
+    assert shed.status == 503
+    assert shed.header("Retry-After") == "5"
+    assert answered == [200, 200]
+    assert after.status == 200

@@ -21,7 +21,7 @@ JSON = {"Content-Type": "application/json"}
 async def read(answer: Callable[[web.BaseRequest], Any], upstream: Hostile | None = None, **settings: Any) -> Fetched:
     async with (
         hostile_running(upstream or Hostile(answer)) as running,
-        UpstreamClient(Upstream(url=running.url, **settings), "secret") as client,
+        UpstreamClient(Upstream(url=running.url, **{"retries": 0, **settings}), "secret") as client,
     ):
         return await client.read_collection("Property", "$filter=City%20eq%20%27a%252Cb%27")
 
@@ -136,7 +136,7 @@ async def written(
     method, body, if_match = (*what, None, None, None)[:3]
     async with (
         hostile_running(upstream or Hostile(answer)) as running,
-        UpstreamClient(Upstream(url=running.url, **settings), "secret") as client,
+        UpstreamClient(Upstream(url=running.url, **{"retries": 0, **settings}), "secret") as client,
     ):
         return await client.write(method, "Property(%27a%2Fb%27)", body, if_match)
 

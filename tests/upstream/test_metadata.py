@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from gateway.observe.events import SchemaChanged
 from gateway.odata.csdl import Schema
 from gateway.sandbox.rows import metadata_document
 from gateway.settings import Upstream
@@ -74,3 +75,25 @@ async def test_what_could_not_be_served_is_tried_again() -> None:
 
     assert len(tries) == 2
     assert tries[0].entity_sets == tries[1].entity_sets
+
+
+async def test_what_has_changed_is_named() -> None:
+    document = metadata_document()
+    told: list[SchemaChanged] = []
+    upstream = Hostile()
+    async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url), None) as client:
+        watcher = MetadataWatcher(
+            client, refresh=1, retry=1, publish=publishing([]), complain=lambda _: None, changed=told.append
+        )
+        await watcher.fetch()
+        upstream.metadata = document.replace(
+            b'<Property Name="City" Type="Edm.String"', b'<Property Name="New" Type="Edm.String"/><Property Name="City" Type="Edm.Int64"', 1
+        ).replace(b'Name="OwnerName"', b'Name="OwnerNames"', 1)  # fmt: skip
+        assert upstream.metadata != document
+        await watcher.fetch()
+        await watcher.fetch()
+
+    (change,) = told
+    assert change.added == ("Property.New", "Property.OwnerNames")
+    assert change.removed == ("Property.OwnerName",)
+    assert change.retyped == ("Property.City",)

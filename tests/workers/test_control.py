@@ -30,7 +30,7 @@ async def test_what_came_of_it_is_heard(path: Path) -> None:
 
     assert await ask(path, "reload") == await refuse()
     await control.stop()
-    assert not path.exists()
+    assert not path.exists()  # noqa: ASYNC240  # as above
 
 
 async def test_what_a_dead_service_has_left_is_taken_over(path: Path) -> None:
