@@ -105,7 +105,7 @@ async def serving(
             short / "control",
             environment,
         )
-        await _ready(process, admin)
+        await _ready(process, admin, found.control)
         yield found
     finally:
         if process.returncode is None:
@@ -124,13 +124,14 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
         raise AssertionError("the service did not end") from None
 
 
-async def _ready(process: asyncio.subprocess.Process, admin: int) -> None:
+async def _ready(process: asyncio.subprocess.Process, admin: int, control: Path) -> None:
+    """Waits until every worker serves: the control socket is there from then on."""
     async with aiohttp.ClientSession() as session:
         for _ in range(600):
             assert process.returncode is None, f"serve ended with {process.returncode}"
             with suppress(aiohttp.ClientError):
                 async with session.get(f"http://127.0.0.1:{admin}/readyz") as response:
-                    if response.status == 200:
+                    if response.status == 200 and control.exists():
                         return
             await asyncio.sleep(0.05)
     raise AssertionError("serve did not become ready")
