@@ -136,6 +136,25 @@ class Workers(_Section):
     drain_deadline: Annotated[float, Field(ge=0)] = 60.0
 
 
+class Windows(_Section):
+    """How much a key may have: length of a window in seconds to the most of it."""
+
+    requests: Mapping[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    records: Mapping[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    bytes: Mapping[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+
+
+class Limits(_Section):
+    """Rate limits: of a key by its Id, else by its role, else by default. Counted in Redis, or for one machine."""
+
+    default: Windows = Windows()
+    roles: Mapping[str, Windows] = Field(default_factory=dict)
+    keys: Mapping[str, Windows] = Field(default_factory=dict)
+    redis_url: Annotated[str, Field(pattern=r"^(rediss?|unix)://")] | None = None
+    redis_url_file: str | None = None
+    on_failure: Literal["local", "refuse"] = "local"
+
+
 class Log(_Section):
     """The decision log: one JSON record a request on standard output."""
 
@@ -154,6 +173,7 @@ class Settings(_Section):
     policy: PolicySection = PolicySection()
     requests: Requests = Requests()
     workers: Workers = Workers()
+    limits: Limits = Limits()
     #: Where the database is if ``store`` does not say otherwise, relative to the configuration; it must exist.
     state_dir: str | None = None
     log: Log = Log()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
-from typing import get_args
+from collections.abc import Iterator, Mapping
+from typing import get_args, get_origin
 from urllib.parse import unquote
 
 import click
@@ -40,7 +40,10 @@ def settings_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
         inner = [
             part
-            for part in (field.annotation, *get_args(field.annotation))
+            for part in (
+                field.annotation,
+                *(() if get_origin(field.annotation) is Mapping else get_args(field.annotation)),
+            )
             if isinstance(part, type) and issubclass(part, BaseModel)
         ]
         if inner:

@@ -19,6 +19,7 @@ from gateway.edge.bodies import read_query_body, read_record
 from gateway.edge.computed import read_computed
 from gateway.edge.continuation import TokenSeal, TooLongError
 from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Trace
+from gateway.edge.limits import Allowance, Limiter
 from gateway.edge.links import Continued, Links
 from gateway.edge.negotiation import check_accept, check_framing
 from gateway.edge.outcomes import unknown_outcome
@@ -41,6 +42,7 @@ from gateway.redact.records import Form
 from gateway.redact.rows import ContradictionError, Tally
 from gateway.store.api_keys import ApiKey
 from gateway.store.configuration import Configuration
+from gateway.store.counters import Counters, LocalCounters
 from gateway.store.repeats import Repeats
 from gateway.store.snapshot import Snapshot
 from gateway.upstream.client import UpstreamFailure
@@ -64,6 +66,7 @@ class _Story:
     parsed: Request | None = None
     trace: Trace = field(default_factory=Trace)
     write: WriteTrace = field(default_factory=WriteTrace)
+    allowance: Allowance | None = None
     detail: str = ""
 
 
@@ -78,6 +81,7 @@ class Gateway:
         publish: Callable[[Event], None],
         clock: Callable[[], float] = time.time,
         repeats: Repeats | None = None,
+        counters: Counters | None = None,
     ) -> None:
         self.snapshot: Snapshot | None = None
         self._settings = settings = configuration.settings
@@ -94,6 +98,7 @@ class Gateway:
         self._publish = publish
         self._clock = clock
         self._under_way = 0
+        self._limiter = Limiter(settings.limits, counters or LocalCounters(), clock, publish)
         self._cuts = settings.answers
         self._form = Form(settings.policy.redaction)
         self._answers = Answers(settings.public_url, self._pepper)
@@ -123,6 +128,8 @@ class Gateway:
                 response, reason = await responses.finished(request, done, compress=False), ""
         is_known = story.write.stage != "before" or reason == Code.UNKNOWN_OUTCOME.text
         response.headers.update(outcome_header(request, is_known=is_known))
+        if story.allowance is not None:
+            response.headers.update(story.allowance.headers)
         if request.can_read_body:
             response.force_close()  # an unread body is nobody's next request
         self._publish(self._event(request, story, response, reason, time.perf_counter() - started))
@@ -171,13 +178,17 @@ class Gateway:
             datetime.fromtimestamp(self._clock(), UTC),
         )
         story.policy = policy = _policy(snapshot, key)
+        story.allowance = allowance = await self._limiter.admit(key, policy.role)
         story.parsed = parsed = await self._parse(request, policy)
         continued = self._links.opened(parsed, key, policy)
         now = continued.position.now if continued.position else self._instant()
         preferences = read_preferences(request.headers.getall("Prefer", []), self._cuts.page_size)
         assert snapshot is not None  # a policy has come from it
         answer = await self._answer(request, continued, preferences, now, story, key, policy, snapshot)
-        return await responses.finished(request, answer, compress=self._settings.requests.gzip)
+        response = await responses.finished(request, answer, compress=self._settings.requests.gzip)
+        if response.status != 304:
+            await self._limiter.charge(allowance, story.trace.tally.records, len(answer.body))
+        return response
 
     async def _answer(
         self,

@@ -21,6 +21,7 @@ from gateway.edge.trust import UpstreamTrust
 from gateway.observe.events import Complaint, Observer, Observers, TrustLost
 from gateway.observe.metrics import Metrics
 from gateway.store.configuration import Configuration
+from gateway.store.counters import Counters, RedisCounters
 from gateway.store.database import Database
 from gateway.store.repeats import Repeats
 from gateway.store.snapshot import Snapshot
@@ -45,10 +46,15 @@ class Service:
         *observers: Observer,
         clock: Callable[[], float] = time.time,
         inherited: tuple[socket.socket, socket.socket] | None = None,
+        counters: Counters | None = None,
     ) -> None:
         """
         Args:
             inherited: sockets that listen already, for clients and for staff.
+            counters: of rate limits, for all processes of this machine; Redis beats them where it is set.
+
+        Raises:
+            CountersUnavailableError: Redis is set and its client is not installed.
         """
         self._settings = settings = configuration.settings
         url = configuration.database_url
@@ -67,7 +73,10 @@ class Service:
         )
         enforcement = Enforcement(self._upstream, settings.requests.scan_requests)
         repeats = Repeats(self._database, clock) if self._database is not None else None
-        self.gateway = Gateway(configuration, enforcement, self.trust, self._publish, clock, repeats)
+        self._redis = RedisCounters(configuration.redis_url) if configuration.redis_url is not None else None
+        self.gateway = Gateway(
+            configuration, enforcement, self.trust, self._publish, clock, repeats, self._redis or counters
+        )
         self.publication = Publication(
             configuration, self._database, self._upstream, self.trust, self._publish, clock, self._serve
         )
@@ -123,6 +132,8 @@ class Service:
             await stack.enter_async_context(self._database)
         stack.push_async_callback(self.publication.close)
         await self.publication.open()
+        if self._redis is not None:
+            stack.push_async_callback(self._redis.close)
         await stack.enter_async_context(self._upstream)
         stack.push_async_callback(self.gateway.close)
         await self.admin.start()

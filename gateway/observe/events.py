@@ -105,6 +105,13 @@ class SchemaChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CountersUnavailable:
+    """Rate limits could not be counted where they are counted for all."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reloaded:
     """Files that were changed have been looked at: served by every worker, or refused by all of them for ``faults``.
 
@@ -172,6 +179,7 @@ Event = (
     | UpstreamRetried
     | BreakerChanged
     | SchemaChanged
+    | CountersUnavailable
     | Reloaded
     | WorkerStarted
     | WorkerEnded

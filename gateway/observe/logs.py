@@ -13,6 +13,7 @@ from gateway.observe.events import (
     AdminHandled,
     BreakerChanged,
     Complaint,
+    CountersUnavailable,
     Event,
     Reloaded,
     RequestHandled,
@@ -67,6 +68,8 @@ class DecisionLog:
             case SchemaChanged():
                 level = self._log.warning if event.removed or event.retyped else self._log.info
                 level("schema changed", **asdict(event))
+            case CountersUnavailable():
+                self._log.warning("rate limits not counted for all", **asdict(event))
             case Reloaded():
                 level = self._log.error if event.faults else self._log.info
                 level("reload", **asdict(event))

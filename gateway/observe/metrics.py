@@ -14,6 +14,7 @@ from gateway.observe.events import (
     AdminHandled,
     BreakerChanged,
     Complaint,
+    CountersUnavailable,
     Event,
     Reloaded,
     RequestHandled,
@@ -113,6 +114,11 @@ class Metrics:
             ("kind",),
             registry=self.registry,
         )
+        self._uncounted = Counter(
+            "gateway_limits_unavailable",
+            "Times that rate limits could not be counted where they are counted for all",
+            registry=self.registry,
+        )
         self._bytes = Counter("gateway_bytes_sent", "Bytes of bodies sent to clients", registry=self.registry)
         self._revision = Gauge(
             "gateway_snapshot_revision",
@@ -165,6 +171,8 @@ class Metrics:
             case SchemaChanged():
                 for kind in ("added", "removed", "retyped"):
                     self._schema.labels(kind).inc(len(getattr(event, kind)))
+            case CountersUnavailable():
+                self._uncounted.inc()
             case Reloaded() | WorkerStarted() | WorkerEnded():
                 pass  # of the process above this one
             case Complaint():

@@ -70,6 +70,7 @@ class Configuration:
     rules: GatewayRules
     documents: Mapping[str, Document]
     database_url: str | None = field(repr=False, default=None)
+    redis_url: str | None = field(repr=False, default=None)
     #: Those of ``keys`` that keys.yaml has, by digest.
     file_keys: Mapping[str, ApiKey] = field(repr=False, default_factory=dict)
     faults: tuple[Fault, ...] = ()
@@ -104,7 +105,9 @@ class Configuration:
             found.settings.model_copy(update={"policy": found.settings.policy.model_copy(update=rules)})
             for found in (self, other)
         )
-        return (mine, self.secrets, self.database_url) == (others, other.secrets, other.database_url)
+        return (mine, self.secrets, self.database_url, self.redis_url) == (
+            others, other.secrets, other.database_url, other.redis_url,
+        )  # fmt: skip
 
     def key_named(self, identity: str) -> ApiKey | None:
         return next((key for key in self.keys.values() if key.Id == identity), None)
@@ -180,6 +183,7 @@ class _Loader:
         database_url = self._database_url(settings) if settings else None
         self._check_references(roles, templates, syndications, keys, with_database=database_url is not None)
         secrets = self._secrets(settings) if settings else None
+        redis_url = self._redis_url(settings) if settings else None
         if settings and settings.admin.port == settings.listen.port != 0:
             self.add("gateway.yaml", ("admin", "port"), "must not be the port of clients")
         if self.faults or settings is None or secrets is None:
@@ -202,6 +206,7 @@ class _Loader:
             rules,
             MappingProxyType(self.documents),
             database_url,
+            redis_url,
             by_digest,
         )
 
@@ -310,6 +315,13 @@ class _Loader:
         if url is None and settings.state_dir is not None:
             return f"sqlite:///{(self.directory / settings.state_dir).absolute() / 'gateway.db'}"
         return url
+
+    def _redis_url(self, settings: Settings) -> str | None:
+        try:
+            return self._secret(settings.limits.redis_url, settings.limits.redis_url_file)
+        except (OSError, UnicodeDecodeError):
+            self.add("gateway.yaml", ("limits", "redis_url_file"), "the file cannot be read")
+            return None
 
     def _secrets(self, settings: Settings) -> Secrets | None:
         security, upstream = settings.security, settings.upstream

@@ -22,6 +22,7 @@ from gateway.errors import ConfigurationError
 from gateway.observe.events import Complaint, Event, Reloaded, WorkerEnded, WorkerStarted
 from gateway.observe.metrics import forget_levels
 from gateway.store.configuration import Configuration, load_configuration
+from gateway.store.counters import Count, LocalCounters
 from gateway.store.tree import Tree
 from gateway.workers.channel import Channel
 from gateway.workers.notify import Notifier
@@ -98,7 +99,8 @@ class Supervisor:
         self._ids = itertools.count()
         #: What the upstream has contradicted in front of any worker, by kind.
         self._lost: dict[str, dict[str, Any]] = {}
-        self._faults: frozenset[str] = frozenset()
+        #: Of rate limits, for all workers.
+        self._counters = LocalCounters()
         self._refused: tuple[str, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listening: set[asyncio.Task[None]] = set()
@@ -210,6 +212,9 @@ class Supervisor:
                     worker.ready.set_exception(StartError(said["code"], said["lines"]))
                 case "answer":
                     worker.answers.pop(said["id"]).set_result(said["faults"])
+                case "count":
+                    counts = [Count(*entry) for entry in said["counts"]]
+                    worker.channel.send("counted", id=said["id"], totals=self._counters.added(counts, said["now"]))
                 case "lost":
                     self._spread(worker, said)
                 case "done":

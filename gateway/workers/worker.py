@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.edge.publication import Prepared
@@ -15,6 +17,7 @@ from gateway.observe.events import Event, TrustLost
 from gateway.observe.logs import DecisionLog
 from gateway.observe.metrics import share_numbers
 from gateway.store.configuration import Configuration, load_configuration
+from gateway.store.counters import Count, CountersUnavailableError
 from gateway.store.database import StoreError
 from gateway.store.tree import Tree
 from gateway.workers.channel import Channel
@@ -55,6 +58,9 @@ async def work(clients: int, staff: int, control: int) -> int:
     except StoreError as error:
         channel.send("failed", code=STORE, lines=[f"the database cannot be used: {error}"])
         return STORE
+    except CountersUnavailableError as error:
+        channel.send("failed", code=CONFIGURATION, lines=[f"gateway.yaml: limits.redis_url: {error}"])
+        return CONFIGURATION
     finally:
         await channel.close()
     return 0
@@ -74,8 +80,9 @@ async def _serve(
     pulse = asyncio.create_task(_pulse(channel))
     try:
         log = DecisionLog(configuration.settings.log.level)
-        async with Service(configuration, log, tell, inherited=sockets) as service:
-            worker = _Worker(service, channel)
+        counters = MachineCounters(channel)
+        async with Service(configuration, log, tell, inherited=sockets, counters=counters) as service:
+            worker = _Worker(service, channel, counters)
             for lost in order["lost"]:
                 worker.distrust(lost)
             service.operations.refused = tuple(order["refused"])
@@ -93,9 +100,40 @@ async def _pulse(channel: Channel) -> None:
         await asyncio.sleep(_PULSE)
 
 
+class MachineCounters:
+    """Counters that the process above keeps for all workers: what is left of a limit does not depend on which one
+    answers, and outlives them."""
+
+    #: Seconds that anybody waits for an answer.
+    PATIENCE = 1.0
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._ids = itertools.count()
+        self._waiting: dict[int, asyncio.Future[list[int]]] = {}
+
+    async def add(self, counts: Sequence[Count], now: float) -> list[int]:
+        number = next(self._ids)
+        self._waiting[number] = asyncio.get_running_loop().create_future()
+        entries = [(count.name, count.seconds, count.amount) for count in counts]
+        self._channel.send("count", id=number, counts=entries, now=now)
+        try:
+            return await asyncio.wait_for(self._waiting[number], self.PATIENCE)
+        except TimeoutError:
+            raise CountersUnavailableError("the process that counts does not answer") from None
+        finally:
+            del self._waiting[number]
+
+    def heard(self, number: int, totals: list[int]) -> None:
+        waiting = self._waiting.get(number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(totals)
+
+
 class _Worker:
-    def __init__(self, service: Service, channel: Channel) -> None:
+    def __init__(self, service: Service, channel: Channel, counters: MachineCounters) -> None:
         self._service = service
+        self._counters = counters
         self._channel = channel
         self._prepared: Prepared | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -116,6 +154,8 @@ class _Worker:
                 match order["what"]:
                     case "drain":
                         return bool(order["notice"])
+                    case "counted":
+                        self._counters.heard(order["id"], order["totals"])
                     case "lost":
                         self.distrust(order)
                     case "refused":

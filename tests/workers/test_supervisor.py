@@ -28,8 +28,10 @@ QUESTION = "Property?$top=1&$select=ListingKey,City"
 
 
 @asynccontextmanager
-async def service(directory: Path, workers: int = 2, **settings: str) -> AsyncIterator[Process]:
-    write_configuration(directory, {"templates/t.json": OPEN, "keys.yaml": key_file(reader="Template: t")})
+async def service(directory: Path, workers: int = 2, added: str = "", **settings: str) -> AsyncIterator[Process]:
+    """``added`` is added to gateway.yaml."""
+    files = {"templates/t.json": OPEN, "keys.yaml": key_file(reader="Template: t"), "gateway.yaml": SETTINGS + added}
+    write_configuration(directory, files)
     async with (
         sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
         serving(directory, sandbox.url, None, workers, **settings) as found,
@@ -171,6 +173,17 @@ async def test_a_service_that_ends_says_so_first_and_answers_what_it_has_begun(d
     assert still == 200
     assert seen.failed == []
     assert code == 0
+
+
+async def test_a_limit_is_one_for_all_workers_and_outlives_them(directory: Path) -> None:
+    limits = "limits: {default: {requests: {86400: 6}}}\n"
+    async with service(directory, added=limits, WORKERS__WATCH="false") as found:
+        before = [await status(found) for _ in range(4)]
+        await ask(found.control, "restart")
+        after = [await status(found) for _ in range(4)]
+
+    assert before == [200] * 4
+    assert after == [200, 200, 429, 429]
 
 
 async def test_workers_do_not_outlive_the_process_that_keeps_them(directory: Path) -> None:

@@ -1,0 +1,170 @@
+"""Rate limits: what is left is a function of what the key has seen, and what is beyond is 429."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.edge.service import Service
+from gateway.observe.events import CountersUnavailable
+from gateway.sandbox.rows import make_tables
+from gateway.sandbox.server import Sandbox
+from gateway.store.counters import Count, CountersUnavailableError
+from tests.support import Answer, Harness, configuration, running, sandbox_running, write_configuration
+
+QUESTION = "Property?$top=2&$select=ListingKey&$filter=StandardStatus eq 'Active'"
+
+
+class limited:  # noqa: N801  # reads as a function
+    """A gateway with limits, in front of the sandbox."""
+
+    def __init__(self, directory: Path, limits: dict[str, Any], tables: Any = None) -> None:
+        settings = (write_configuration(directory) / "gateway.yaml").read_text(encoding="utf-8")
+        said = json.dumps(limits).replace('"', "")
+        (directory / "gateway.yaml").write_text(f"{settings}limits: {said}\n", encoding="utf-8")
+        self._directory = directory
+        self._sandbox = sandbox_running(Sandbox(tables))
+
+    async def __aenter__(self) -> Harness:
+        sandbox = await self._sandbox.__aenter__()
+        self._running = running(configuration(self._directory, sandbox.url), clock=1_800_000_000.0)
+        return await self._running.__aenter__()
+
+    async def __aexit__(self, *about: Any) -> None:
+        await self._running.__aexit__(*about)
+        await self._sandbox.__aexit__(*about)
+
+
+def told(answer: Answer) -> tuple[str | None, str | None]:
+    return answer.header("RateLimit-Policy"), answer.header("RateLimit")
+
+
+async def test_requests_beyond_a_window_are_429_until_the_next(directory: Path) -> None:
+    async with limited(directory, {"default": {"requests": {10: 2, 60: 3}}}) as gateway:
+        answers = [await gateway.get("Property/$count", "demo-private") for _ in range(3)]
+        other_key = await gateway.get("Property/$count", "demo-vow")
+        gateway.now[0] += 10
+        answers += [await gateway.get("Property/$count", "demo-private")]
+        gateway.now[0] += 50
+        answers += [await gateway.get("Property/$count", "demo-private")]
+
+    assert [answer.status for answer in answers] == [200, 200, 429, 429, 200]
+    assert [answer.header("Retry-After") for answer in answers] == [None, None, "10", "50", None]
+    assert other_key.status == 200
+    assert told(answers[0]) == (
+        '"requests-10";q=2;w=10, "requests-60";q=3;w=60',
+        '"requests-10";r=1;t=10, "requests-60";r=2;t=60',
+    )
+    assert told(answers[2]) == (
+        '"requests-10";q=2;w=10, "requests-60";q=3;w=60',
+        '"requests-10";r=0;t=10, "requests-60";r=0;t=60',
+    )
+    assert answers[2].json() == {
+        "error": {"code": "TooManyRequests", "message": "the limit of this key is used up: requests-10"}
+    }
+    assert answers[3].json()["error"]["message"].endswith("requests-60")
+
+
+async def test_records_and_bytes_are_counted_after_they_were_delivered(directory: Path) -> None:
+    async with limited(directory, {"default": {"records": {60: 3}, "bytes": {60: 5_000}}}) as gateway:
+        answers = [await gateway.get(QUESTION, "demo-private") for _ in range(3)]
+        gateway.now[0] += 60
+        size = len(answers[0].body)
+        long = [await gateway.get("Property?$top=1", "demo-private") for _ in range(2)]
+
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert [told(answer)[1] for answer in answers[:2]] == [
+        f'"records-60";r={3 - records if records < 3 else 0};t=60, "bytes-60";r={5_000 - records // 2 * size};t=60'
+        for records in (2, 4)
+    ]
+    assert [answer.status for answer in long] == [200, 429]
+    assert len(long[0].body) > 5_000
+
+
+async def test_limits_are_of_the_key_then_of_its_role_then_of_all(directory: Path) -> None:
+    limits = {
+        "default": {"requests": {60: 9}},
+        "roles": {"idx": {"requests": {60: 8}}},
+        "keys": {"demo-vow": {"requests": {60: 7}}},
+    }
+    async with limited(directory, limits) as gateway:
+        found = [told(await gateway.get("Nope", key))[0] for key in ("demo-private", "demo-idx", "demo-vow")]
+        stranger = told(await gateway.get("Nope", "nobody"))
+
+    assert found == [f'"requests-60";q={most};w=60' for most in (9, 8, 7)]
+    assert stranger == (None, None)
+
+
+async def test_without_limits_nothing_is_told(gateway: Harness) -> None:
+    assert told(await gateway.get("Property/$count", "demo-private")) == (None, None)
+
+
+@pytest.mark.guarantee("G1")
+async def test_what_is_left_says_nothing_of_what_is_hidden(directory: Path, tmp_path: Path) -> None:
+    """Twice the rows that the key does not see: the same is left of records and bytes."""
+    limits = {"default": {"requests": {60: 50}, "records": {60: 5_000}, "bytes": {60: 500_000}}}
+    found = []
+    for number, hidden in enumerate((0, 40)):
+        tables = make_tables(listings=30)
+        spare = [row for row in tables["Property"] if row["StandardStatus"] != "Active"][:1] or tables["Property"][:1]
+        tables["Property"] += [
+            {**spare[0], "StandardStatus": "Incomplete", "ListingKey": f"H{position}"} for position in range(hidden)
+        ]
+        async with limited(tmp_path / str(number), limits, tables) as gateway:
+            found.append(
+                [await gateway.get(target) for target in (QUESTION, "Property?$top=50&$select=City", "Nope", QUESTION)]
+            )
+
+    assert found[0] == found[1]
+    assert found[0][-1].header("RateLimit") is not None
+
+
+async def test_what_the_client_has_already_is_not_counted_again(directory: Path) -> None:
+    async with limited(directory, {"default": {"records": {60: 2}}}) as gateway:
+        target = "/Reso/OData/Property('L00001')?$select=City"
+        first = await gateway.request("GET", target, "demo-private")
+        known = {"If-None-Match": first.header("ETag") or ""}
+        again = [await gateway.request("GET", target, "demo-private", known) for _ in range(3)]
+        anew = await gateway.request("GET", target, "demo-private")
+
+    assert [answer.status for answer in (first, *again, anew)] == [200, 304, 304, 304, 200]
+
+
+class Gone:
+    """Counters that cannot be reached, until they can."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.is_gone = True
+
+    async def add(self, counts: Sequence[Count], now: float) -> list[int]:
+        self.asked += 1
+        if self.is_gone:
+            raise CountersUnavailableError("gone")
+        return [1 for _ in counts]
+
+
+@pytest.mark.guarantee("G5")
+@pytest.mark.parametrize(("on_failure", "statuses"), [("local", [200, 200, 429]), ("refuse", [503, 503, 503])])
+async def test_counters_that_cannot_be_reached_are_said_and_asked_again_later(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, on_failure: str, statuses: list[int]
+) -> None:
+    gone = Gone()
+    plain = Service.__init__
+    monkeypatch.setattr(Service, "__init__", lambda self, *found, **named: plain(self, *found, **named, counters=gone))
+    async with limited(directory, {"default": {"requests": {60: 2}}, "on_failure": on_failure}) as gateway:
+        found = [(await gateway.get("Property/$count", "demo-private")).status for _ in range(3)]
+        asked = gone.asked
+        gone.is_gone = False
+        gateway.now[0] += 1
+        back = await gateway.get("Property/$count", "demo-private")
+        events = [event for event in gateway.events if isinstance(event, CountersUnavailable)]
+
+    assert found == statuses
+    assert asked == 1
+    assert back.status == 200
+    assert events == [CountersUnavailable("gone")]
