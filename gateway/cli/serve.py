@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gateway.workers.control import Control
     from gateway.workers.supervisor import Supervisor
 
+#: Seconds until a watch that has failed is tried again.
+_PAUSE = 5.0
 #: No service is there to be spoken to.
 EXIT_UNAVAILABLE = 69
 
@@ -49,6 +51,8 @@ def serve(directory: Path, workers: int | None) -> None:
     tree = Tree(directory)
     configuration = load(tree if directory.is_dir() else directory)
     require_secrets(configuration)
+    # Until the loop runs: what is temporary is removed however this ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="gateway-numbers-") as numbers:
         # Before anything of prometheus_client is imported, here and in the workers.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = numbers
@@ -78,13 +82,13 @@ async def _serve(configuration: Configuration, tree: Tree) -> int:
         control = Control(configuration.control, actions)
     tasks: list[asyncio.Task[Any]] = []
     try:
+        _on_signals(supervisor, tasks)
         starting = asyncio.create_task(supervisor.start())
         stopping = asyncio.create_task(stop.wait())
         tasks += [starting, stopping]
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            _on_signals(supervisor, tasks)
             if control is not None:
                 await _open(control, configuration, publish)
             if configuration.settings.workers.watch:
@@ -140,11 +144,16 @@ async def _watch(supervisor: Supervisor, tree: Tree, publish: Callable[[Any], No
     from gateway.observe.events import Complaint
     from gateway.workers.watching import changes
 
-    try:
-        async for _ in changes(tree):
-            await supervisor.look()
-    except (OSError, RuntimeError) as error:
-        publish(Complaint(f"the configuration cannot be watched; SIGHUP and `gateway reload` go on: {error}"))
+    told = ""
+    while True:
+        try:
+            async for _ in changes(tree):
+                await supervisor.look()
+        except Exception as error:  # noqa: BLE001  # a watch that has ended would leave keys alive that files revoke
+            if told != repr(error):
+                told = repr(error)
+                publish(Complaint(f"the configuration cannot be watched; SIGHUP and `gateway reload` go on: {told}"))
+        await asyncio.sleep(_PAUSE)
 
 
 def stop_event() -> asyncio.Event:

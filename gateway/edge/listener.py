@@ -9,7 +9,8 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
-from aiohttp import http_parser, web
+from aiohttp import StreamReader, http_parser, web
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.edge import responses
@@ -32,13 +33,21 @@ class _Protocol(RequestHandler):
     """aiohttp's protocol with our error answer instead of its text, which echoes what it did not understand; and it
     knows whether a request is on it."""
 
-    #: Requests that are being answered, and whether bytes have come since the last one was.
+    #: Requests that are being answered, and whether the head of another one has come in part.
     busy = 0
-    touched = False
+    is_partial = False
+    #: The body of the request that came last.
+    _body: StreamReader = EMPTY_PAYLOAD
 
     def data_received(self, data: bytes) -> None:
-        self.touched = self.touched or bool(data)  # the library gives nothing to itself when it reads on
+        before, is_body = self._request_count, not self._body.is_eof()
         super().data_received(data)
+        if self._request_count > before and self._messages:
+            self._body = self._messages[-1][1]
+            # What follows a request without a body in the same piece is the beginning of the next one.
+            self.is_partial = self._body is EMPTY_PAYLOAD and not data.endswith(b"\r\n\r\n")
+        elif data and not is_body:  # the library gives nothing to itself when it reads on
+            self.is_partial = True
 
     @property
     def is_queued(self) -> bool:
@@ -48,7 +57,7 @@ class _Protocol(RequestHandler):
     @property
     def is_idle(self) -> bool:
         """Whether not one byte of a request that is not answered has been read."""
-        return self._waiter is not None and not (self.busy or self.touched or self.is_queued)
+        return self._waiter is not None and not (self.busy or self.is_partial or self.is_queued)
 
     def handle_error(
         self,
@@ -104,7 +113,8 @@ class Listener:
         self._inherited = inherited
         self._runner: web.ServerRunner | None = None
         self._server: _Server | None = None
-        self._draining = False
+        #: From when on every answer is the last one on its connection; None while this listens.
+        self._insisting: float | None = None
 
     async def start(self) -> None:
         require_c_parser()
@@ -128,7 +138,7 @@ class Listener:
         site: web.BaseSite = (
             web.TCPSite(self._runner, self._host, self.port)
             if self._inherited is None
-            else web.SockSite(self._runner, self._inherited)
+            else web.SockSite(self._runner, self._inherited, backlog=_BACKLOG)
         )
         try:
             await site.start()
@@ -143,12 +153,19 @@ class Listener:
         protocol.busy += 1
         try:
             response = await self._handler(request)
-            if self._draining and not protocol.is_queued:
+            if self._is_last(protocol):
                 response.force_close()
             return response
         finally:
             protocol.busy -= 1
-            protocol.touched = False
+
+    def _is_last(self, protocol: _Protocol) -> bool:
+        """Whether a connection ends with the answer that is on its way: not before what has begun to come behind it is
+        answered, unless it never ends."""
+        if self._insisting is None:
+            return False
+        goes_on = protocol.is_queued or protocol.is_partial
+        return not goes_on or asyncio.get_running_loop().time() >= self._insisting
 
     async def drain(self, idle: float, deadline: float) -> int:
         """Accepts no more connections, and waits for those that there are: every answer says that it is the last one on
@@ -164,10 +181,10 @@ class Listener:
         """
         if self._runner is None or self._server is None:
             return 0
-        self._draining = True
         loop = asyncio.get_running_loop()
-        await self._stop_accepting(loop)
         closing, giving_up = loop.time() + idle, loop.time() + deadline
+        self._insisting = loop.time() + deadline / 2
+        await self._stop_accepting(loop)
         while connections := [found for found in self._server.connections if isinstance(found, _Protocol)]:
             now = loop.time()
             if now >= giving_up:
@@ -190,7 +207,8 @@ class Listener:
 
     async def stop(self) -> None:
         if self._runner is not None:
-            await self.drain(0, _PATIENCE)
+            if self._insisting is None:
+                await self.drain(0, _PATIENCE)
             await self._runner.cleanup()
             self._runner = None
 

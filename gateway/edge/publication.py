@@ -149,9 +149,12 @@ class Publication:
             before = self._merger, self._configuration, self._settings
             self._merger, self._settings = prepared.merger, prepared.draft.configuration.settings
             self._configuration, _ = prepared.merger.merged(self._library)
-            served = await self._follow(None, prepared.draft)
-            if not served:
-                self._merger, self._configuration, self._settings = before
+            served = False
+            try:
+                served = await self._follow(None, prepared.draft)
+            finally:
+                if not served:
+                    self._merger, self._configuration, self._settings = before
             return served
 
     async def watch(self) -> None:

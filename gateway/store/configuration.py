@@ -38,7 +38,7 @@ _FIXED = (
     ("admin", "host"),
     ("admin", "port"),
     ("workers", "count"),
-    ("workers", "control"),
+    ("workers", "watch"),
 )
 
 
@@ -95,6 +95,10 @@ class Configuration:
             if getattr(getattr(self.settings, section), name) != getattr(getattr(other.settings, section), name):
                 fault = Fault("gateway.yaml", 0, (section, name), "is another one: that takes a restart of the service")
                 faults.append(other.place(fault))
+        if self.control != other.control:
+            message = "makes another control socket: that takes a restart of the service"
+            place = ("state_dir",) if self.settings.workers.control is None else ("workers", "control")
+            faults.append(other.place(Fault("gateway.yaml", 0, place, message)))
         return faults
 
     def is_swappable(self, other: Configuration) -> bool:

@@ -58,7 +58,9 @@ class Tree:
         """The names in a folder, sorted; none where it cannot be read."""
         if folder not in self._folders:
             try:
-                found = [] if self._is_whole else sorted(path.name for path in (self.directory / folder).iterdir())
+                found = (
+                    [] if self._is_whole else sorted(_told(path.name) for path in (self.directory / folder).iterdir())
+                )
             except OSError:
                 found = []
             self._folders[folder] = found
@@ -99,7 +101,7 @@ class Tree:
 
     def encode(self) -> str:
         """Everything that was asked for so far. Secrets are in it: it is for a pipe between two processes."""
-        return msgspec.json.encode(_Record(str(self.directory), self._folders, self._files)).decode("ascii")
+        return msgspec.json.encode(_Record(str(self.directory), self._folders, self._files)).decode("utf-8")
 
     @classmethod
     def decode(cls, text: str) -> Tree:
@@ -113,6 +115,11 @@ class Tree:
 
     def __hash__(self) -> int:
         return hash(frozenset(self._files))
+
+
+def _told(name: str) -> str:
+    """A name as text: one whose bytes are none is spelled out, and cannot be opened by that."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _read(path: Path) -> _File:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ __all__ = ["Fetched", "UnknownOutcomeError", "UpstreamClient", "UpstreamFailure"
 
 _JSON = "application/json"
 _XML = "application/xml"
+#: Answers of something that stands before an upstream which is away. 504 may be one that was asked for too much.
+_OUTAGES = (502, 503)
 #: Seconds before a request is sent again for the first time, and the most that chance adds to any such pause.
 _FIRST_WAIT = 0.1
 # What is sent again is told by our own event, once.
@@ -177,8 +180,11 @@ class UpstreamClient:
         async with self._gate.passing():
             if not is_wanted():
                 raise UpstreamFailure(Code.TIMEOUT, "nobody waits for it any more")
-            async with self._breaker.watching():
-                return await self._sent(method, url, body, headers, token)
+            async with self._breaker.watching() as outage:
+                written = await self._sent(method, url, body, headers, token)
+                if written.status in _OUTAGES:
+                    outage(f"answered a write with {written.status}")
+                return written
 
     async def _sent(
         self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str], token: str | None
@@ -228,26 +234,27 @@ class UpstreamClient:
     async def _get(self, target: str, accept: str) -> Fetched:
         """Reads, and reads again what may be answered the second time, as far as the budget goes."""
         self._budget.earn()
+        tries = itertools.count(1)
         again = stamina.retry_context(
-            on=self._is_worth_another, attempts=1 + self._settings.retries, timeout=None,
+            on=lambda error: self._is_worth_another(error, next(tries)), attempts=1 + self._settings.retries, timeout=None,
             wait_initial=_FIRST_WAIT, wait_max=self._settings.retry_wait, wait_jitter=_FIRST_WAIT,
         )  # fmt: skip
         async for attempt in again:
             with attempt:
-                if attempt.num > 1:
-                    self._budget.spend()
-                    self._publish(UpstreamRetried(attempt.num))
                 async with self._gate.passing(), self._breaker.watching():
                     return await self._fetch(target, accept)
         raise AssertionError("the last attempt raises or returns")
 
-    def _is_worth_another(self, error: Exception) -> bool | float:
-        """Whether to ask again, or after how many seconds."""
-        if not isinstance(error, UpstreamFailure) or not error.may_pass or self._budget.is_empty:
+    def _is_worth_another(self, error: Exception, tries: int) -> bool | float:
+        """Whether to ask again after so many tries, or after how many seconds; if so, it is paid for."""
+        if not isinstance(error, UpstreamFailure) or not error.may_pass or tries > self._settings.retries:
             return False
-        if error.retry_after is None:
-            return True
-        return error.retry_after <= self._settings.retry_wait and max(error.retry_after, _FIRST_WAIT)
+        if error.retry_after is not None and error.retry_after > self._settings.retry_wait:
+            return False
+        if not self._budget.spend():
+            return False
+        self._publish(UpstreamRetried(tries + 1))
+        return True if error.retry_after is None else max(error.retry_after, _FIRST_WAIT)
 
     async def _fetch(self, target: str, accept: str) -> Fetched:
         token = await self._credential()
@@ -265,8 +272,10 @@ class UpstreamClient:
                 link = str(following["url"]) if following is not None and "url" in following else None
                 return Fetched(await self._body(response), link)
         except aiohttp.ServerTimeoutError as error:
-            # Not asked again: it has taken its time already.
-            raise UpstreamFailure(Code.TIMEOUT, f"timed out: {error}", is_outage=True) from None
+            # Not asked again: it has taken its time already. Nor is it an outage, if there was a connection: a client
+            # could bring that about by what it asks for, for all others.
+            is_outage = isinstance(error, aiohttp.ConnectionTimeoutError)
+            raise UpstreamFailure(Code.TIMEOUT, f"timed out: {error}", is_outage=is_outage) from None
         except aiohttp.ClientConnectorError as error:
             raise UpstreamFailure(
                 Code.UNAVAILABLE, f"cannot be reached: {error}", is_outage=True, may_pass=True
@@ -288,7 +297,7 @@ class UpstreamClient:
         raise UpstreamFailure(
             code,
             f"is busy ({status})" if code is Code.UNAVAILABLE else f"answered {status}",
-            is_outage=status in (502, 503, 504),
+            is_outage=status in _OUTAGES,
             may_pass=status in (429, 502, 503, 504),
             retry_after=seconds_of(retry_after),
         )

@@ -37,26 +37,30 @@ class Breaker:
         self._is_trying = False
 
     @asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
-        """Lets one request through, and learns from it.
+    async def watching(self) -> AsyncIterator[Callable[[str], None]]:
+        """Lets one request through, and learns from it. Gives what an outage is told to that is found in an answer.
 
         Raises:
             UpstreamFailure: it is not to be asked at present.
         """
+        outages: list[str] = []
         tries = self._open_until is not None
         if tries and (self._is_trying or self._clock() < (self._open_until or 0)):
             raise UpstreamFailure(Code.UNAVAILABLE, "is left alone after failures")
         self._is_trying = self._is_trying or tries
         try:
-            yield
+            yield outages.append
         except UpstreamFailure as failure:
             if failure.is_outage:
                 self._failed(failure.reason)
-            else:
+            elif failure.code is not Code.TIMEOUT:
                 self._answered()  # a refusal is an answer
             raise
         else:
-            self._answered()
+            if outages:
+                self._failed(outages[-1])
+            else:
+                self._answered()
         finally:
             # Also where whoever asked has gone away: then nothing was learned, and the next one tries.
             self._is_trying = self._is_trying and not tries
@@ -89,12 +93,12 @@ class Budget:
     def earn(self) -> None:
         self._left = min(self.MOST, self._left + self._share)
 
-    @property
-    def is_empty(self) -> bool:
-        return self._left < 1
-
-    def spend(self) -> None:
+    def spend(self) -> bool:
+        """Whether there was something left for one more."""
+        if self._left < 1:
+            return False
         self._left -= 1
+        return True
 
 
 class Gate:

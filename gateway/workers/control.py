@@ -29,6 +29,7 @@ class Control:
         self._path = path
         self._actions = actions
         self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """
@@ -56,7 +57,12 @@ class Control:
         await other.close()
         raise ControlError(f"{self._path}: another service listens here")
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._answered(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         channel = Channel(reader, writer)
         asked = await channel.receive()
         action = self._actions.get(str((asked or {}).get("what")))
@@ -70,6 +76,8 @@ class Control:
     async def stop(self) -> None:
         if self._server is not None:
             self._server.close()
+            for task in self._tasks:
+                task.cancel()
             with suppress(OSError):
                 self._path.unlink()
 

@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +33,13 @@ _SHORT_LIFE, _PAUSE, _LONGEST_PAUSE = 10.0, 0.5, 30.0
 _READINGS, _BETWEEN = 20, 0.05
 #: Seconds beyond its deadline after which a worker is ended by force.
 _GRACE = 10.0
+#: A watchdog that was late by so many seconds was not running itself: nobody else was, either.
+_FROZEN = 5.0
+
+
+#: What workers may say, or not say, that is no fault of the files.
+_ENDED, _LATE = "a worker has ended meanwhile", "a worker did not answer in time"
+_PASSING = (_ENDED, _LATE, "unforeseen")
 
 
 class StartError(Exception):
@@ -46,13 +53,17 @@ class StartError(Exception):
 
 @dataclass(eq=False)
 class _Worker:
-    """One process. ``ready`` is set once it answers: to whether it has any policy to answer with, and its faults."""
+    """One process. ``ready`` is set once it answers: to whether it has any policy to answer with, and its faults.
+
+    ``tree`` is what it serves for certain; None while it has been told to change and has not said that it did.
+    """
 
     slot: int
     process: asyncio.subprocess.Process
     channel: Channel
     born: float
     ready: asyncio.Future[dict[str, Any]]
+    tree: Tree | None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     answers: dict[int, asyncio.Future[list[str]]] = field(default_factory=dict)
     seen: float = 0.0
@@ -63,14 +74,24 @@ class _Worker:
     def is_serving(self) -> bool:
         return self.ready.done() and not self.ready.exception() and not self.was_told
 
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            self.process.kill()
+
+    def answered(self, number: int, faults: list[str]) -> None:
+        waiting = self.answers.pop(number, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(faults)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of something that was asked for: ``how`` as in the event, or ``refreshed``; and every fault where it is
-    ``refused``."""
+    ``refused``. ``is_passing``: not for what the files say, so the same may go well later."""
 
     how: str
     faults: tuple[str, ...] = ()
+    is_passing: bool = False
 
 
 class Supervisor:
@@ -87,10 +108,11 @@ class Supervisor:
         """
         self._configuration = configuration
         self._tree = self._seen = tree
-        self._publish = publish
+        self._observe = publish
         self._environment = environment
         self._notify = Notifier(environment)
         self._workers: set[_Worker] = set()
+        self._slots: set[int] = set()
         self._sockets: tuple[socket.socket, ...] = ()
         self._count = configuration.settings.workers.count
         #: What is being changed, one thing at a time.
@@ -102,7 +124,7 @@ class Supervisor:
         #: Of rate limits, for all workers.
         self._counters = LocalCounters()
         self._refused: tuple[str, ...] = ()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._listening: set[asyncio.Task[None]] = set()
         self._short_lives = 0
 
@@ -116,7 +138,8 @@ class Supervisor:
             StartError: a worker could not start, or has documents that do not fit the upstream.
         """
         settings = self._configuration.settings
-        self._sockets = tuple(listening_socket(where.host, where.port) for where in (settings.listen, settings.admin))
+        for where in (settings.listen, settings.admin):
+            self._sockets = (*self._sockets, listening_socket(where.host, where.port))
         async with self._changing:  # whoever became ready during a reload would serve other files than the others
             first = await self._started(self._tree)
             faults = (await first.ready)["faults"]
@@ -132,32 +155,47 @@ class Supervisor:
         """Ends all workers; each answers what it has begun to read."""
         self._stopping = True
         self._notify.stopping()
+        for listening in self._sockets:
+            listening.close()  # the workers have their own ends; with the last of them the address is free
         for task in self._tasks:
             task.cancel()
-        await self._ended(set(self._workers), notice=True)
-        for listening in self._sockets:
-            listening.close()
+        while self._workers:  # one may have been on its way
+            await self._ended(set(self._workers), notice=True)
 
-    def _run(self, work: Any) -> None:
+    def _run(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _publish(self, event: Event) -> None:
+        # A log that cannot be written is no reason to leave the workers alone; the numbers are told before it.
+        with suppress(OSError):
+            self._observe(event)
 
     async def _watchdog(self) -> None:
         """Ends workers that give no sign of life, and gives one of the whole as long as one of them does."""
         loop = asyncio.get_running_loop()
         pause = min(1.0, self._notify.watchdog / 3) if self._notify.watchdog else 1.0
         while True:
+            before = loop.time()
             await asyncio.sleep(pause)
-            late = loop.time() - self._configuration.settings.workers.watchdog
+            now = loop.time()
+            if now - before > pause + _FROZEN:
+                for worker in self._workers:
+                    worker.seen = now
+            late = now - self._configuration.settings.workers.watchdog
             for worker in self._workers:
                 if worker.is_serving and worker.seen < late:
                     self._publish(Complaint(f"worker {worker.slot} gives no sign of life and is ended"))
-                    worker.process.kill()
+                    worker.kill()
             if any(worker.is_serving and worker.seen >= late for worker in self._workers):
                 self._notify.alive()
 
     # --- one worker
+
+    @property
+    def _serving(self) -> set[_Worker]:
+        return {worker for worker in self._workers if worker.is_serving}
 
     async def _started(self, tree: Tree) -> _Worker:
         """A new worker that answers requests.
@@ -170,112 +208,121 @@ class Supervisor:
         try:
             await asyncio.wait_for(asyncio.shield(worker.ready), limit)
         except TimeoutError:
-            await self._ended({worker}, notice=False, force=True)
+            worker.was_told = True
+            worker.kill()
             raise StartError(1, [f"a worker was not ready after {limit:g} seconds"]) from None
-        self._publish(WorkerStarted(worker.slot, worker.process.pid, self._serving))
-        self._notify.status(f"{self._serving} workers")
+        self._publish(WorkerStarted(worker.slot, worker.process.pid, len(self._serving)))
+        self._notify.status(f"{len(self._serving)} workers")
         return worker
 
-    @property
-    def _serving(self) -> int:
-        return sum(worker.is_serving for worker in self._workers)
-
     async def _spawn(self, tree: Tree) -> _Worker:
-        taken = {worker.slot for worker in self._workers}
-        slot = next(number for number in itertools.count() if number not in taken)
-        ours, theirs = socket.socketpair()
-        with theirs:
-            inherited = (*(found.fileno() for found in self._sockets), theirs.fileno())
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "gateway.workers", *map(str, inherited), pass_fds=inherited,
-                stdin=asyncio.subprocess.DEVNULL, env=dict(self._environment),
-            )  # fmt: skip
+        if self._stopping:
+            raise StartError(1, ["the service is ending"])
+        slot = next(number for number in itertools.count() if number not in self._slots)
+        self._slots.add(slot)
+        try:
+            order = {"slot": slot, "tree": tree.encode(), "lost": list(self._lost.values()), "refused": self._refused}
+            ours, theirs = socket.socketpair()
+            with theirs:
+                inherited = (*(found.fileno() for found in self._sockets), theirs.fileno())
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "gateway.workers", *map(str, inherited), pass_fds=inherited,
+                    stdin=asyncio.subprocess.DEVNULL, env=dict(self._environment),
+                )  # fmt: skip
+            channel = await Channel.over(ours)
+        except OSError as error:
+            self._slots.discard(slot)
+            raise StartError(1, [f"a worker could not be started: {error}"]) from None
         loop = asyncio.get_running_loop()
-        worker = _Worker(slot, process, await Channel.over(ours), loop.time(), loop.create_future())
+        worker = _Worker(slot, process, channel, loop.time(), loop.create_future(), tree)
         self._workers.add(worker)
-        worker.channel.send(
-            "start", slot=slot, tree=tree.encode(), lost=list(self._lost.values()), refused=self._refused
-        )
         listening = asyncio.create_task(self._listen(worker))
         self._listening.add(listening)
         listening.add_done_callback(self._listening.discard)
+        worker.channel.send("start", **order)
         return worker
 
     async def _listen(self, worker: _Worker) -> None:
         """Hears what a worker says until it has ended."""
-        while (said := await worker.channel.receive()) is not None:
-            worker.seen = asyncio.get_running_loop().time()
-            match said["what"]:
-                case "ready":
-                    worker.ready.set_result(said)
-                case "failed":
-                    worker.ready.set_exception(StartError(said["code"], said["lines"]))
-                case "answer":
-                    worker.answers.pop(said["id"]).set_result(said["faults"])
-                case "count":
-                    counts = [Count(*entry) for entry in said["counts"]]
-                    worker.channel.send("counted", id=said["id"], totals=self._counters.added(counts, said["now"]))
-                case "lost":
-                    self._spread(worker, said)
-                case "done":
-                    worker.lost = said["lost"]
-        await self._buried(worker)
+        try:
+            while (said := await worker.channel.receive()) is not None:
+                worker.seen = asyncio.get_running_loop().time()
+                self._heard(worker, said)
+        finally:
+            await self._buried(worker)
+
+    def _heard(self, worker: _Worker, said: dict[str, Any]) -> None:
+        match said["what"]:
+            case "ready" if not worker.ready.done():
+                worker.ready.set_result(said)
+            case "failed" if not worker.ready.done():
+                worker.ready.set_exception(StartError(said["code"], said["lines"]))
+            case "answer":
+                worker.answered(said["id"], said["faults"])
+            case "count":
+                counts = [Count(*entry) for entry in said["counts"]]
+                worker.channel.send("counted", id=said["id"], totals=self._counters.added(counts, said["now"]))
+            case "lost":
+                self._spread(worker, said)
+            case "done":
+                worker.lost = said["lost"]
 
     async def _buried(self, worker: _Worker) -> None:
         code = await worker.process.wait()
         await worker.channel.close()
-        self._workers.discard(worker)
-        with suppress(FileNotFoundError):
-            forget_levels(str(worker.slot))
         if not worker.ready.done():
             worker.ready.set_exception(StartError(1, [f"a worker ended with {code} before it was ready"]))
         was_ready = not worker.ready.exception()
-        for waiting in worker.answers.values():
-            waiting.set_result(["a worker has ended meanwhile"])
+        self._workers.discard(worker)
+        with suppress(OSError):
+            forget_levels(str(worker.slot))
+        self._slots.discard(worker.slot)
+        for number in tuple(worker.answers):
+            worker.answered(number, [_ENDED])
+        if was_ready and not worker.was_told and not self._stopping:
+            self._run(self._replaced(worker))
         worker.ended.set()
         if was_ready:
-            self._publish(
-                WorkerEnded(worker.slot, worker.process.pid, self._serving, code, worker.was_told, worker.lost)
-            )
-            if not worker.was_told and not self._stopping:
-                self._run(self._replaced(worker))
+            event = WorkerEnded(worker.slot, worker.process.pid, len(self._serving), code, worker.was_told, worker.lost)
+            self._publish(event)
 
     async def _replaced(self, dead: _Worker) -> None:
         """Starts another worker for one that has ended by itself, for as long as it takes."""
         lived = asyncio.get_running_loop().time() - dead.born
         self._short_lives = self._short_lives + 1 if lived < _SHORT_LIFE else 0
         while True:
-            pause = _PAUSE * 2 ** (self._short_lives - 1) if self._short_lives else 0.0
-            await asyncio.sleep(min(pause, _LONGEST_PAUSE))
+            pause = min(_PAUSE * 2 ** min(self._short_lives - 1, 10), _LONGEST_PAUSE) if self._short_lives else 0.0
+            await asyncio.sleep(pause)
             async with self._changing:
-                if self._serving >= self._count:
+                if len(self._serving) >= self._count:
                     return  # all were replaced meanwhile
                 try:
                     await self._started(self._tree)
-                except StartError as error:
+                except Exception as error:  # noqa: BLE001  # whatever it is, a worker is missing until it is mended
                     self._short_lives += 1
                     self._publish(Complaint(f"a worker could not be replaced: {error}"))
                     continue
                 return
 
-    async def _ended(self, workers: set[_Worker], *, notice: bool, force: bool = False) -> None:
+    def _dismiss(self, workers: Iterable[_Worker], *, notice: bool = False) -> None:
+        """Tells workers to end: from now on they are none of those that serve."""
+        for worker in workers:
+            worker.was_told = True
+            worker.channel.send("drain", notice=notice)
+
+    async def _ended(self, workers: set[_Worker], *, notice: bool = False) -> None:
         """Tells workers to end, and waits until they have."""
         if not workers:
             return
         settings = self._configuration.settings.workers
-        for worker in workers:
-            worker.was_told = True
-            if force:
-                worker.process.kill()
-            else:
-                worker.channel.send("drain", notice=notice)
+        self._dismiss(workers, notice=notice)
         patience = (settings.drain_notice if notice else 0) + settings.drain_deadline + _GRACE
         waiting = [asyncio.create_task(worker.ended.wait()) for worker in workers]
         await asyncio.wait(waiting, timeout=patience)
         for worker in workers:
             if not worker.ended.is_set():
                 self._publish(Complaint(f"worker {worker.slot} did not end and is ended"))
-                worker.process.kill()
+                worker.kill()
         await asyncio.gather(*waiting)
 
     def _spread(self, told_by: _Worker, said: dict[str, Any]) -> None:
@@ -294,62 +341,75 @@ class Supervisor:
             await self.reload()
 
     async def reload(self) -> Outcome:
-        """Serves what the files say now: every worker does, or none."""
+        """Serves what the files say now: every worker does, or none. Returns when nobody serves anything else."""
         async with self._changing:
-            if self._stopping:
-                return Outcome("refused", ("the service is ending",))
             self._notify.reloading()
             started = time.monotonic()
-            outcome = await self._reloaded()
+            before = self._serving
+            try:
+                outcome = await self._reloaded()
+            except Exception as error:  # noqa: BLE001  # whatever it is, what was served before still is, and it is said
+                outcome = Outcome("refused", (f"unforeseen: {error!r}",), is_passing=True)
             self._refused = outcome.faults
             for worker in self._workers:
                 worker.channel.send("refused", faults=outcome.faults)
             self._publish(Reloaded(outcome.how, outcome.faults, round(time.monotonic() - started, 6)))
             self._notify.ready()
-            return outcome
+        # The next change need not wait for the slowest client of this one.
+        await self._ended({worker for worker in before if worker.was_told and not worker.ended.is_set()})
+        return outcome
 
     async def restart(self) -> Outcome:
         """Replaces every worker by a new one with the same files, one after the other."""
-        async with self._changing:
-            started = time.monotonic()
-            old = [worker for worker in self._workers if worker.is_serving]
+        started = time.monotonic()
+        outcome = Outcome("replaced")
+        for worker in self._serving:
             try:
-                for worker in old:
+                async with self._changing:
                     await self._successor(self._tree)
-                    await self._ended({worker}, notice=False)
+                    self._dismiss({worker})
             except StartError as error:
-                outcome = Outcome("refused", error.lines)
-            else:
-                outcome = Outcome("replaced")
-            self._publish(Reloaded(outcome.how, outcome.faults, round(time.monotonic() - started, 6)))
-            return outcome
+                outcome = Outcome("refused", error.lines, is_passing=True)
+                break
+            await self._ended({worker})
+        self._publish(Reloaded(outcome.how, outcome.faults, round(time.monotonic() - started, 6)))
+        return outcome
 
     async def refresh_metadata(self) -> Outcome:
         """Has every worker read the upstream's metadata now."""
-        async with self._changing:
-            faults = await self._asked("metadata")
-            return Outcome("refused" if faults else "refreshed", faults)
+        faults = await self._asked("metadata")
+        return Outcome("refused" if faults else "refreshed", faults, is_passing=True)
 
     async def _reloaded(self) -> Outcome:
+        if self._stopping or not self._serving:
+            # Nobody could say whether the files are good.
+            return Outcome("refused", ("no worker serves at present",), is_passing=True)
         tree, configuration, faults = await self._read()
-        self._seen = tree
         if configuration is None:
+            self._seen = tree
             return Outcome("refused", faults)
-        if tree == self._tree:
+        if tree == self._tree and all(worker.tree == tree for worker in self._serving):
+            self._seen = tree
             return Outcome("unchanged")
+        outcome = await self._changed(tree, configuration)
+        if outcome.how != "refused":
+            self._tree, self._configuration = tree, configuration
+        if not outcome.is_passing:
+            self._seen = tree
+        return outcome
+
+    async def _changed(self, tree: Tree, configuration: Configuration) -> Outcome:
         moved = self._configuration.fixed_faults(configuration)
         if moved:
             return Outcome("refused", tuple(map(str, moved)))
-        swappable = self._configuration.is_swappable(configuration)
+        if self._configuration.is_swappable(configuration):
+            return await self._swapped(tree)
         lost = self._lost
         if configuration.settings.upstream != self._configuration.settings.upstream:
             self._lost = {}  # it is declared anew what the upstream is trusted with
-        serving = {worker for worker in self._workers if worker.is_serving}
-        outcome = await (self._swapped(tree) if swappable else self._all_replaced(tree, serving))
+        outcome = await self._all_replaced(tree)
         if outcome.how == "refused":
-            self._lost = lost
-        else:
-            self._tree, self._configuration = tree, configuration
+            self._lost = {**self._lost, **lost}
         return outcome
 
     async def _read(self) -> tuple[Tree, Configuration | None, tuple[str, ...]]:
@@ -373,38 +433,55 @@ class Supervisor:
         """Other documents in the same processes: prepared by all of them before one of them serves them."""
         faults = await self._asked("prepare", tree=tree.encode())
         if faults:
-            return Outcome("refused", faults)
-        workers = {worker for worker in self._workers if worker.is_serving}
-        failed = await self._asked("commit")
-        if not failed:
+            return Outcome("refused", faults, is_passing=any(fault.startswith(_PASSING) for fault in faults))
+        workers = self._serving
+        for worker in workers:
+            worker.tree = None
+        failed = await self._asked("commit", tree=tree)
+        if not failed and self._serving == workers:
             return Outcome("swapped")
         # Some serve the new files by now, and all are to serve the same ones.
         self._publish(Complaint(f"not every worker could serve the new files, so all are replaced: {failed}"))
-        outcome = await self._all_replaced(tree, workers)
-        return outcome if outcome.how != "refused" else await self._all_replaced(self._tree, workers)
+        outcome = await self._all_replaced(tree)
+        if outcome.how == "refused":
+            # Whoever may serve them is ended where it stands, and what is started in its place has the old ones.
+            for worker in self._serving:
+                if worker.tree != self._tree:
+                    worker.kill()
+                    await worker.ended.wait()
+        return outcome
 
-    async def _asked(self, what: str, **said: Any) -> tuple[str, ...]:
-        """Every fault that any worker has to tell, each once."""
+    async def _asked(self, what: str, tree: Tree | str | None = None) -> tuple[str, ...]:
+        """Every fault that any worker has to tell, each once. Who has none serves ``tree`` from then on, if that is one
+        and no text of it."""
         number = next(self._ids)
-        waiting = []
-        for worker in self._workers:
-            if worker.is_serving:
-                worker.answers[number] = asyncio.get_running_loop().create_future()
-                waiting.append(worker.answers[number])
-                worker.channel.send(what, id=number, **said)
-        answers = await asyncio.gather(*waiting)
-        return tuple(dict.fromkeys(fault for faults in answers for fault in faults))
+        said = {"tree": tree} if isinstance(tree, str) else {}
+        workers = self._serving
+        loop = asyncio.get_running_loop()
+        for worker in workers:
+            worker.answers[number] = loop.create_future()
+        waiting = {worker: worker.answers[number] for worker in workers}
+        for worker in workers:
+            worker.channel.send(what, id=number, **said)
+        await asyncio.wait(waiting.values(), timeout=self._configuration.settings.workers.start_timeout)
+        found: list[str] = []
+        for worker, answer in waiting.items():
+            faults = answer.result() if answer.done() else [_LATE]
+            if not faults and isinstance(tree, Tree):
+                worker.tree = tree
+            found += faults
+        return tuple(dict.fromkeys(found))
 
-    async def _all_replaced(self, tree: Tree, old: set[_Worker]) -> Outcome:
+    async def _all_replaced(self, tree: Tree) -> Outcome:
         """Other settings take other processes: all of them are there before one of the old ones goes."""
-        new: list[_Worker] = []
+        old, new = self._serving, list[_Worker]()
         try:
             for _ in range(self._count):
                 new.append(await self._successor(tree))
         except StartError as error:
-            await self._ended(set(new), notice=False)
-            return Outcome("refused", error.lines)
-        await self._ended(old, notice=False)
+            self._dismiss(new)
+            return Outcome("refused", error.lines, is_passing=error.code != 78)
+        self._dismiss(old)
         return Outcome("replaced")
 
     async def _successor(self, tree: Tree) -> _Worker:
@@ -413,14 +490,15 @@ class Supervisor:
         Raises:
             StartError: it cannot.
         """
-        others = [worker.ready.result() for worker in self._workers if worker.is_serving]
+        others = [worker.ready.result() for worker in self._serving]
         worker = await self._started(tree)
         told = worker.ready.result()
         known = {fault for other in others for fault in other["faults"]}
         faults = [fault for fault in told["faults"] if fault not in known]
-        if not told["serving"] and any(other["serving"] for other in others):
-            faults.append("a new worker has no policy to serve: it cannot read the upstream's metadata")
+        if not faults and not told["serving"] and any(other["serving"] for other in others):
+            self._dismiss({worker})
+            raise StartError(1, ["a new worker has no policy to serve: it cannot read the upstream's metadata"])
         if faults:
-            await self._ended({worker}, notice=False)
+            self._dismiss({worker})
             raise StartError(78, faults)
         return worker

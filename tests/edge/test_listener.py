@@ -180,3 +180,47 @@ async def test_a_listener_that_ends_takes_no_more_connections(gateway: Harness) 
 
     with pytest.raises(OSError, match="Connect call failed"):
         await connected(gateway)
+
+
+@pytest.mark.guarantee("G7")
+async def test_half_of_a_request_behind_another_one_is_a_request_that_has_begun(gateway: Harness) -> None:
+    """An attacker found that it was taken for an idle connection."""
+    reader, writer = await connected(gateway, QUESTION + QUESTION[:60])
+    first = await read_answer(reader)
+    draining = asyncio.create_task(gateway.service.listener.drain(idle=0, deadline=20))
+    await asyncio.sleep(0.2)
+    writer.write(QUESTION[60:])
+    second = await read_answer(reader)
+
+    assert b"Connection: close" not in first
+    assert second.startswith(b"HTTP/1.1 200")
+    assert b"Connection: close" in second
+    assert await draining == 0
+    writer.close()
+
+
+async def test_a_client_that_never_stops_to_send_ahead_ends_no_later_than_the_deadline(gateway: Harness) -> None:
+    reader, writer = await connected(gateway, QUESTION * 3)
+    await read_answer(reader)
+    draining = asyncio.create_task(gateway.service.listener.drain(idle=0, deadline=1))
+    try:
+        while not draining.done():
+            writer.write(QUESTION * 3)
+            await read_answer(reader)
+    except (OSError, asyncio.IncompleteReadError):
+        pass
+    await draining
+    writer.close()
+
+
+async def test_a_body_that_is_read_leaves_an_idle_connection(gateway: Harness) -> None:
+    body = b"$top=1&$select=City"
+    head = b"POST " + PATH + b"/Property/$query HTTP/1.1\r\n" + HOST + AUTH + b"Content-Type: text/plain\r\n"
+    reader, writer = await connected(gateway, head + f"Content-Length: {len(body)}\r\n\r\n".encode())
+    await asyncio.sleep(0.05)
+    writer.write(body)
+    answer = await read_answer(reader)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert await gateway.service.listener.drain(idle=0, deadline=5) == 0
+    writer.close()

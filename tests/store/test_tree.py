@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,15 @@ def _asked(directory: Path) -> Tree:
     tree = Tree(directory)
     tree.has("keys.yaml"), tree.has("gateway.yaml"), tree.names("roles")
     return tree
+
+
+@pytest.mark.parametrize("name", [".büro.json.swp".encode(), b".half\xff.swp"])
+def test_a_name_of_any_bytes_can_be_handed_over(directory: Path, name: bytes) -> None:
+    """An attacker stopped all reloads with it: editors write such files beside what they edit."""
+    write_configuration(directory)
+    os.close(os.open(os.fsencode(directory / "roles") + b"/" + name, os.O_CREAT | os.O_WRONLY))
+    read = Tree(directory)
+    before = load_configuration(read, SECRETS)
+
+    assert load_configuration(Tree.decode(read.encode()), SECRETS).roles == before.roles
+    assert read.is_current()

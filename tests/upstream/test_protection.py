@@ -104,9 +104,7 @@ def test_a_budget_is_a_share_of_what_is_asked() -> None:
     spent = 0
     for _ in range(1000):
         budget.earn()
-        if not budget.is_empty:
-            budget.spend()
-            spent += 1
+        spent += budget.spend()
 
     assert 100 <= spent <= 110
 
@@ -219,7 +217,7 @@ async def test_a_pause_that_is_asked_for_is_made() -> None:
 
     def pause(retry_after: float | None, *, may_pass: bool = True) -> bool | float:
         failure = UpstreamFailure(Code.UNAVAILABLE, "busy", may_pass=may_pass, retry_after=retry_after)
-        return client._is_worth_another(failure)
+        return client._is_worth_another(failure, 1)
 
     assert [pause(1.5), pause(0.0), pause(None), pause(2.5), pause(1.5, may_pass=False)] == [
         1.5,
@@ -228,7 +226,7 @@ async def test_a_pause_that_is_asked_for_is_made() -> None:
         False,
         False,
     ]
-    assert client._is_worth_another(ValueError()) is False
+    assert client._is_worth_another(ValueError(), 1) is False
 
 
 async def test_retries_are_a_share_of_all_reads() -> None:
@@ -252,7 +250,7 @@ async def test_a_write_is_never_sent_again_and_is_not_sent_at_all_to_one_that_is
     flaky = Flaky(*[503] * 100)
     async with (
         hostile_running(flaky.upstream) as running,
-        UpstreamClient(Upstream(url=running.url, retries=0, breaker_failures=1, breaker_pause=1000), None) as client,
+        UpstreamClient(Upstream(url=running.url, retries=0, breaker_failures=2, breaker_pause=1000), None) as client,
     ):
         first = await client.write("POST", "Property", b"{}", None)
         with pytest.raises(UpstreamFailure, match="busy"):
@@ -304,3 +302,48 @@ async def test_the_client_lets_so_many_wait() -> None:
         await asyncio.gather(*tasks)
 
     assert len(upstream.requests) == 2
+
+
+async def test_many_that_fail_at_once_have_one_budget() -> None:
+    flaky = Flaky(*[503] * 1000)
+    async with (
+        hostile_running(flaky.upstream) as running,
+        UpstreamClient(Upstream(url=running.url, breaker_failures=0), None) as client,
+    ):
+        reads = (client.read_collection("Property", "$top=1") for _ in range(60))
+        await asyncio.gather(*reads, return_exceptions=True)
+
+    assert len(flaky.upstream.requests) <= 60 + Budget.MOST + 0.1 * 60
+
+
+async def test_what_takes_too_long_for_one_client_cuts_off_no_other() -> None:
+    """Whoever may ask expensive questions could else open the breaker for all."""
+    slow = asyncio.Event()
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if "contains" in request.raw_path:
+            await slow.wait()
+        return web.Response(status=504) if "504" in request.raw_path else collection([])
+
+    upstream = Hostile(answer)
+    async with (
+        hostile_running(upstream) as running,
+        UpstreamClient(Upstream(url=running.url, breaker_failures=2, read_timeout=0.05, retries=0), None) as client,
+    ):
+        for query in ("$filter=contains(City,'a')", "$filter=ListPrice%20eq%20504") * 2:
+            with pytest.raises(UpstreamFailure):
+                await client.read_collection("Property", query)
+        await client.read_collection("Property", "$top=1")
+        slow.set()
+
+
+async def test_outages_that_writes_meet_count() -> None:
+    flaky = Flaky(*[503] * 100)
+    async with (
+        hostile_running(flaky.upstream) as running,
+        UpstreamClient(Upstream(url=running.url, breaker_failures=2), None) as client,
+    ):
+        for _ in range(2):
+            await client.write("POST", "Property", b"{}", None)
+        with pytest.raises(UpstreamFailure, match="left alone"):
+            await client.write("POST", "Property", b"{}", None)

@@ -18,7 +18,7 @@ from gateway.sandbox.server import Sandbox
 from gateway.workers.control import Control, ControlError, ask
 from tests.load import load
 from tests.processes import Process, serving
-from tests.support import CONFIG, key_file, sandbox_running, until, write_configuration
+from tests.support import CONFIG, REPOSITORY, key_file, sandbox_running, until, write_configuration
 
 OPEN, CLOSED = '{"D": {"Name": "t", "Description": "t", "Role": "idx"}}', (
     '{"D": {"Name": "t", "Description": "t", "Role": "idx", "FieldOverrides": {"Property": {"All": {"City": {"Rule": "Hidden"}}}}}}'
@@ -60,7 +60,7 @@ async def test_reloads_and_rolling_restarts_lose_no_request(directory: Path) -> 
     async with service(directory, WORKERS__WATCH="false", WORKERS__DRAIN_IDLE="0.5") as found:
         async with load(f"{found.clients}/Property?$top=1&$select=ListingKey", "reader") as seen:
             told = []
-            for turn in range(12):
+            for turn in range(6):
                 await written(directory, "templates/t.json", (CLOSED, OPEN)[turn % 2])
                 told.append((await ask(found.control, "reload")).how)
             before = await found.workers()
@@ -71,7 +71,7 @@ async def test_reloads_and_rolling_restarts_lose_no_request(directory: Path) -> 
         await ask(found.control, "reload")
         hidden = [await status(found) for _ in range(8)]
 
-    assert told == ["swapped"] * 12 + ["replaced"]
+    assert told == ["swapped"] * 6 + ["replaced"]
     assert seen.failed == []
     assert len(seen.bodies) == 1
     assert sum(seen.answers.values()) > 100
@@ -133,10 +133,10 @@ async def test_what_outlives_the_workers_takes_a_restart(directory: Path) -> Non
     ]
 
 
-async def _whole_without(found: Process, gone: int) -> None:
-    """Waits until two workers serve, and none of them is one that is gone."""
+async def _whole_without(found: Process, gone: int, workers: int = 2) -> None:
+    """Waits until all workers serve, and none of them is one that is gone."""
     async with asyncio.timeout(60):
-        while gone in await found.workers() or await found.metric("gateway_workers") < 2:  # noqa: ASYNC110  # as above
+        while gone in await found.workers() or await found.metric("gateway_workers") < workers:  # noqa: ASYNC110  # as above
             await asyncio.sleep(0.05)
 
 
@@ -240,3 +240,114 @@ async def test_a_symbolic_link_that_is_swapped_is_seen(directory: Path) -> None:
                 await asyncio.sleep(0.05)
 
     assert before == 200
+
+
+async def test_every_worker_has_numbers_of_its_own(directory: Path) -> None:
+    """An attacker found that all but the first had the same, and overwrote each other's."""
+    async with service(directory, workers=4) as found:
+        async with load(f"{found.clients}/{QUESTION}", "reader", clients=8) as seen:
+            await until(lambda: seen.answers[200] >= 200)
+        counted = await found.metric("gateway_requests_total")
+
+    assert seen.failed == []
+    assert counted == seen.answers[200]
+
+
+@pytest.mark.guarantee("G5")
+async def test_what_fails_for_a_passing_reason_is_tried_again(directory: Path) -> None:
+    """A key that is revoked while a worker hangs: an attacker found that it lived on."""
+    async with service(directory, WORKERS__WATCHDOG="1") as found:
+        before = await status(found)
+        hung = max(await found.workers())
+        os.kill(hung, signal.SIGSTOP)
+        await written(directory, "keys.yaml", "Keys: []\n")
+        await _whole_without(found, hung)
+        async with asyncio.timeout(30):
+            while {await status(found) for _ in range(6)} != {401}:  # noqa: ASYNC110  # nobody there would set an event
+                await asyncio.sleep(0.1)
+
+    assert before == 200
+
+
+async def test_files_are_not_taken_over_while_nobody_can_say_whether_they_are_good(directory: Path) -> None:
+    async with service(directory, workers=1, WORKERS__WATCH="false") as found:
+        await written(directory, "templates/t.json", CLOSED.replace("City", "Nope"))
+        (worker,) = await found.workers()
+        os.kill(worker, signal.SIGKILL)
+        told = await ask(found.control, "reload")
+        await _whole_without(found, worker, workers=1)
+        again = await ask(found.control, "reload")
+        still = await status(found)
+
+    assert told.how == again.how == "refused"
+    assert "Nope" in again.faults[0]
+    assert still == 200
+
+
+#: A worker that dies in the middle of a change: of two that were told to take over, one has and one has not.
+DYING = """
+import os, sys
+if "gateway.workers" in " ".join(sys.orig_argv):
+    from gateway.workers.worker import _Worker
+    plain = _Worker._commit
+    async def commit(self, order):
+        try:
+            os.unlink({mark!r})
+        except OSError:
+            await plain(self, order)
+        else:
+            os._exit(9)
+    _Worker._commit = commit
+"""
+
+
+@pytest.mark.guarantee("G5", "G7")
+async def test_of_a_change_that_breaks_in_the_middle_nothing_is_left(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the upstream is away just then, so that no new worker could do what the old ones do."""
+    site, mark = tmp_path / "site", tmp_path / "mark"
+    site.mkdir()  # of the test's own disk
+    (site / "sitecustomize.py").write_text(DYING.format(mark=str(mark)), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", f"{site}:{REPOSITORY}")
+    write_configuration(directory, {"templates/t.json": CLOSED, "keys.yaml": key_file(reader="Template: t")})
+    sandbox = Sandbox(make_tables(listings=5))
+    await sandbox.start()
+    port = sandbox.port
+    async with serving(
+        directory, sandbox.url, None, 2, WORKERS__WATCH="false", UPSTREAM__METADATA_RETRY="0.5", UPSTREAM__RETRIES="0"
+    ) as found:
+        await sandbox.stop()
+        mark.touch()  # as above
+        await written(directory, "templates/t.json", OPEN)
+        told = await ask(found.control, "reload")
+        sandbox = Sandbox(make_tables(listings=5))
+        await sandbox.start(port=port)
+        async with asyncio.timeout(60):
+            while await found.metric("gateway_policies") < 9 or await found.metric("gateway_workers") < 2:  # noqa: ASYNC110  # nobody there would set an event
+                await asyncio.sleep(0.1)
+        after = {await status(found) for _ in range(12)}
+        again = await ask(found.control, "reload")
+        opened = {await status(found) for _ in range(12)}
+    await sandbox.stop()
+
+    assert told.how == "refused"
+    assert after == {400}
+    assert again.how == "swapped"
+    assert opened == {200}
+
+
+@pytest.mark.parametrize("pause", [0.05, 0.4])
+async def test_the_end_waits_for_no_change_that_was_under_way(directory: Path, pause: float) -> None:
+    async with service(directory, WORKERS__WATCH="false", WORKERS__DRAIN_DEADLINE="2") as found:
+        workers = await found.workers()
+        await written(directory, "templates/t.json", CLOSED)
+        asking = asyncio.create_task(ask(found.control, "reload" if pause < 0.1 else "restart"))
+        await asyncio.sleep(pause)
+        found.process.terminate()
+        async with asyncio.timeout(8):
+            code = await found.process.wait()
+        await asyncio.gather(asking, return_exceptions=True)
+
+    assert code == 0
+    assert not any(map(os.path.exists, (f"/proc/{worker}" for worker in workers)))
