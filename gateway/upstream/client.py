@@ -236,7 +236,8 @@ class UpstreamClient:
         self._budget.earn()
         tries = itertools.count(1)
         again = stamina.retry_context(
-            on=lambda error: self._is_worth_another(error, next(tries)), attempts=1 + self._settings.retries, timeout=None,
+            on=lambda error: self._is_worth_another(error, next(tries)),
+            attempts=1 + self._settings.retries, timeout=None,
             wait_initial=_FIRST_WAIT, wait_max=self._settings.retry_wait, wait_jitter=_FIRST_WAIT,
         )  # fmt: skip
         async for attempt in again:
