@@ -33,8 +33,8 @@ _SHORT_LIFE, _PAUSE, _LONGEST_PAUSE = 10.0, 0.5, 30.0
 _READINGS, _BETWEEN = 20, 0.05
 #: Seconds beyond its deadline after which a worker is ended by force.
 _GRACE = 10.0
-#: A watchdog that was late by so many seconds was not running itself: nobody else was, either.
-_FROZEN = 5.0
+#: A watchdog that was late by this share of its own time was not running itself: nobody else was, either.
+_FROZEN = 0.25
 
 
 #: What workers may say, or not say, that is no fault of the files.
@@ -180,10 +180,11 @@ class Supervisor:
             before = loop.time()
             await asyncio.sleep(pause)
             now = loop.time()
-            if now - before > pause + _FROZEN:
+            patience = self._configuration.settings.workers.watchdog
+            if now - before > pause + _FROZEN * patience:
                 for worker in self._workers:
                     worker.seen = now
-            late = now - self._configuration.settings.workers.watchdog
+            late = now - patience
             for worker in self._workers:
                 if worker.is_serving and worker.seen < late:
                     self._publish(Complaint(f"worker {worker.slot} gives no sign of life and is ended"))
