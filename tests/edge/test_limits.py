@@ -43,6 +43,7 @@ def told(answer: Answer) -> tuple[str | None, str | None]:
     return answer.header("RateLimit-Policy"), answer.header("RateLimit")
 
 
+@pytest.mark.channel("C161")
 async def test_requests_beyond_a_window_are_429_until_the_next(directory: Path) -> None:
     async with limited(directory, {"default": {"requests": {10: 2, 60: 3}}}) as gateway:
         answers = [await gateway.get("Property/$count", "demo-private") for _ in range(3)]
@@ -103,6 +104,7 @@ async def test_without_limits_nothing_is_told(gateway: Harness) -> None:
     assert told(await gateway.get("Property/$count", "demo-private")) == (None, None)
 
 
+@pytest.mark.channel("C370")
 @pytest.mark.guarantee("G1")
 async def test_what_is_left_says_nothing_of_what_is_hidden(directory: Path, tmp_path: Path) -> None:
     """Twice the rows that the key does not see: the same is left of records and bytes."""

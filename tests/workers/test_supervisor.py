@@ -12,10 +12,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
 from gateway.workers.control import Control, ControlError, ask
+from tests.hostile import Hostile, collection, hostile_running
 from tests.load import load
 from tests.processes import Process, serving
 from tests.support import CONFIG, REPOSITORY, key_file, sandbox_running, until, write_configuration
@@ -184,6 +186,36 @@ async def test_a_limit_is_one_for_all_workers_and_outlives_them(directory: Path)
 
     assert before == [200] * 4
     assert after == [200, 200, 429, 429]
+
+
+@pytest.mark.channel("C315")
+async def test_what_the_upstream_has_contradicted_is_known_to_all_workers_and_to_those_that_come(
+    directory: Path,
+) -> None:
+    write_configuration(directory, {"keys.yaml": key_file(reader="Template: company-idx")})
+    lies = [{"ListingKey": "L1", "StandardStatus": "Closed", "City": "canary"}]
+
+    def answer(request: web.BaseRequest) -> web.Response:
+        """Lies once; what only one worker has seen, the others cannot find out by themselves."""
+        return collection([lies.pop()] if lies and "gt" in request.raw_path else [])
+
+    liar = Hostile(answer)
+    async with (
+        hostile_running(liar) as upstream,
+        serving(directory, upstream.url, None, 2, WORKERS__WATCH="false", UPSTREAM__PROBE="false") as found,
+    ):
+        before = {await status(found, "Property?$skip=1&$select=City") for _ in range(8)}
+        asked = {await status(found, "Property?$select=City&$filter=City%20gt%20%27A%27")}
+        async with asyncio.timeout(20):
+            while {await status(found, "Property?$skip=1&$select=City") for _ in range(8)} != {501}:  # noqa: ASYNC110  # nobody there would set an event
+                await asyncio.sleep(0.05)
+        await ask(found.control, "restart")
+        after = {await status(found, "Property?$skip=1&$select=City") for _ in range(8)}
+        distrusted = await found.metric("gateway_distrusted")
+
+    assert before == asked == {200}
+    assert after == {501}
+    assert distrusted >= 1
 
 
 async def test_workers_do_not_outlive_the_process_that_keeps_them(directory: Path) -> None:
