@@ -135,7 +135,7 @@ async def test_what_has_begun_to_come_is_answered_before_a_listener_ends(gateway
     idle, idle_writer = await connected(gateway, QUESTION)
     await read_answer(idle)
 
-    draining = asyncio.create_task(gateway.service.listener.drain(idle=0.5, deadline=20))
+    draining = asyncio.create_task(gateway.service.listener.drain(idle=2, deadline=20))
     await asyncio.sleep(0.1)
     waiting_writer.write(QUESTION)
     second = await read_answer(waiting)
