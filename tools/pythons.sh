@@ -18,7 +18,7 @@ versions="3.11 3.12 3.13"
 tests=(tests)
 if [ -n "${NEWEST:-}" ]; then
   versions="3.13"
-  tests=(tests/admin tests/cli tests/edge tests/observe tests/odata tests/policy tests/redact tests/sandbox tests/store tests/upstream)
+  tests=(tests/edge tests/observe tests/odata tests/policy tests/redact tests/sandbox tests/store tests/upstream)
 fi
 for version in $versions; do
   [ "$version" = "$this" ] && continue
