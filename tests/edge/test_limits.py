@@ -22,8 +22,10 @@ QUESTION = "Property?$top=2&$select=ListingKey&$filter=StandardStatus eq 'Active
 class limited:  # noqa: N801  # reads as a function
     """A gateway with limits, in front of the sandbox."""
 
-    def __init__(self, directory: Path, limits: dict[str, Any], tables: Any = None) -> None:
+    def __init__(self, directory: Path, limits: dict[str, Any], tables: Any = None, profile: str = "") -> None:
+        """``profile`` is one more line of the upstream's."""
         settings = (write_configuration(directory) / "gateway.yaml").read_text(encoding="utf-8")
+        settings = settings.replace("  profile:\n", f"  profile:\n    {profile}\n", 1)
         said = json.dumps(limits).replace('"', "")
         (directory / "gateway.yaml").write_text(f"{settings}limits: {said}\n", encoding="utf-8")
         self._directory = directory
@@ -107,21 +109,26 @@ async def test_without_limits_nothing_is_told(gateway: Harness) -> None:
 @pytest.mark.channel("C370")
 @pytest.mark.guarantee("G1")
 async def test_what_is_left_says_nothing_of_what_is_hidden(directory: Path, tmp_path: Path) -> None:
-    """Twice the rows that the key does not see: the same is left of records and bytes."""
+    """Hundreds of rows more that the key does not see, which are read and passed over: the same is left."""
+    reads_all = "unfilterable: {Property: [StandardStatus]}"
     limits = {"default": {"requests": {60: 50}, "records": {60: 5_000}, "bytes": {60: 500_000}}}
-    found = []
-    for number, hidden in enumerate((0, 40)):
+    found, asked = [], []
+    for number, hidden in enumerate((0, 400)):
         tables = make_tables(listings=30)
-        spare = [row for row in tables["Property"] if row["StandardStatus"] != "Active"][:1] or tables["Property"][:1]
+        active = [row for row in tables["Property"] if row["StandardStatus"] == "Active"]
         tables["Property"] += [
-            {**spare[0], "StandardStatus": "Incomplete", "ListingKey": f"H{position}"} for position in range(hidden)
+            {**active[position % len(active)], "StandardStatus": "Incomplete", "ListingKey": f"H{position}"}
+            for position in range(hidden)
         ]
-        async with limited(tmp_path / str(number), limits, tables) as gateway:
+        async with limited(tmp_path / str(number), limits, tables, reads_all) as gateway:
             found.append(
                 [await gateway.get(target) for target in (QUESTION, "Property?$top=50&$select=City", "Nope", QUESTION)]
             )
 
+            asked.append(sum(event.upstream_requests for event in gateway.handled))
+
     assert found[0] == found[1]
+    assert asked[0] < asked[1]
     assert found[0][-1].header("RateLimit") is not None
 
 
