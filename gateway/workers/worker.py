@@ -7,7 +7,7 @@ import itertools
 import os
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from gateway.edge.publication import Prepared
@@ -161,11 +161,11 @@ class _Worker:
                     case "refused":
                         self._service.operations.refused = tuple(order["faults"])
                     case "prepare":
-                        self._beside(self._prepare(order))
+                        self._beside(order, self._prepare(order["tree"]))
                     case "commit":
-                        self._beside(self._commit(order))
+                        self._beside(order, self._commit())
                     case "metadata":
-                        self._beside(self._refresh(order))
+                        self._beside(order, self._refresh())
         finally:
             ending.cancel()
             for task in self._tasks:
@@ -175,34 +175,33 @@ class _Worker:
         """What the upstream has contradicted in front of another worker (D6)."""
         self._service.trust.lose([lost["kind"]], lost["resource"], lost["reason"])
 
-    def _beside(self, work: Any) -> None:
-        task = asyncio.create_task(work)
+    def _beside(self, order: dict[str, Any], work: Coroutine[Any, Any, list[str]]) -> None:
+        """Does what takes its time, and answers with every fault of it: somebody waits for that, whatever happens."""
+
+        async def answer() -> None:
+            try:
+                faults = await work
+            except ConfigurationError as error:
+                faults = [str(fault) for fault in error.faults]
+            except Exception as error:  # noqa: BLE001  # as above
+                faults = [f"unforeseen: {error!r}"]
+            self._channel.send("answer", id=order["id"], faults=faults)
+
+        task = asyncio.create_task(answer())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _prepare(self, order: dict[str, Any]) -> None:
-        faults: list[str] = []
+    async def _prepare(self, tree: str) -> list[str]:
         self._prepared = None
-        try:
-            files = await asyncio.to_thread(load_configuration, Tree.decode(order["tree"]), os.environ)
-            self._prepared = await self._service.publication.prepare(files)
-        except ConfigurationError as error:
-            faults = [str(fault) for fault in error.faults]
-        except Exception as error:  # noqa: BLE001  # whatever it is, somebody waits for an answer
-            faults = [f"unforeseen: {error!r}"]
-        self._channel.send("answer", id=order["id"], faults=faults)
+        files = await asyncio.to_thread(load_configuration, Tree.decode(tree), os.environ)
+        self._prepared = await self._service.publication.prepare(files)
+        return []
 
-    async def _refresh(self, order: dict[str, Any]) -> None:
-        """The upstream's metadata of now."""
-        current = await self._service.refresh_metadata()
-        self._channel.send("answer", id=order["id"], faults=[] if current else ["the metadata of now is not served"])
-
-    async def _commit(self, order: dict[str, Any]) -> None:
+    async def _commit(self) -> list[str]:
         prepared, self._prepared = self._prepared, None
-        faults: list[str] = []
-        try:
-            if prepared is None or not await self._service.publication.commit(prepared):
-                faults = ["what is to be remembered cannot be written"]
-        except Exception as error:  # noqa: BLE001  # as above
-            faults = [f"unforeseen: {error!r}"]
-        self._channel.send("answer", id=order["id"], faults=faults)
+        served = prepared is not None and await self._service.publication.commit(prepared)
+        return [] if served else ["what is to be remembered cannot be written"]
+
+    async def _refresh(self) -> list[str]:
+        """The upstream's metadata of now."""
+        return [] if await self._service.refresh_metadata() else ["the metadata of now is not served"]

@@ -322,11 +322,11 @@ import os, sys
 if "gateway.workers" in " ".join(sys.orig_argv):
     from gateway.workers.worker import _Worker
     plain = _Worker._commit
-    async def commit(self, order):
+    async def commit(self):
         try:
             os.unlink({mark!r})
         except OSError:
-            await plain(self, order)
+            return await plain(self)
         else:
             os._exit(9)
     _Worker._commit = commit
