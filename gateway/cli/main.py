@@ -7,6 +7,7 @@ import rich_click as click
 from gateway import __version__
 from gateway.cli.check import check
 from gateway.cli.demo import demo
+from gateway.cli.doctor import doctor
 from gateway.cli.explain import explain
 from gateway.cli.keys import keys
 from gateway.cli.serve import reload, serve
@@ -24,5 +25,5 @@ def version() -> None:
     click.echo(f"gateway {__version__}")
 
 
-for command in (demo, serve, reload, check, explain, keys, templates):
+for command in (demo, serve, reload, doctor, check, explain, keys, templates):
     main.add_command(command)

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -19,7 +20,7 @@ from gateway.observe.events import BreakerChanged, Event, UpstreamRetried
 from gateway.settings import Upstream
 from gateway.upstream.bodies import CODINGS, BrokenCodingError, TooLongError, content_type, read_bounded
 from gateway.upstream.credentials import ClientCredentialsGrant, Credential, UpstreamFailure, fixed
-from gateway.upstream.protection import Breaker, Budget, Gate, seconds_of
+from gateway.upstream.protection import Breaker, Budget, Gate, date_of, seconds_of
 
 __all__ = ["Fetched", "UnknownOutcomeError", "UpstreamClient", "UpstreamFailure", "Written"]
 
@@ -39,6 +40,8 @@ class Fetched:
 
     body: bytes
     link: str | None = None
+    #: What time the upstream says that it is.
+    date: datetime | None = None
 
 
 class UnknownOutcomeError(Exception):
@@ -213,6 +216,11 @@ class UpstreamClient:
     async def read_metadata(self) -> bytes:
         return (await self._get("$metadata", _XML)).body
 
+    async def read_dated_metadata(self) -> tuple[bytes, datetime | None]:
+        """The same, and what time the upstream says that it is."""
+        fetched = await self._get("$metadata", _XML)
+        return fetched.body, fetched.date
+
     def cursor(self, entity_set: str, link: str) -> str:
         """The query of a next link, if it leads to the same set of the same service (C292).
 
@@ -271,7 +279,8 @@ class UpstreamClient:
                 self._check_type(response.headers, accept)
                 following = response.links.get("next")
                 link = str(following["url"]) if following is not None and "url" in following else None
-                return Fetched(await self._body(response), link)
+                date = date_of(response.headers.get("Date")) if accept == _XML else None
+                return Fetched(await self._body(response), link, date)
         except aiohttp.ServerTimeoutError as error:
             # Not asked again: it has taken its time already. Nor is it an outage, if there was a connection: a client
             # could bring that about by what it asks for, for all others.

@@ -136,7 +136,14 @@ def seconds_of(retry_after: str | None, now: Callable[[], datetime] = lambda: da
     text = retry_after.strip()
     if text.isascii() and text.isdigit() and len(text) < 10:
         return float(text)
+    date = date_of(text)
+    return None if date is None else max(0.0, (date - now()).total_seconds())
+
+
+def date_of(header: str | None) -> datetime | None:
+    """A date of HTTP; None where it is none."""
     try:
-        return max(0.0, (parsedate_to_datetime(text) - now()).total_seconds())
+        found = parsedate_to_datetime(header or "")
     except (TypeError, ValueError):
         return None
+    return found if found.tzinfo is not None else None

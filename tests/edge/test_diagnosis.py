@@ -1,0 +1,138 @@
+"""What the doctor finds, where it is and where it is not; and that it tells no secret."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway.edge.diagnosis import Finding, diagnose
+from gateway.sandbox.server import Sandbox
+from tests.hostile import Hostile, collection, hostile_running
+from tests.support import configuration, sandbox_running, write_configuration
+
+FAR = "http://127.0.0.1:9/odata"
+
+
+async def found(directory: Path, upstream: str, later: float = 0.0, **environment: str) -> dict[str, Finding]:
+    settings = configuration(directory, upstream, **environment)
+    now = datetime.now(UTC) + timedelta(seconds=later)
+    return {finding.what: finding async for finding in diagnose(settings, lambda: now)}
+
+
+async def states(directory: Path, upstream: str, **environment: Any) -> dict[str, str]:
+    return {what: finding.state for what, finding in (await found(directory, upstream, **environment)).items()}
+
+
+async def test_a_gateway_that_is_as_it_should_be(directory: Path, tmp_path: Path) -> None:
+    write_configuration(directory)
+    url = f"sqlite:///{tmp_path}/gateway.db"
+    async with sandbox_running(Sandbox()) as sandbox:
+        told = await states(directory, sandbox.url, STORE__URL=url, PUBLIC_URL="https://gateway.example/Reso/OData")
+
+    told.pop("open files")  # of the machine
+    assert told == dict.fromkeys(
+        ("HTTP parser", "configuration", "public_url", "admin", "database", "upstream", "clock", "policies", "profile"),
+        "ok",
+    )
+
+
+async def test_an_upstream_that_is_not_there_has_an_advice(directory: Path) -> None:
+    told = await found(write_configuration(directory), FAR)
+
+    assert told["upstream"].state == "failed"
+    assert "upstream.url" in told["upstream"].advice
+    assert "policies" not in told
+
+
+class Refusing(Hostile):
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=401)
+
+
+async def test_a_credential_that_is_refused_is_said_to_be_that(directory: Path) -> None:
+    async with hostile_running(Refusing()) as running:
+        told = await found(write_configuration(directory), running.url)
+
+    assert told["upstream"].state == "failed"
+    assert "upstream.token" in told["upstream"].advice
+
+
+@pytest.mark.parametrize(("later", "state"), [(0, "ok"), (60, "warning"), (-60, "warning")])
+async def test_clocks_that_differ_are_said_to(directory: Path, later: float, state: str) -> None:
+    async with sandbox_running(Sandbox()) as sandbox:
+        told = await found(write_configuration(directory), sandbox.url, later)
+
+    assert told["clock"].state == state
+
+
+async def test_who_else_can_read_and_write_is_said(directory: Path) -> None:
+    write_configuration(directory, {"pepper": "p" * 20, "token": "s3cret"})
+    (directory / "pepper").chmod(0o644)
+    (directory / "token").chmod(0o600)
+    (directory / "keys.yaml").chmod(0o666)
+    told = await found(
+        directory,
+        FAR,
+        SECURITY__KEY_PEPPER_FILE="pepper",
+        UPSTREAM__TOKEN_FILE="token",
+        ADMIN__HOST="0.0.0.0",  # noqa: S104  # that is what is found
+    )
+
+    assert told[str(directory / "pepper")].state == "warning"
+    assert told[str(directory / "token")].state == "ok"
+    assert told[str(directory / "keys.yaml")].state == "warning"
+    assert "configuration" not in told
+    assert told["admin"].state == "warning"
+    assert told["public_url"].state == "warning"
+    assert "s3cret" not in repr(told)
+
+
+async def test_databases_and_counters_that_are_not_there(directory: Path, tmp_path: Path) -> None:
+    told = await found(
+        write_configuration(directory),
+        FAR,
+        STORE__URL=f"sqlite:///{tmp_path}/nowhere/x.db",
+        LIMITS__REDIS_URL="redis://127.0.0.1:9",
+    )
+    none = await found(directory, FAR)
+
+    assert told["database"].state == "failed"
+    assert told["Redis"].state == "failed"
+    assert none["database"].state == "warning"
+    assert "Redis" not in none
+
+
+async def test_a_profile_that_is_contradicted_names_what_to_take_out(directory: Path) -> None:
+    row: dict[str, Any] = {
+        "ListingKey": "L1",
+        "StandardStatus": "ACTIVE",
+        "ListAgentKey": None,
+        "SyndicateTo": [],
+        "IDXOptInYN": True,
+    }
+    async with hostile_running(Hostile(lambda _: collection([row]))) as upstream:
+        told = await found(write_configuration(directory), upstream.url)
+
+    assert told["profile"].state == "failed"
+    assert "string_equality" in told["profile"].found
+
+
+async def test_documents_that_do_not_fit_are_each_told(directory: Path) -> None:
+    template = {
+        "D": {
+            "Name": "t",
+            "Description": "t",
+            "Role": "idx",
+            "FieldOverrides": {"Property": {"All": {"Nope": {"Rule": "Hidden"}}}},
+        }
+    }
+    write_configuration(directory, {"templates/t.json": template})
+    async with sandbox_running(Sandbox()) as sandbox:
+        told = await found(directory, sandbox.url)
+
+    assert told["policies"].state == "failed"
+    assert "`Nope`" in told["policies"].found
