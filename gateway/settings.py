@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork
 
 from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings
 
+#: Settings that are lists, separated by commas in the environment.
+_LISTS = ("token_keys", "trusted_proxies", "algorithms")
 #: Environment variables with this prefix override the file: ``GATEWAY__LISTEN__PORT=80``.
 ENVIRONMENT_PREFIX = "GATEWAY__"
 
@@ -18,11 +20,19 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Tls(_Section):
+    """A certificate with its chain and its private key, both in PEM files."""
+
+    certificate: str
+    key: str
+
+
 class Listen(_Section):
-    """Where clients (RESO side) are listened to."""
+    """Where clients (RESO side) are listened to; with ``tls`` by HTTPS."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    tls: Tls | None = None
 
 
 class Admin(_Section):
@@ -33,6 +43,7 @@ class Admin(_Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8081
+    tls: Tls | None = None
     mls_id: Annotated[str, Field(min_length=1, max_length=100)] = "mls"
     require_if_match: bool = False
     max_body: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 1024 * 1024
@@ -84,14 +95,41 @@ class Upstream(_Section):
     metadata_retry: Annotated[float, Field(gt=0)] = 2.0
 
 
+class JsonWebTokens(_Section):
+    """Whose JSON Web Tokens are taken for keys: signed by a key of ``jwks_url``, from ``issuer`` and for ``audience``.
+    ``claim`` is the one that has a key's ``Subject``. Times are seconds."""
+
+    issuer: Annotated[str, Field(min_length=1)]
+    audience: Annotated[str, Field(min_length=1)]
+    jwks_url: Annotated[
+        str,
+        Field(pattern=r"^(https://[A-Za-z0-9.\-\[\]:]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?)/[^?#\s]*$"),
+    ]
+    claim: Annotated[str, Field(min_length=1)] = "client_id"
+    algorithms: Annotated[
+        tuple[Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"], ...],
+        Field(min_length=1),
+    ] = ("RS256", "ES256")
+    leeway: Annotated[float, Field(ge=0, le=300)] = 30.0
+    refresh: Annotated[float, Field(ge=10)] = 600.0
+
+
 class Security(_Section):
-    """Secrets; each may be given by the environment or by a file instead, and none is ever printed."""
+    """Who is let in, and what is sealed. Secrets may be given by the environment or by a file instead, and none is ever
+    printed. Times are seconds.
+
+    ``trusted_proxies`` are networks whose ``X-Forwarded-For`` is believed; ``access_token_lifetime`` is that of tokens
+    which ``/oauth2/token`` gives, 0 for none.
+    """
 
     key_pepper: str | None = None
     key_pepper_file: str | None = None
     token_keys: tuple[str, ...] = ()
     token_keys_file: str | None = None
     token_lifetime: Annotated[int, Field(ge=60)] = 24 * 3600
+    access_token_lifetime: Annotated[int, Field(ge=0, le=24 * 3600)] = 3600
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    jwt: JsonWebTokens | None = None
 
 
 class PolicySection(_Section):
@@ -202,7 +240,7 @@ def _without_nulls(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def overlay(data: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """The file's data with ``GATEWAY__SECTION__KEY`` laid over it; ``token_keys`` are separated by commas."""
+    """The file's data with ``GATEWAY__SECTION__KEY`` laid over it; lists are separated by commas."""
     result = _without_nulls(data)
     for name, text in sorted(environment.items()):
         if not name.startswith(ENVIRONMENT_PREFIX):
@@ -213,5 +251,5 @@ def overlay(data: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str
             inner = place.get(section)
             place[section] = dict(inner) if isinstance(inner, Mapping) else {}
             place = place[section]
-        place[key] = text.split(",") if key in ("token_keys",) else text
+        place[key] = text.split(",") if key in _LISTS else text
     return result

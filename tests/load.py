@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,11 +27,13 @@ class Load:
 
 
 @asynccontextmanager
-async def load(url: str, secret: str, clients: int = 4, pause: float = 0.0) -> AsyncIterator[Load]:
+async def load(
+    url: str, secret: str, clients: int = 4, pause: float = 0.0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Load]:
     """Asks for one address until the block ends; each client has one connection, and a new one when it is told that
     the old one ends."""
     found = Load()
-    tasks = [asyncio.create_task(_client(url, secret, found, pause)) for _ in range(clients)]
+    tasks = [asyncio.create_task(_client(url, secret, found, pause, tls)) for _ in range(clients)]
     try:
         yield found
     finally:
@@ -38,13 +41,13 @@ async def load(url: str, secret: str, clients: int = 4, pause: float = 0.0) -> A
         await asyncio.gather(*tasks)
 
 
-async def _client(url: str, secret: str, found: Load, pause: float) -> None:
+async def _client(url: str, secret: str, found: Load, pause: float, tls: ssl.SSLContext | None) -> None:
     parts = urlsplit(url)
     request = (
         f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {secret}\r\n\r\n"
     ).encode()
     while not found.stopping:
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=tls)
         found.connections += 1
         try:
             while not found.stopping:

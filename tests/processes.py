@@ -62,6 +62,11 @@ class Process:
             return told
 
     @property
+    def port(self) -> int:
+        """Where clients are listened to."""
+        return int(self.environment["GATEWAY__LISTEN__PORT"])
+
+    @property
     def root(self) -> str:
         return self.admin.removesuffix("/v1/developers")
 

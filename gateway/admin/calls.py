@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from gateway.admin.envelope import Page, SparkCode, SparkError, bad_value, forbidden
-from gateway.store import api_keys
 from gateway.store.api_keys import STAFF_ROLE, ApiKey, Permission
 from gateway.store.records import Owner
 
@@ -31,20 +29,11 @@ class Caller:
             raise forbidden()
 
 
-def key_of(secret: str | None, keys: Mapping[str, ApiKey], pepper: str, now: datetime) -> ApiKey:
-    """The key of a secret.
-
-    Raises:
-        SparkError: 1000 for no or an unknown secret, 1010 for a disabled key.
-    """
-    key = api_keys.find(keys, secret, pepper, now) if secret is not None else None
-    if key is None:
-        raise SparkError(
-            SparkCode.BAD_KEY, "a valid API key is required", headers={"WWW-Authenticate": 'Bearer realm="developers"'}
-        )
-    if not key.Enabled:
-        raise SparkError(SparkCode.DISABLED_KEY, "the API key is disabled")
-    return key
+def bad_key() -> SparkError:
+    """1000, for no key and for whatever stands for none."""
+    return SparkError(
+        SparkCode.BAD_KEY, "a valid API key is required", headers={"WWW-Authenticate": 'Bearer realm="developers"'}
+    )
 
 
 def caller_of(key: ApiKey, mls: str) -> Caller:
@@ -54,8 +43,10 @@ def caller_of(key: ApiKey, mls: str) -> Caller:
         mls: the MLS of keys that do not name one.
 
     Raises:
-        SparkError: 1500, for every key that has no business here.
+        SparkError: 1010 for a disabled key, 1500 for every one that has no business here.
     """
+    if not key.Enabled:
+        raise SparkError(SparkCode.DISABLED_KEY, "the API key is disabled")
     if key.Template is not None or key.Role != STAFF_ROLE or not key.Permissions:
         raise forbidden()
     return Caller(key.Id, Owner(key.MlsId or mls, key.AssociationId), frozenset(key.Permissions))

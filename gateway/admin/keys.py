@@ -196,9 +196,22 @@ class Keys:
             faults.append(Fault("", 0, ("Template",), f"there is no template `{grant.Template}`"))
         if faults:
             raise bad_body(faults)
+        self._check_subject(call, grant)
         if not set(grant.Permissions) <= call.caller.permissions:
             raise forbidden()
         return grant
+
+    def _check_subject(self, call: Call, grant: KeyGrant) -> None:
+        """Who names the holder of a token decides whose key it is: that is for the staff of the MLS, and once."""
+        if grant.Subject is None:
+            return
+        holders = {key.Id for key in self._backend.configuration.keys.values() if key.Subject == grant.Subject}
+        if holders == {call.record}:
+            return
+        if call.caller.owner.association is not None:
+            raise forbidden()
+        if holders:
+            raise conflict("another key has this Subject")
 
     async def _may_use(self, call: Call, identity: str) -> bool:
         template = self._backend.configuration.file_templates.get(identity)

@@ -34,6 +34,10 @@ secret_file_option = click.option(
               help="What staff may; may be given twice.")  # fmt: skip
 @click.option("--member", help="The MemberKey that the key is bound to.")
 @click.option("--office", help="The OfficeKey that the key is bound to.")
+@click.option(
+    "--address", "addresses", multiple=True, help="A network from which the key may be used; may be repeated."
+)
+@click.option("--subject", help="What a JSON Web Token calls the holder of the key.")
 @secret_file_option
 def create(
     directory: Path,
@@ -44,13 +48,15 @@ def create(
     permissions: tuple[str, ...],
     member: str | None,
     office: str | None,
+    addresses: tuple[str, ...],
+    subject: str | None,
     secret_file: Path | None,
 ) -> None:
     """Make a key. Its secret is printed once."""
     bindings = {name: value for name, value in (("MemberKey", member), ("OfficeKey", office)) if value is not None}
     grant = {
         "Template": template, "Role": role, "Owner": owner, "AssociationId": association,
-        "Permissions": list(permissions), "Bindings": bindings,
+        "Permissions": list(permissions), "Bindings": bindings, "Addresses": list(addresses), "Subject": subject,
     }  # fmt: skip
     _make_room(secret_file)
     _tell_secret(run(_changed(directory, "create", "", grant)), secret_file)

@@ -14,13 +14,14 @@ from aiohttp import web
 
 from gateway.admin.backend import Backend, out_of_order
 from gateway.admin.bodies import read_body
-from gateway.admin.calls import Call, Caller, caller_of, key_of
-from gateway.admin.envelope import SparkCode, SparkError, Success, bad_value
+from gateway.admin.calls import Call, Caller, bad_key, caller_of
+from gateway.admin.envelope import SparkCode, SparkError, Success, bad_value, unavailable
 from gateway.admin.openapi import document
 from gateway.admin.routes import BASE, Operation, Router, routes
-from gateway.edge.authentication import bearer
+from gateway.edge.authentication import Authenticator, Credential, DeniedError
 from gateway.edge.operations import Operations
 from gateway.edge.responses import SERVER
+from gateway.errors import Refusal
 from gateway.observe.events import AdminHandled, Complaint, Event
 from gateway.store.database import StoreError
 
@@ -34,13 +35,18 @@ class Administration:
     """Answers whatever comes to the admin listener."""
 
     def __init__(
-        self, backend: Backend, operations: Operations, publish: Callable[[Event], None], pepper: str, max_body: int
+        self,
+        backend: Backend,
+        operations: Operations,
+        publish: Callable[[Event], None],
+        authenticator: Authenticator,
+        max_body: int,
     ) -> None:
         table = routes(backend)
         self._backend = backend
         self._operations = operations
         self._publish = publish
-        self._pepper = pepper
+        self._authenticator = authenticator
         self._max_body = max_body
         self._router = Router(table)
         self._document = json.dumps(document(table), ensure_ascii=True, indent=1).encode("ascii")
@@ -57,6 +63,8 @@ class Administration:
             answer: Success | SparkError = await self._answer(request, path, story)
         except SparkError as error:
             answer = error
+        except Refusal:  # of a token whose signature cannot be checked
+            answer = unavailable("the service is not ready")
         except StoreError as error:
             self._publish(Complaint(str(error)))
             answer = out_of_order(error)
@@ -70,7 +78,7 @@ class Administration:
             AdminHandled(
                 request_id=secrets.token_hex(16),
                 key_id=story.key_id,
-                client=request.remote or "",
+                client=str(self._authenticator.address(request) or ""),
                 method=request.method,
                 operation=story.operation.summary if story.operation else "",
                 record=story.record,
@@ -84,8 +92,11 @@ class Administration:
 
     async def _answer(self, request: web.BaseRequest, path: str, story: _Story) -> Success:
         """Who asks, then what: nobody learns of a path without a key, and none of a record without its permission."""
-        secret = bearer(request.headers.getall("Authorization", []))
-        caller = self._caller(secret, story)
+        try:
+            credential = await self._authenticator.read(request)
+        except DeniedError:
+            raise bad_key() from None
+        caller = self._caller(credential, story)
         method = "OVERRIDE" if any(name in request.headers for name in _OVERRIDES) else request.method
         operation, record = self._router.find(method, path)
         story.operation = operation
@@ -100,7 +111,7 @@ class Administration:
 
         def confirm() -> Caller:
             """Who asked may have lost the right to while the body came, or was checked."""
-            found = self._caller(secret, story)
+            found = self._caller(credential, story)
             found.require(*operation.permissions)
             return found
 
@@ -109,10 +120,13 @@ class Administration:
         story.dry_run = "dry_run" in parameters and call.is_dry_run
         return answer
 
-    def _caller(self, secret: str | None, story: _Story) -> Caller:
-        """Who a secret stands for now."""
+    def _caller(self, credential: Credential, story: _Story) -> Caller:
+        """Who a credential stands for now."""
         backend = self._backend
-        key = key_of(secret, backend.configuration.keys, self._pepper, backend.now())
+        try:
+            key = self._authenticator.find(credential, backend.configuration.keys)
+        except DeniedError:
+            raise bad_key() from None
         story.key_id = key.Id
         return caller_of(key, backend.mls)
 

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from aiohttp import web
 from cachetools import LRUCache
 
-from gateway.edge import responses
+from gateway.edge import access_tokens, responses
+from gateway.edge.access_tokens import AccessTokens, TokenError, invalid_client, read_token_request, token_response
 from gateway.edge.answers import Answers
-from gateway.edge.authentication import authenticate
+from gateway.edge.authentication import Authenticator, DeniedError, unauthorized
 from gateway.edge.bodies import read_query_body, read_record
 from gateway.edge.computed import read_computed
 from gateway.edge.continuation import TokenSeal, TooLongError
@@ -82,6 +83,7 @@ class Gateway:
         clock: Callable[[], float] = time.time,
         repeats: Repeats | None = None,
         counters: Counters | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
         self.snapshot: Snapshot | None = None
         self._settings = settings = configuration.settings
@@ -93,6 +95,7 @@ class Gateway:
             settings.requests.max_link,
             clock,
         )
+        self._authenticator = authenticator or Authenticator(configuration, clock)
         self._enforcement = enforcement
         self._trust = trust
         self._publish = publish
@@ -142,6 +145,8 @@ class Gateway:
         self._under_way += 1
         try:
             async with asyncio.timeout(self._settings.requests.deadline):
+                if self._authenticator.tokens is not None and request.path == access_tokens.PATH:
+                    return await self._token(request, self._authenticator.tokens, story)
                 return await self.respond(request, story)
         finally:
             self._under_way -= 1
@@ -171,12 +176,7 @@ class Gateway:
         snapshot = self.snapshot
         check_framing(request)
         self._check_sizes(request)
-        story.key = key = authenticate(
-            request.headers.getall("Authorization", []),
-            snapshot.configuration.keys if snapshot else {},
-            self._pepper,
-            datetime.fromtimestamp(self._clock(), UTC),
-        )
+        story.key = key = await self._authenticated(request, snapshot, story)
         story.policy = policy = _policy(snapshot, key)
         story.allowance = allowance = await self._limiter.admit(key, policy.role)
         story.parsed = parsed = await self._parse(request, policy)
@@ -235,6 +235,42 @@ class Gateway:
         raise BrokenAnswerError("the upstream contradicts its profile in every way")
 
     # --- steps
+
+    async def _authenticated(self, request: web.BaseRequest, snapshot: Snapshot | None, story: _Story) -> ApiKey:
+        """The enabled key behind a request. Raises one 401, whatever is wrong with a credential."""
+        try:
+            credential = await self._authenticator.read(request)
+            key = self._authenticator.find(credential, snapshot.configuration.keys if snapshot else {})
+        except DeniedError as error:
+            story.detail = str(error)
+            raise unauthorized() from None
+        if not key.Enabled:
+            story.detail = f"the key `{key.Id}` is disabled"
+            raise unauthorized()
+        return key
+
+    async def _token(self, request: web.BaseRequest, tokens: AccessTokens, story: _Story) -> web.Response:
+        """An access token for a key's Id and secret. It reads nothing, and counts as a request."""
+        snapshot = self.snapshot
+        check_framing(request)
+        self._check_sizes(request)
+        try:
+            asked = await read_token_request(request)
+            credential = self._authenticator.of_secret(asked.client_secret, self._authenticator.address(request))
+            key = self._authenticator.find(credential, snapshot.configuration.keys if snapshot else {})
+            if not key.Enabled or key.Id != asked.client_id:
+                raise DeniedError("the key is disabled, or has another Id")
+        except DeniedError as error:
+            story.detail = f"access token: {error}"
+            return invalid_client().response(story.request_id)
+        except TokenError as error:
+            story.detail = f"access token: {error}"
+            return error.response(story.request_id)
+        story.key, story.policy = key, _policy(snapshot, key)
+        story.allowance = await self._limiter.admit(key, story.policy.role)
+        story.detail = "access token"
+        token = tokens.make(credential.digest, self._clock())
+        return token_response(token, tokens.lifetime, asked.scope, story.request_id)
 
     async def _errand(
         self,
@@ -312,7 +348,7 @@ class Gateway:
         return RequestHandled(
             request_id=story.request_id,
             key_id=story.key.Id if story.key else "",
-            client=request.remote or "",
+            client=str(self._authenticator.address(request) or ""),
             method=request.method,
             resource=head.name if head and known else "",
             shape=query_shape(parsed.query) if parsed and known and parsed.fault is None else "",

@@ -30,6 +30,8 @@ from gateway.upstream.client import UpstreamClient, UpstreamFailure
 _SKEW = 2.0
 #: Open files that a worker needs at least: connections of clients and to the upstream.
 _FILES = 4096
+#: Days before its end at which a certificate should have been renewed.
+_RENEWAL = 14
 _LOOPBACK = ("127.", "localhost", "::1")
 
 
@@ -47,7 +49,7 @@ async def diagnose(
     configuration: Configuration, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> AsyncIterator[Finding]:
     """Every finding, one after the other: machine, files, addresses, database, counters, upstream, policies."""
-    for finding in (*_machine(), *_files(configuration), *_addresses(configuration)):
+    for finding in (*_machine(), *_files(configuration), *_addresses(configuration, clock())):
         yield finding
     configuration, finding = await _database(configuration)
     yield finding
@@ -111,7 +113,19 @@ def _is_writable_by_all(path: Path) -> bool:
     return not path.is_symlink() and bool(path.stat().st_mode & stat.S_IWOTH)
 
 
-def _addresses(configuration: Configuration) -> Iterator[Finding]:
+def _certificates(configuration: Configuration, now: datetime) -> Iterator[Finding]:
+    for name, certificate in configuration.certificates.items():
+        left = (certificate.ends - now).days
+        advice = "renew it: the files are watched, and a new pair is served without a restart"
+        if left < 0:
+            yield Finding(f"{name}.tls", "failed", f"the certificate ended on {certificate.ends:%Y-%m-%d}", advice)
+        elif left < _RENEWAL:
+            yield Finding(f"{name}.tls", "warning", f"the certificate ends in {left} days", advice)
+        else:
+            yield Finding(f"{name}.tls", "ok", f"the certificate ends in {left} days")
+
+
+def _addresses(configuration: Configuration, now: datetime) -> Iterator[Finding]:
     settings = configuration.settings
     public = urlsplit(settings.public_url)
     if public.scheme != "https" and not (public.hostname or "").startswith(_LOOPBACK):
@@ -119,6 +133,7 @@ def _addresses(configuration: Configuration) -> Iterator[Finding]:
         yield Finding("public_url", "warning", f"{settings.public_url} is not encrypted", advice)
     else:
         yield Finding("public_url", "ok", settings.public_url)
+    yield from _certificates(configuration, now)
     if not settings.admin.host.startswith(_LOOPBACK):
         advice = "keep it on loopback or a private network: metrics and readiness ask for no key"
         yield Finding("admin", "warning", f"listens on {settings.admin.host}", advice)

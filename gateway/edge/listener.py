@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
+from weakref import WeakSet
 
 from aiohttp import StreamReader, http_parser, web
 from aiohttp.streams import EMPTY_PAYLOAD
@@ -15,6 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from gateway.edge import responses
 from gateway.errors import Code, Refusal
+from gateway.store.certificates import Certificate
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -80,9 +82,17 @@ class _Server(web.Server):
         super().__init__(handler, **options)
         self._options = options
         self._running_loop = asyncio.get_running_loop()
+        #: Connections that were accepted and are none yet: TLS has its say first, and may have the last word.
+        self.arriving: WeakSet[_Protocol] = WeakSet()
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self.arriving.discard(handler)  # type: ignore[arg-type]  # we made it
 
     def __call__(self) -> RequestHandler:
-        return _Protocol(self, loop=self._running_loop, **self._options)
+        protocol = _Protocol(self, loop=self._running_loop, **self._options)
+        self.arriving.add(protocol)
+        return protocol
 
 
 def require_c_parser() -> None:
@@ -104,13 +114,22 @@ class Listener:
 
     Args:
         inherited: a socket that listens already, and that other processes may share; else one is made.
+        certificate: where TLS is spoken.
     """
 
-    def __init__(self, handler: Handler, host: str, port: int, inherited: socket.socket | None = None) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        host: str,
+        port: int,
+        inherited: socket.socket | None = None,
+        certificate: Certificate | None = None,
+    ) -> None:
         self._handler = handler
         self._host = host
         self.port = port
         self._inherited = inherited
+        self._certificate = certificate
         self._runner: web.ServerRunner | None = None
         self._server: _Server | None = None
         #: From when on every answer is the last one on its connection; None while this listens.
@@ -135,10 +154,11 @@ class Listener:
         )
         self._runner = web.ServerRunner(self._server, handle_signals=False, shutdown_timeout=_CUT)
         await self._runner.setup()
+        tls = self._certificate.context() if self._certificate is not None else None
         site: web.BaseSite = (
-            web.TCPSite(self._runner, self._host, self.port)
+            web.TCPSite(self._runner, self._host, self.port, ssl_context=tls)
             if self._inherited is None
-            else web.SockSite(self._runner, self._inherited, backlog=_BACKLOG)
+            else web.SockSite(self._runner, self._inherited, backlog=_BACKLOG, ssl_context=tls)
         )
         try:
             await site.start()
@@ -185,15 +205,17 @@ class Listener:
         closing, giving_up = loop.time() + idle, loop.time() + deadline
         self._insisting = loop.time() + deadline / 2
         await self._stop_accepting(loop)
-        while connections := [found for found in self._server.connections if isinstance(found, _Protocol)]:
+        while True:
+            connections = [found for found in self._server.connections if isinstance(found, _Protocol)]
             now = loop.time()
+            if not connections and (not self._server.arriving or now >= closing):
+                return 0
             if now >= giving_up:
                 return sum(not found.is_idle for found in connections)
             for connection in connections:
                 if now >= closing and connection.is_idle:
                     connection.force_close()
             await asyncio.sleep(_LOOK)
-        return 0
 
     async def _stop_accepting(self, loop: asyncio.AbstractEventLoop) -> None:
         assert self._runner is not None

@@ -13,6 +13,7 @@ from typing import Any, Self
 from gateway.admin.backend import Backend
 from gateway.edge.administration import Administration
 from gateway.edge.app import Gateway
+from gateway.edge.authentication import Authenticator
 from gateway.edge.enforcement import Enforcement
 from gateway.edge.listener import Listener
 from gateway.edge.operations import Operations
@@ -72,10 +73,18 @@ class Service:
             publish=self._publish,
         )
         enforcement = Enforcement(self._upstream, settings.requests.scan_requests)
+        self._authenticator = authenticator = Authenticator(configuration, clock)
         repeats = Repeats(self._database, clock) if self._database is not None else None
         self._redis = RedisCounters(configuration.redis_url) if configuration.redis_url is not None else None
         self.gateway = Gateway(
-            configuration, enforcement, self.trust, self._publish, clock, repeats, self._redis or counters
+            configuration,
+            enforcement,
+            self.trust,
+            self._publish,
+            clock,
+            repeats,
+            self._redis or counters,
+            authenticator,
         )
         self.publication = Publication(
             configuration, self._database, self._upstream, self.trust, self._publish, clock, self._serve
@@ -94,12 +103,12 @@ class Service:
         )
         refresh = self.publication.refresh
         backend = Backend(lambda: self.snapshot, self._database, refresh, lambda: refresh(keys_only=True), clock)
-        administration = Administration(
-            backend, operations, self._publish, configuration.secrets.key_pepper or "", settings.admin.max_body
-        )
+        administration = Administration(backend, operations, self._publish, authenticator, settings.admin.max_body)
         clients, staff = inherited or (None, None)
-        self.listener = Listener(self.gateway.handle, settings.listen.host, settings.listen.port, clients)
-        self.admin = Listener(administration.handle, settings.admin.host, settings.admin.port, staff)
+        tls = configuration.certificates
+        listen = settings.listen
+        self.listener = Listener(self.gateway.handle, listen.host, listen.port, clients, tls.get("listen"))
+        self.admin = Listener(administration.handle, settings.admin.host, settings.admin.port, staff, tls.get("admin"))
         self._stack = AsyncExitStack()
 
     @property
@@ -134,6 +143,7 @@ class Service:
         await self.publication.open()
         if self._redis is not None:
             stack.push_async_callback(self._redis.close)
+        stack.push_async_callback(self._authenticator.close)
         await stack.enter_async_context(self._upstream)
         stack.push_async_callback(self.gateway.close)
         await self.admin.start()

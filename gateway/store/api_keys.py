@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyNetwork
 
 #: Prefix of secrets that we make; it lets scanners of source code find one that got out.
 SECRET_PREFIX = "gwk_"  # noqa: S105  # a mark, no secret
@@ -36,7 +36,8 @@ class KeyGrant(BaseModel):
     """What a key may: a template or a bare role, never both, and who holds it.
 
     ``Permissions`` are for keys of the Private role without a template; ``AssociationId`` is the association whose
-    staff hold the key, none for those of the MLS.
+    staff hold the key, none for those of the MLS. ``Addresses`` are the networks from which it may be used, none for
+    any; ``Subject`` is what a JSON Web Token calls its holder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +48,8 @@ class KeyGrant(BaseModel):
     Enabled: bool = True
     Bindings: KeyBindings = KeyBindings()
     Permissions: Annotated[tuple[Permission, ...], Field(max_length=10)] = ()
+    Addresses: Annotated[tuple[IPvAnyNetwork, ...], Field(max_length=100)] = ()
+    Subject: Annotated[str | None, Field(min_length=1, max_length=255)] = None
 
     def faults(self) -> list[tuple[tuple[str, ...], str]]:
         """What is wrong with the grant in itself: places and messages."""
@@ -91,10 +94,9 @@ def new_secret() -> str:
     return SECRET_PREFIX + secrets.token_urlsafe(32)
 
 
-def find(keys: Mapping[str, ApiKey], secret: str, pepper: str, now: datetime) -> ApiKey | None:
-    """The key of a secret, enabled or not. Time tells nothing: a keyed digest is looked up, and compared in constant
-    time. The secret before a rotation counts until its moment."""
-    presented = digest(secret, pepper)
+def find(keys: Mapping[str, ApiKey], presented: str, now: datetime) -> ApiKey | None:
+    """The key of a secret by its digest, enabled or not. Time tells nothing: a keyed digest is looked up, and compared
+    in constant time. The secret before a rotation counts until its moment."""
     key = keys.get(presented)
     if key is None:
         return None

@@ -26,6 +26,7 @@ from gateway.policy.documents import (
 )
 from gateway.settings import Settings
 from gateway.store.api_keys import ApiKey, KeysDocument
+from gateway.store.certificates import Certificate, read_certificate
 from gateway.store.documents import Document, read_document
 from gateway.store.tree import Tree
 
@@ -74,6 +75,8 @@ class Configuration:
     #: Those of ``keys`` that keys.yaml has, by digest.
     file_keys: Mapping[str, ApiKey] = field(repr=False, default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    #: What the listeners ``listen`` and ``admin`` show of themselves, for those that speak TLS.
+    certificates: Mapping[str, Certificate] = field(default_factory=dict)
 
     @property
     def control(self) -> Path | None:
@@ -109,8 +112,8 @@ class Configuration:
             found.settings.model_copy(update={"policy": found.settings.policy.model_copy(update=rules)})
             for found in (self, other)
         )
-        return (mine, self.secrets, self.database_url, self.redis_url) == (
-            others, other.secrets, other.database_url, other.redis_url,
+        return (mine, self.secrets, self.database_url, self.redis_url, self.certificates) == (
+            others, other.secrets, other.database_url, other.redis_url, other.certificates,
         )  # fmt: skip
 
     def key_named(self, identity: str) -> ApiKey | None:
@@ -188,6 +191,7 @@ class _Loader:
         self._check_references(roles, templates, syndications, keys, with_database=database_url is not None)
         secrets = self._secrets(settings) if settings else None
         redis_url = self._redis_url(settings) if settings else None
+        certificates = self._certificates(settings) if settings else {}
         if settings and settings.admin.port == settings.listen.port != 0:
             self.add("gateway.yaml", ("admin", "port"), "must not be the port of clients")
         if self.faults or settings is None or secrets is None:
@@ -212,6 +216,7 @@ class _Loader:
             database_url,
             redis_url,
             by_digest,
+            certificates=MappingProxyType(certificates),
         )
 
     def _roles(self) -> dict[str, Role]:
@@ -253,6 +258,7 @@ class _Loader:
         document = self.read("keys.yaml", KeysDocument)
         identities: set[str] = set()
         digests: set[str] = set()
+        subjects: set[str | None] = set()
         keys = document.Keys if document else ()
         for position, key in enumerate(keys):
             path = ("Keys", str(position))
@@ -262,6 +268,9 @@ class _Loader:
                 self.add("keys.yaml", (*path, *found), f"the key `{key.Id}` {message}" if not found else message)
             if (key.OldDigest is None) != (key.OldUntil is None):
                 self.add("keys.yaml", (*path, "OldDigest"), "goes with `OldUntil`")
+            if key.Subject is not None and key.Subject in subjects:
+                self.add("keys.yaml", (*path, "Subject"), "two keys have this subject")
+            subjects.add(key.Subject)
             if not digests.isdisjoint(key.digests):
                 self.add("keys.yaml", (*path, "Digest"), "two keys have this secret")
             digests.update(key.digests)
@@ -326,6 +335,24 @@ class _Loader:
         except (OSError, UnicodeDecodeError):
             self.add("gateway.yaml", ("limits", "redis_url_file"), "the file cannot be read")
             return None
+
+    def _certificates(self, settings: Settings) -> dict[str, Certificate]:
+        found = {}
+        for name, tls in (("listen", settings.listen.tls), ("admin", settings.admin.tls)):
+            if tls is None:
+                continue
+            parts = []
+            for what, file in (("certificate", tls.certificate), ("key", tls.key)):
+                try:
+                    parts.append(self.tree.read(file).raw)
+                except OSError:
+                    self.add("gateway.yaml", (name, "tls", what), "the file cannot be read")
+            if len(parts) == 2:
+                try:
+                    found[name] = read_certificate(*parts)
+                except ValueError as error:
+                    self.add("gateway.yaml", (name, "tls"), str(error))
+        return found
 
     def _secrets(self, settings: Settings) -> Secrets | None:
         security, upstream = settings.security, settings.upstream

@@ -32,7 +32,7 @@ async def test_a_secret_is_shown_once_and_opens_what_was_granted(desk: Desk) -> 
     assert results(one) == [{
         "Id": identity, "ResourceUri": shown["ResourceUri"], "OwnerId": "mls", "AssociationId": None, "MlsId": "mls",
         "Template": "company-idx", "Role": None, "Owner": "Acme Portals", "Enabled": True,
-        "Bindings": {"MemberKey": None, "OfficeKey": None}, "Permissions": [], "LastUsed": None, "OldSecretUntil": None,
+        "Bindings": {"MemberKey": None, "OfficeKey": None}, "Permissions": [], "Addresses": [], "Subject": None, "LastUsed": None, "OldSecretUntil": None,
         "CreatedTimestamp": "2027-01-15T08:00:00+00:00", "ModificationTimestamp": "2027-01-15T08:00:00+00:00",
     }]  # fmt: skip
     assert not any(secret.encode() in body or b"igest" in body for body in everything)
@@ -168,6 +168,29 @@ async def test_nobody_gives_more_than_they_have(desk: Desk) -> None:
     assert {code(answer) for answer in refused} == {(403, 1500)}
     assert len({answer.body for answer in refused}) == 1
     assert allowed.status == 201
+
+
+async def test_a_key_is_bound_to_networks(desk: Desk) -> None:
+    identity, secret = await desk.secret({"Role": "idx", "Addresses": ["192.0.2.0/24"]})
+    far = await desk.gateway.get("Property?$top=1", secret)
+    wrong = await desk.call("PUT", f"/keys/{identity}", {"Addresses": ["192.0.2.1/24", "home"]})
+    changed = await desk.call("PUT", f"/keys/{identity}", {"Addresses": ["127.0.0.0/8"]})
+    near = await desk.gateway.get("Property?$top=1", secret)
+
+    assert (far.status, near.status) == (401, 200)
+    assert (code(wrong), len(details(wrong))) == ((400, 1053), 2)
+    assert changed.status == 200
+    assert results(await desk.call("GET", f"/keys/{identity}"))[0]["Addresses"] == ["127.0.0.0/8"]
+
+
+async def test_who_a_token_stands_for_is_said_once_and_by_the_mls(desk: Desk) -> None:
+    identity, _ = await desk.secret({"Role": "idx", "Subject": "portal"})
+    again = await desk.call("POST", "/keys", {"Role": "idx", "Subject": "portal"})
+    foreign = await desk.call("POST", "/keys", {"Role": "idx", "Subject": "theirs"}, key="assoc_a")
+    same = await desk.call("PUT", f"/keys/{identity}", {"Subject": "portal", "Owner": "Acme"})
+
+    assert (code(again), code(foreign)) == ((409, 1055), (403, 1500))
+    assert same.status == 200
 
 
 async def test_an_association_has_its_own_keys_and_templates(desk: Desk) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from aiohttp import web
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
 from gateway.workers.control import Control, ControlError, ask
+from tests.certificates import pair, trusting
 from tests.hostile import Hostile, collection, hostile_running
 from tests.load import load
 from tests.processes import Process, serving
@@ -54,6 +56,47 @@ async def written(directory: Path, name: str, text: str) -> None:
     beside = directory / f".{name.replace('/', '-')}"
     beside.write_text(text, encoding="utf-8")
     beside.rename(directory / name)
+
+
+@pytest.mark.guarantee("G7")
+async def test_a_renewed_certificate_is_served_and_a_bad_one_is_not(directory: Path) -> None:
+    """The files are renewed as others do it, nothing is told to the service, and no request is lost."""
+    old, new = pair("old"), pair("new")
+    tls = SETTINGS.replace("listen:\n", "listen:\n  tls: {certificate: tls/chain.pem, key: tls/key.pem}\n", 1)
+    write_configuration(directory, {"gateway.yaml": tls, "keys.yaml": key_file(reader="Role: private")})
+
+    async def renewed(*texts: str) -> None:
+        for name, text in zip(("tls/chain.pem", "tls/key.pem"), texts, strict=True):
+            await written(directory, name, text)
+
+    async def shown(found: Process) -> bytes:
+        _, writer = await asyncio.open_connection("127.0.0.1", found.port, ssl=trusting(old[0], new[0]))
+        certificate: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.close()
+        return certificate
+
+    (directory / "tls").mkdir()
+    await renewed(*old)
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        serving(directory, sandbox.url, None, workers=2, WORKERS__DRAIN_IDLE="0.5") as found,
+        load(f"{found.clients}/Property?$top=1&$select=ListingKey", "reader", tls=trusting(old[0], new[0])) as seen,
+    ):
+        first = await shown(found)
+        await renewed(new[0], old[1])
+        refused = await ask(found.control, "reload")
+        kept = await shown(found)
+        await renewed(*new)
+        async with asyncio.timeout(60):
+            while await found.metric("gateway_reload_refused") or await shown(found) == first:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        after = {await shown(found) for _ in range(6)}
+
+    assert first == kept == ssl.PEM_cert_to_DER_cert(old[0])
+    assert (refused.how, "do not go together" in refused.faults[0]) == ("refused", True)
+    assert after == {ssl.PEM_cert_to_DER_cert(new[0])}
+    assert seen.failed == []
+    assert sum(seen.answers.values()) > 100
 
 
 @pytest.mark.guarantee("G7")

@@ -1,0 +1,221 @@
+"""OAuth2 client credentials: tokens that end, by themselves or with the key that they were given to."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from gateway.edge.access_tokens import AccessTokens
+from gateway.sandbox.rows import make_tables
+from gateway.sandbox.server import Sandbox
+from gateway.store.snapshot import build_snapshot
+from tests.support import (
+    ROOT,
+    TOKEN_KEY,
+    Answer,
+    Harness,
+    configuration,
+    key_file,
+    running,
+    sandbox_running,
+    write_configuration,
+)
+
+FORM = "application/x-www-form-urlencoded"
+GOOD = "grant_type=client_credentials&client_id=reader&client_secret=reader"
+KEYS = {"reader": "Role: private", "other": "Role: private", "disabled": "Role: private\n    Enabled: false"}
+
+
+@pytest.fixture
+async def service(directory: Any) -> AsyncIterator[Harness]:
+    write_configuration(directory, {"keys.yaml": key_file(**KEYS)})
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        running(configuration(directory, sandbox.url, SECURITY__ACCESS_TOKEN_LIFETIME="600")) as gateway,
+    ):
+        yield gateway
+
+
+async def ask(
+    gateway: Harness, body: str = GOOD, headers: Mapping[str, str] | None = None, method: str = "POST", query: str = ""
+) -> tuple[int, Any, Mapping[str, str]]:
+    url = f"http://127.0.0.1:{gateway.service.listener.port}/oauth2/token{query}"
+    sent = {"Content-Type": FORM, **(headers or {})}
+    async with gateway.session.request(method, url, data=body.encode(), headers=sent) as response:
+        return response.status, await response.json(), response.headers
+
+
+def basic(identity: str, secret: str) -> dict[str, str]:
+    pair = f"{quote(identity, safe='')}:{quote(secret, safe='')}"
+    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+
+
+async def read(gateway: Harness, token: str) -> Answer:
+    return await gateway.request("GET", f"{ROOT}/Property?$top=1&$select=ListingKey", token)
+
+
+async def test_a_token_stands_for_its_key_until_it_ends(service: Harness) -> None:
+    status, told, headers = await ask(service)
+    direct = await read(service, "reader")
+    by_token = await read(service, told["access_token"])
+    service.now[0] += 599
+    at_the_end = await read(service, told["access_token"])
+    service.now[0] += 1
+    after = await read(service, told["access_token"])
+
+    assert (status, told["token_type"], told["expires_in"], set(told)) == (
+        200,
+        "Bearer",
+        600,
+        {"access_token", "token_type", "expires_in"},
+    )
+    assert (headers["Cache-Control"], headers["Pragma"]) == ("no-store", "no-cache")
+    assert by_token == direct
+    assert at_the_end.status == 200
+    assert after == await read(service, "nobody")
+    assert [event.key_id for event in service.handled[:3]] == ["reader"] * 3
+    assert service.handled[-2].detail == "the token has ended"
+
+
+async def test_by_basic_authentication_and_with_a_scope(service: Harness) -> None:
+    status, told, _ = await ask(service, "grant_type=client_credentials&scope=api", basic("reader", "reader"))
+
+    assert (status, told["scope"]) == (200, "api")
+    assert (await read(service, told["access_token"])).status == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["disabled", "deleted", "another secret"],
+)
+async def test_a_token_ends_with_its_key(service: Harness, change: str) -> None:
+    _, told, _ = await ask(service)
+    snapshot = service.service.snapshot
+    keys = dict(snapshot.configuration.keys)
+    digest = next(found for found, key in keys.items() if key.Id == "reader")
+    key = keys.pop(digest)
+    if change == "disabled":
+        keys[digest] = key.model_copy(update={"Enabled": False})
+    elif change == "another secret":
+        keys["0" * 64] = key.model_copy(update={"Digest": "0" * 64})
+    from dataclasses import replace
+
+    assert snapshot.schema is not None
+    service.service.gateway.snapshot = build_snapshot(9, replace(snapshot.configuration, keys=keys), snapshot.schema)
+
+    assert (await read(service, told["access_token"])) == await read(service, "nobody")
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "expected"),
+    [
+        ("grant_type=client_credentials&client_id=reader&client_secret=wrong", {}, (401, "invalid_client")),
+        ("grant_type=client_credentials&client_id=other&client_secret=reader", {}, (401, "invalid_client")),
+        ("grant_type=client_credentials&client_id=disabled&client_secret=disabled", {}, (401, "invalid_client")),
+        ("grant_type=client_credentials&client_id=reader", {}, (401, "invalid_client")),
+        ("grant_type=client_credentials", basic("reader", "wrong"), (401, "invalid_client")),
+        ("grant_type=client_credentials", {"Authorization": "Basic %%"}, (401, "invalid_client")),
+        ("grant_type=client_credentials", {"Authorization": "Bearer reader"}, (401, "invalid_client")),
+        (GOOD, basic("reader", "reader"), (400, "invalid_request")),
+        ("grant_type=client_credentials&client_id=other", basic("reader", "reader"), (400, "invalid_request")),
+        ("client_id=reader&client_secret=reader", {}, (400, "invalid_request")),
+        (GOOD + "&client_id=reader", {}, (400, "invalid_request")),
+        ("grant_type=password&client_id=reader&client_secret=reader", {}, (400, "unsupported_grant_type")),
+        (GOOD + "&scope=a%22b", {}, (400, "invalid_scope")),
+        (GOOD + "&x=" + "x" * 9000, {}, (400, "invalid_request")),
+        ('{"grant_type": "client_credentials"}', {"Content-Type": "application/json"}, (400, "invalid_request")),
+        ("grant_type=%ff", {}, (400, "invalid_request")),
+    ],
+)  # fmt: skip
+async def test_what_is_no_request_for_a_token(
+    service: Harness, body: str, headers: dict[str, str], expected: tuple[int, str]
+) -> None:
+    status, told, answered = await ask(service, body, headers)
+
+    assert (status, told["error"]) == expected
+    assert ("WWW-Authenticate" in answered) is (status == 401)
+
+
+async def test_refused_clients_get_the_same_bytes(service: Harness) -> None:
+    found = [
+        (await ask(service, f"grant_type=client_credentials&client_id={identity}&client_secret={secret}"))[1]
+        for identity, secret in (
+            ("reader", "wrong"),
+            ("nobody", "wrong"),
+            ("other", "reader"),
+            ("disabled", "disabled"),
+        )
+    ]
+
+    assert found == [found[0]] * 4
+
+
+async def test_secrets_in_an_address_and_other_methods_are_refused(service: Harness) -> None:
+    status, told, _ = await ask(service, GOOD, query="?" + GOOD)
+    got, _, headers = await ask(service, "", method="GET")
+
+    assert (status, told["error"]) == (400, "invalid_request")
+    assert (got, headers["Allow"]) == (405, "POST")
+
+
+async def test_nothing_else_that_is_sealed_is_a_token(service: Harness) -> None:
+    """A continuation token is sealed under the same key, and a token is none."""
+    page = await service.request("GET", f"{ROOT}/Property?$select=ListingKey", "reader", {"Prefer": "maxpagesize=1"})
+    skip = page.json()["@odata.nextLink"].partition("skiptoken=")[2]
+    _, told, _ = await ask(service)
+    token = told["access_token"]
+    answers = [
+        await read(service, candidate)
+        for candidate in (f"gwt_{skip}", "gwt_", token[:-4] + "AAAA", f"{token}=", token[4:])
+    ]
+    walked = await service.request("GET", f"{ROOT}/Property?$select=ListingKey&$skiptoken={token[4:]}", "reader")
+
+    assert [answer.status for answer in answers] == [401] * 5
+    assert walked.status == 400
+
+
+async def test_a_lifetime_of_nought_is_no_endpoint(directory: Any) -> None:
+    write_configuration(directory, {"keys.yaml": key_file(**KEYS)})
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        running(configuration(directory, sandbox.url, SECURITY__ACCESS_TOKEN_LIFETIME="0")) as gateway,
+    ):
+        token = AccessTokens((TOKEN_KEY,), 600).make("0" * 64, gateway.now[0])
+
+        assert (await ask(gateway))[0] == 401  # a path like any other
+        assert (await read(gateway, token)).status == 401
+
+
+async def test_tokens_count_as_requests(directory: Any) -> None:
+    settings = "\nlimits: {default: {requests: {3600: 2}}}\n"
+    from tests.support import CONFIG
+
+    text = (CONFIG / "gateway.yaml").read_text(encoding="utf-8") + settings
+    write_configuration(directory, {"keys.yaml": key_file(**KEYS), "gateway.yaml": text})
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        running(configuration(directory, sandbox.url)) as gateway,
+    ):
+        found = [(await ask(gateway))[0] for _ in range(3)]
+
+    assert found == [200, 200, 429]
+
+
+async def test_staff_may_come_with_a_token(directory: Any) -> None:
+    write_configuration(directory, {"keys.yaml": key_file(desk="Role: private\n    Permissions: [manage_templates]")})
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        running(configuration(directory, sandbox.url)) as gateway,
+    ):
+        _, told, _ = await ask(gateway, "grant_type=client_credentials&client_id=desk&client_secret=desk")
+        url = f"http://127.0.0.1:{gateway.service.admin.port}/v1/developers/templates"
+        found = []
+        for token in (told["access_token"], told["access_token"] + "A"):
+            async with gateway.session.get(url, headers={"Authorization": f"Bearer {token}"}) as response:
+                found.append(response.status)
+
+    assert found == [200, 401]

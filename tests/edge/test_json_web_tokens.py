@@ -1,0 +1,196 @@
+"""JSON Web Tokens of another issuer, and the keys that it publishes: here by a server of the test's own."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from gateway.sandbox.rows import make_tables
+from gateway.sandbox.server import Sandbox
+from tests.support import CONFIG, ROOT, Harness, configuration, key_file, running, sandbox_running, write_configuration
+
+ISSUER, AUDIENCE = "https://login.example", "reso"
+SIGNER = rsa.generate_private_key(65537, 2048)
+STRANGER = rsa.generate_private_key(65537, 2048)
+CURVE = ec.generate_private_key(ec.SECP256R1())
+
+
+@dataclass
+class Issuer:
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    status: int = 200
+    asked: int = 0
+    url: str = ""
+
+    async def answer(self, _: web.BaseRequest) -> web.Response:
+        self.asked += 1
+        return web.json_response({"keys": self.keys}, status=self.status)
+
+
+def published(identity: str = "one", key: rsa.RSAPrivateKey = SIGNER, **more: Any) -> dict[str, Any]:
+    return {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": identity, "alg": "RS256", **more}
+
+
+@asynccontextmanager
+async def issuing(*keys: dict[str, Any]) -> AsyncIterator[Issuer]:
+    issuer = Issuer(list(keys))
+    runner = web.ServerRunner(web.Server(issuer.answer))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    issuer.url = f"http://127.0.0.1:{runner.addresses[0][1]}/jwks"
+    try:
+        yield issuer
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def gateway_of(directory: Path, issuer: Issuer, more: str = "", **keys: str) -> AsyncIterator[Harness]:
+    found = f"\nsecurity:\n  jwt: {{issuer: '{ISSUER}', audience: {AUDIENCE}, jwks_url: '{issuer.url}'{more}}}\n"
+    text = (CONFIG / "gateway.yaml").read_text(encoding="utf-8") + found
+    named = keys or {"reader": "Role: private\n    Subject: portal-7", "other": "Role: private"}
+    write_configuration(directory, {"keys.yaml": key_file(**named), "gateway.yaml": text})
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        running(configuration(directory, sandbox.url), clock=time.time()) as gateway,
+    ):
+        yield gateway
+
+
+def token(key: Any = SIGNER, algorithm: str = "RS256", identity: str = "one", **claims: Any) -> str:
+    """A good token but for what is said; a claim of None is left out."""
+    said = {"iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 300, "client_id": "portal-7", **claims}
+    return jwt.encode(
+        {name: value for name, value in said.items() if value is not None}, key, algorithm, headers={"kid": identity}
+    )
+
+
+async def asked(gateway: Harness, secret: str) -> int:
+    return (await gateway.request("GET", f"{ROOT}/Property?$top=1&$select=ListingKey", secret)).status
+
+
+async def test_a_claim_names_the_key(directory: Path) -> None:
+    async with issuing(published()) as issuer, gateway_of(directory, issuer) as gateway:
+        found = [await asked(gateway, secret) for secret in (token(), "reader", token())]
+        events = gateway.handled
+
+    assert found == [200, 200, 200]
+    assert [event.key_id for event in events] == ["reader"] * 3
+    assert issuer.asked == 1
+
+
+def _unsigned() -> str:
+    return jwt.encode(
+        {"iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 300, "client_id": "portal-7"}, "", "none"
+    )
+
+
+def _symmetric() -> str:
+    """Signed with the published key as if it were a secret that both sides know."""
+    header, body = ({"alg": "HS256", "typ": "JWT", "kid": "one"}, {"iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 300, "client_id": "portal-7"})  # fmt: skip
+    import base64
+    import hashlib
+    import hmac
+
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    def packed(data: bytes) -> str:
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    text = f"{packed(json.dumps(header).encode())}.{packed(json.dumps(body).encode())}"
+    secret = SIGNER.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return f"{text}.{packed(hmac.new(secret, text.encode(), hashlib.sha256).digest())}"
+
+
+async def test_tokens_that_are_not_to_be_taken(directory: Path) -> None:
+    candidates = {
+        "a stranger's": token(STRANGER),
+        "of another issuer": token(iss="https://other.example"),
+        "for somebody else": token(aud="billing"),
+        "over": token(exp=int(time.time()) - 120),
+        "not yet": token(nbf=int(time.time()) + 120),
+        "without an end": token(exp=None),
+        "without an audience": token(aud=None),
+        "without the claim": token(client_id=None),
+        "a claim of another kind": token(client_id=7),
+        "of nobody's": token(client_id="portal-8"),
+        "the key's Id in place of its subject": token(client_id="reader"),
+        "unsigned": _unsigned(),
+        "signed with what is public": _symmetric(),
+        "an algorithm that is not offered": token(algorithm="RS512"),
+        "an unknown key": token(identity="two"),
+        "cut": token()[:-8],
+        "nonsense": "eyJ.x.y",
+    }
+    async with issuing(published()) as issuer, gateway_of(directory, issuer) as gateway:
+        found = {name: await asked(gateway, secret) for name, secret in candidates.items()}
+
+    assert found == dict.fromkeys(candidates, 401)
+
+
+async def test_a_disabled_key_and_a_foreign_address_end_tokens(directory: Path) -> None:
+    keys = {
+        "off": "Role: private\n    Subject: portal-7\n    Enabled: false",
+        "far": "Role: private\n    Subject: portal-8\n    Addresses: [192.0.2.0/24]",
+    }
+    async with issuing(published()) as issuer, gateway_of(directory, issuer, **keys) as gateway:
+        found = [await asked(gateway, token(client_id=subject)) for subject in ("portal-7", "portal-8")]
+
+    assert found == [401, 401]
+
+
+async def test_a_new_key_of_the_issuer_is_read_when_it_is_met(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.edge.json_web_tokens._PAUSE", 0.0)
+    curve = {**ECAlgorithm.to_jwk(CURVE.public_key(), as_dict=True), "kid": "two", "alg": "ES256"}
+    async with issuing(published()) as issuer, gateway_of(directory, issuer) as gateway:
+        before = await asked(gateway, token(CURVE, "ES256", "two"))
+        issuer.keys = [curve]
+        after = await asked(gateway, token(CURVE, "ES256", "two"))
+        old = await asked(gateway, token())
+
+    assert (before, after, old) == (401, 200, 401)
+
+
+async def test_nobody_makes_the_gateway_ask_often(directory: Path) -> None:
+    async with issuing(published()) as issuer, gateway_of(directory, issuer) as gateway:
+        for number in range(20):
+            await asked(gateway, token(identity=f"unknown-{number}"))
+
+    assert issuer.asked == 1
+
+
+async def test_an_issuer_that_is_away(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 before its keys were ever read; after that the keys of before are good."""
+    monkeypatch.setattr("gateway.edge.json_web_tokens._PAUSE", 0.0)
+    async with issuing(published()) as issuer, gateway_of(directory, issuer) as gateway:
+        issuer.status = 500
+        before = await asked(gateway, token())
+        secret = await asked(gateway, "reader")
+        issuer.status = 200
+        there = await asked(gateway, token())
+        issuer.status = 500
+        unknown = await asked(gateway, token(identity="two"))
+        away = await asked(gateway, token())
+
+    assert (before, secret, there, unknown, away) == (503, 200, 200, 401, 200)
+
+
+async def test_a_shared_secret_is_no_key(directory: Path) -> None:
+    shared = {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXM", "kid": "one", "alg": "HS256"}
+    for_encryption = published("two", use="enc")
+    async with issuing(shared, for_encryption) as issuer, gateway_of(directory, issuer) as gateway:
+        found = [await asked(gateway, token(identity=identity)) for identity in ("one", "two")]
+
+    assert found == [401, 401]
