@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
 
 from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings
@@ -194,9 +194,22 @@ class Limits(_Section):
 
 
 class Log(_Section):
-    """The decision log: one JSON record a request on standard output."""
+    """The log on standard output, and the file of decisions where they have one. Sizes are bytes.
+
+    With ``durable`` no answer leaves before its record is on the disk.
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    decisions: str | None = None
+    durable: bool = False
+    rotate_bytes: Annotated[int, Field(ge=0)] = 256 * 1024 * 1024
+    keep: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.durable and self.decisions is None:
+            raise ValueError("`durable` needs a file: `decisions`")
+        return self
 
 
 class Settings(_Section):

@@ -65,7 +65,7 @@ def test_every_error_is_documented_with_its_status() -> None:
 
 
 def test_every_metric_is_documented_and_no_other() -> None:
-    documented = {name for name in first_cells("operations.md") if name.startswith("gateway_")}
+    documented = {name for name in first_cells("metrics.md") if name.startswith("gateway_")}
 
     exposed = set()
     for registry in (Metrics().registry, SupervisorMetrics().registry):

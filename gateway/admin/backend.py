@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from gateway.admin.calls import Call, stale
 from gateway.admin.envelope import SparkError, conflict, not_found, unavailable
 from gateway.errors import ConfigurationError, Fault
+from gateway.observe.events import Event
 from gateway.policy.compilation import compile_policy
 from gateway.policy.documents import Template
 from gateway.policy.inputs import Inputs, Report
@@ -31,6 +32,7 @@ class Backend:
     renew: Callable[[], Awaitable[bool]]
     renew_keys: Callable[[], Awaitable[bool]]
     clock: Callable[[], float]
+    publish: Callable[[Event], None] = lambda _: None
     #: One compilation at a time: whoever sends many templates waits for their own.
     compiling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -50,7 +52,7 @@ class Backend:
         """Raises 503 where there is no database: templates and keys are then what files say."""
         if self.database is None:
             raise unavailable("no database is configured: templates and keys are kept in files, and changed there")
-        return Records(kind, self.database, self.clock, self.configuration.file_templates.keys())
+        return Records(kind, self.database, self.clock, self.configuration.file_templates.keys(), self.publish)
 
     async def stored(self, kind: Kind, call: Call) -> Stored:
         """The record of the path. One 404 for what is not there and for what is somebody else's."""

@@ -24,19 +24,22 @@ from gateway.edge.limits import Allowance, Limiter
 from gateway.edge.links import Continued, Links
 from gateway.edge.negotiation import check_accept, check_framing
 from gateway.edge.outcomes import unknown_outcome
+from gateway.edge.policy_records import PolicyRecords
 from gateway.edge.preferences import Preferences, read_preferences
 from gateway.edge.repeatability import outcome_header, read_identity
 from gateway.edge.sending import Sender, WriteTrace
+from gateway.edge.trace_context import trace_id
 from gateway.edge.trust import UpstreamTrust
 from gateway.edge.writing import Errand, Writing
 from gateway.errors import Code, Refusal, unavailable, upstream_error
-from gateway.observe.events import Complaint, Event, RequestHandled
+from gateway.observe.events import AnswerWithheld, Complaint, Event, RequestHandled, RequestStarted
+from gateway.observe.record_file import RecordFile
 from gateway.odata.literals import Timestamp
 from gateway.odata.parser import Limits
 from gateway.odata.request import Request, parse_request
 from gateway.odata.shape import query_shape
 from gateway.policy.decision import decide
-from gateway.policy.model import Policy
+from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.plan import Local, Write
 from gateway.policy.profile import TRUSTS
 from gateway.redact.records import Form
@@ -69,6 +72,8 @@ class _Story:
     write: WriteTrace = field(default_factory=WriteTrace)
     allowance: Allowance | None = None
     detail: str = ""
+    visible: str = ""
+    parsing: str = ""
 
 
 class Gateway:
@@ -84,7 +89,12 @@ class Gateway:
         repeats: Repeats | None = None,
         counters: Counters | None = None,
         authenticator: Authenticator | None = None,
+        records: RecordFile | None = None,
     ) -> None:
+        """
+        Args:
+            records: the file of the decision log, where it has one.
+        """
         self.snapshot: Snapshot | None = None
         self._settings = settings = configuration.settings
         self._pepper = configuration.secrets.key_pepper or ""
@@ -102,6 +112,8 @@ class Gateway:
         self._clock = clock
         self._under_way = 0
         self._limiter = Limiter(settings.limits, counters or LocalCounters(), clock, publish)
+        self._records = records
+        self._policies = PolicyRecords(publish)
         self._cuts = settings.answers
         self._form = Form(settings.policy.redaction)
         self._answers = Answers(settings.public_url, self._pepper)
@@ -119,6 +131,7 @@ class Gateway:
         """Answers a request and publishes its event. Whatever goes wrong inside is a 502 without a word."""
         started = time.perf_counter()
         story = _Story(secrets.token_hex(16))
+        self._publish(RequestStarted())
         try:
             response = await self._admitted(request, story)
             reason = ""
@@ -136,11 +149,27 @@ class Gateway:
         if request.can_read_body:
             response.force_close()  # an unread body is nobody's next request
         self._publish(self._event(request, story, response, reason, time.perf_counter() - started))
+        if self._records is not None and self._records.is_durable and not await self._records.settled():
+            return self._withheld(request, story)
+        return response
+
+    def _withheld(self, request: web.BaseRequest, story: _Story) -> web.StreamResponse:
+        """What is answered where the record of an answer cannot be kept: nobody could tell later that it was given."""
+        self._publish(AnswerWithheld(story.request_id))
+        refusal = unavailable() if story.write.stage == "before" else unknown_outcome()
+        response = responses.refuse(refusal, story.request_id)
+        response.headers.update(outcome_header(request, is_known=story.write.stage == "before"))
+        if request.can_read_body:
+            response.force_close()
         return response
 
     async def _admitted(self, request: web.BaseRequest, story: _Story) -> web.Response:
         """Within the deadline, and where there are not too many already: those would all come too late."""
         if self._under_way >= self._settings.requests.max_concurrent:
+            story.detail = "as many requests as may be are being answered"
+            raise unavailable()
+        if self._records is not None and self._records.is_durable and self._records.is_failing:
+            story.detail = "the decision log cannot be written"
             raise unavailable()
         self._under_way += 1
         try:
@@ -178,12 +207,13 @@ class Gateway:
         self._check_sizes(request)
         story.key = key = await self._authenticated(request, snapshot, story)
         story.policy = policy = _policy(snapshot, key)
+        assert snapshot is not None  # a policy has come from it
+        story.visible = self._policies.visible(policy, key, snapshot.configuration)
         story.allowance = allowance = await self._limiter.admit(key, policy.role)
-        story.parsed = parsed = await self._parse(request, policy)
+        story.parsed = parsed = await self._parse(request, policy, story)
         continued = self._links.opened(parsed, key, policy)
         now = continued.position.now if continued.position else self._instant()
         preferences = read_preferences(request.headers.getall("Prefer", []), self._cuts.page_size)
-        assert snapshot is not None  # a policy has come from it
         answer = await self._answer(request, continued, preferences, now, story, key, policy, snapshot)
         response = await responses.finished(request, answer, compress=self._settings.requests.gzip)
         if response.status != 304:
@@ -308,11 +338,12 @@ class Gateway:
         if sum(len(name) + len(value) for name, value in request.raw_headers) > self._settings.requests.max_headers:
             raise Refusal(Code.HEADERS_TOO_LARGE, "the request headers are too large")
 
-    async def _parse(self, request: web.BaseRequest, policy: Policy) -> Request:
+    async def _parse(self, request: web.BaseRequest, policy: Policy, story: _Story) -> Request:
         method = request.method
         if any(name in request.headers for name in _OVERRIDES):
             method = "OVERRIDE"  # no method: 405 on whatever the path resolves to
         cached = self._parsed.get((method, request.raw_path))
+        story.parsing = "new" if cached is None else "known"
         if cached is None:
             cached = self._parsed_of(method, request.raw_path, _LIMITS, None)
             if cached.weight <= _CACHED_REQUEST:
@@ -353,7 +384,9 @@ class Gateway:
             resource=head.name if head and known else "",
             shape=query_shape(parsed.query) if parsed and known and parsed.fault is None else "",
             policy=policy.name if policy else "",
+            role=policy.role if policy else "",
             fingerprint=policy.fingerprint if policy else "",
+            visible=story.visible,
             status=response.status,
             reason=reason,
             detail=story.detail or trace.detail,
@@ -370,7 +403,21 @@ class Gateway:
             fields_written=story.write.fields,
             rule=story.write.rule,
             upstream_status=story.write.status,
+            rules=_rules(policy.resources[head.name], trace.tally) if policy and head and known else (),
+            parsed=story.parsing,
+            trace_id=trace_id(request.headers.getall("traceparent", [])),
         )
+
+
+def _rules(resource: ResourcePolicy, tally: Tally) -> tuple[str, ...]:
+    """The kinds of rules that had an effect on an answer."""
+    effects = {
+        "rows": resource.is_restricted,
+        "dropped": tally.dropped,
+        "fields": tally.fields_hidden,
+        "photos": tally.photos_cut,
+    }
+    return tuple(kind for kind, had_effect in effects.items() if had_effect)
 
 
 def _policy(snapshot: Snapshot | None, key: ApiKey) -> Policy:

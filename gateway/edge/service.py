@@ -19,8 +19,11 @@ from gateway.edge.listener import Listener
 from gateway.edge.operations import Operations
 from gateway.edge.publication import Publication
 from gateway.edge.trust import UpstreamTrust
-from gateway.observe.events import Complaint, Observer, Observers, TrustLost
+from gateway.errors import ConfigurationError, Fault
+from gateway.observe.events import Complaint, Event, Observer, Observers, TrustLost
+from gateway.observe.logs import DecisionLog
 from gateway.observe.metrics import Metrics
+from gateway.observe.record_file import RecordFile
 from gateway.store.configuration import Configuration
 from gateway.store.counters import Counters, RedisCounters
 from gateway.store.database import Database
@@ -62,7 +65,11 @@ class Service:
         self._database = Database(url) if url is not None else None
         self._usage = Usage(self._database, clock) if self._database is not None else None
         self.metrics = Metrics()
-        self._publish = Observers(self.metrics, *observers, *([self._usage] if self._usage is not None else []))
+        own = [self._usage] if self._usage is not None else []
+        self._publish = Observers(self.metrics, *observers, *own)
+        self._records = _record_file(configuration, self._publish)
+        if self._records is not None:
+            self._publish.add(DecisionLog(stream=self._records, tells="decisions"))
         self.trust = UpstreamTrust(
             settings.upstream.profile, lambda kind, resource, reason: self._publish(TrustLost(kind, resource, reason))
         )
@@ -85,6 +92,7 @@ class Service:
             repeats,
             self._redis or counters,
             authenticator,
+            self._records,
         )
         self.publication = Publication(
             configuration, self._database, self._upstream, self.trust, self._publish, clock, self._serve
@@ -102,7 +110,9 @@ class Service:
             lambda: self.snapshot, self.trust, self.metrics, lambda: self.publication.unserved
         )
         refresh = self.publication.refresh
-        backend = Backend(lambda: self.snapshot, self._database, refresh, lambda: refresh(keys_only=True), clock)
+        backend = Backend(
+            lambda: self.snapshot, self._database, refresh, lambda: refresh(keys_only=True), clock, self._publish
+        )
         administration = Administration(backend, operations, self._publish, authenticator, settings.admin.max_body)
         clients, staff = inherited or (None, None)
         tls = configuration.certificates
@@ -137,6 +147,9 @@ class Service:
 
     async def _start(self) -> Self:
         stack = self._stack
+        if self._records is not None:
+            _open(self._records)
+            stack.push_async_callback(self._records.close)
         if self._database is not None:
             await stack.enter_async_context(self._database)
         stack.push_async_callback(self.publication.close)
@@ -203,3 +216,24 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+
+def _record_file(configuration: Configuration, publish: Callable[[Event], None]) -> RecordFile | None:
+    log = configuration.settings.log
+    if log.decisions is None:
+        return None
+    return RecordFile(
+        configuration.directory / log.decisions,
+        publish,
+        is_durable=log.durable,
+        rotate_bytes=log.rotate_bytes,
+        keep=log.keep,
+    )
+
+
+def _open(records: RecordFile) -> None:
+    try:
+        records.open()
+    except OSError as error:
+        message = f"the file cannot be written: {error.strerror or error}"
+        raise ConfigurationError([Fault("gateway.yaml", 0, ("log", "decisions"), message)]) from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,11 @@ class RequestHandled:
     Of a write, ``fields_written`` are the fields that its body names and the key may write, ``rule`` is where what
     allowed or refused it is written, and ``upstream_status`` how the upstream answered it, 0 where nothing was sent.
     Times are seconds, sizes bytes.
+
+    ``visible`` is the digest of the names that the key may know, as in ``PolicyLoaded``; ``rules`` are the kinds of
+    rules that had an effect: ``rows`` (a rule went along with the question), ``dropped``, ``fields``, ``photos``.
+    ``parsed`` says whether the question was ``known`` or ``new``, empty where nobody came that far. ``trace_id`` is the
+    client's own (W3C Trace Context).
     """
 
     request_id: str
@@ -23,7 +29,9 @@ class RequestHandled:
     resource: str
     shape: str
     policy: str
+    role: str
     fingerprint: str
+    visible: str
     status: int
     reason: str
     detail: str
@@ -40,6 +48,66 @@ class RequestHandled:
     fields_written: tuple[str, ...] = ()
     rule: str = ""
     upstream_status: int = 0
+    rules: tuple[str, ...] = ()
+    parsed: str = ""
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestStarted:
+    """A request has come; its end is told by ``RequestHandled``."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLoaded:
+    """What a policy comes to, before the first request in this process that is decided by it: who could see what can be
+    told from the log alone. ``visible`` is the digest of all names in ``resources``; those have ``rule``, ``fields``
+    and ``conditional`` (field to the condition under which it is shown). ``template`` is the document, None where there
+    is a bare role."""
+
+    policy: str
+    role: str
+    fingerprint: str
+    visible: str
+    template: Mapping[str, Any] | None
+    photo_limit: int | None
+    resources: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChanged:
+    """A template or a key of the database is another one now; a document is None where there is none."""
+
+    kind: str
+    record: str
+    revision: int
+    action: str
+    changed_by: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsLost:
+    """Decision records that nobody will find in the log."""
+
+    count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsFailing:
+    """The decision log cannot be written from now on, or can be again."""
+
+    is_failing: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerWithheld:
+    """An answer did not leave, because its record could not be kept."""
+
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +238,14 @@ class AdminHandled:
 
 
 Event = (
-    RequestHandled
+    RequestStarted
+    | RequestHandled
     | AdminHandled
+    | PolicyLoaded
+    | RecordChanged
+    | RecordsLost
+    | RecordsFailing
+    | AnswerWithheld
     | SnapshotPublished
     | TrustLost
     | UpstreamRefused
@@ -194,6 +268,15 @@ class Observers:
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
 
+    def add(self, observer: Observer) -> None:
+        self._observers = (*self._observers, observer)
+
     def __call__(self, event: Event) -> None:
         for observer in self._observers:
-            observer(event)
+            try:
+                observer(event)
+            except OSError as error:
+                # A log that cannot be written is no reason to break off what it tells of.
+                for other in self._observers:
+                    if other is not observer:
+                        other(RecordsLost(1, error.strerror or str(error)))

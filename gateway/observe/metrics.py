@@ -12,12 +12,18 @@ from prometheus_client.values import MultiProcessValue
 
 from gateway.observe.events import (
     AdminHandled,
+    AnswerWithheld,
     BreakerChanged,
     Complaint,
     CountersUnavailable,
     Event,
+    PolicyLoaded,
+    RecordChanged,
+    RecordsFailing,
+    RecordsLost,
     Reloaded,
     RequestHandled,
+    RequestStarted,
     SchemaChanged,
     SnapshotPublished,
     TrustLost,
@@ -89,6 +95,34 @@ class Metrics:
         self._dropped = Counter(
             "gateway_records_dropped", "Records that were taken as never sent", registry=self.registry
         )
+        self._rules = Counter(
+            "gateway_rules_fired",
+            "Requests on which a kind of rule had an effect",
+            ("kind",),
+            registry=self.registry,
+        )
+        self._parses = Counter(
+            "gateway_parses", "Questions that were known already or had to be read", ("cache",), registry=self.registry
+        )
+        self._under_way = Gauge(
+            "gateway_requests_under_way",
+            "Requests that are being answered",
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self._own = Histogram(
+            "gateway_own_seconds", "Time of a request that was not spent on the upstream", registry=self.registry
+        )
+        self._withheld = Counter(
+            "gateway_answers_withheld", "Answers that did not leave, for want of a record", registry=self.registry
+        )
+        self._failing = Gauge(
+            "gateway_decision_log_failing",
+            "1 while some worker cannot write the decision log",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self._lost = _lost(self.registry)
         self._seconds = Histogram("gateway_request_seconds", "Time from request to answer", registry=self.registry)
         self._upstream = Histogram(
             "gateway_upstream_seconds", "Time spent waiting for the upstream, by request", registry=self.registry
@@ -126,6 +160,12 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemin",
         )
+        self._published = Gauge(
+            "gateway_snapshot_seconds",
+            "When the snapshot being served was published, in seconds since 1970, the oldest of all workers",
+            registry=self.registry,
+            multiprocess_mode="livemin",
+        )
         self._policies = Gauge(
             "gateway_policies",
             "Policies that compiled, the fewest of all workers",
@@ -149,12 +189,24 @@ class Metrics:
 
     def __call__(self, event: Event) -> None:
         match event:
+            case RequestStarted():
+                self._under_way.inc()
             case RequestHandled():
+                self._under_way.dec()
                 self._handled(event)
+            case PolicyLoaded() | RecordChanged():
+                pass  # for reports
+            case RecordsLost():
+                self._lost.inc(event.count)
+            case RecordsFailing():
+                self._failing.set(event.is_failing)
+            case AnswerWithheld():
+                self._withheld.inc()
             case AdminHandled():
                 self._admin.labels(str(event.status), str(event.code)).inc()
             case SnapshotPublished():
                 self._revision.set(event.revision)
+                self._published.set_to_current_time()
                 self._policies.set(event.policies)
                 self._faults.set(len(event.faults))
             case TrustLost():
@@ -189,6 +241,11 @@ class Metrics:
         self._violations.inc(event.violations)
         self._dropped.inc(event.dropped)
         self._seconds.observe(event.seconds)
+        self._own.observe(max(event.seconds - event.upstream_seconds, 0.0))
+        for kind in event.rules:
+            self._rules.labels(kind).inc()
+        if event.parsed:
+            self._parses.labels(event.parsed).inc()
         self._bytes.inc(event.bytes_sent)
         if event.upstream_status or event.reason == "UnknownOutcome":
             self._writes.labels(event.method, str(event.upstream_status)).inc()
@@ -242,6 +299,7 @@ class SupervisorMetrics:
         self._lost = Counter(
             "gateway_requests_given_up", "Requests that a worker gave up at its end", registry=self.registry
         )
+        self._records_lost = _lost(self.registry)
         self._complaints = _complaints(self.registry)
 
     def __call__(self, event: Event) -> None:
@@ -257,10 +315,16 @@ class SupervisorMetrics:
                 self._workers.set(event.workers)
                 self._deaths.inc(not event.was_told)
                 self._lost.inc(event.lost)
+            case RecordsLost():
+                self._records_lost.inc(event.count)
             case Complaint():
                 self._complaints.inc()
             case _:
                 pass  # of a worker
+
+
+def _lost(registry: CollectorRegistry) -> Counter:
+    return Counter("gateway_records_lost", "Lines of the log that could not be written", registry=registry)
 
 
 def _complaints(registry: CollectorRegistry) -> Counter:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.observe.events import Event, RecordChanged
 from gateway.store.database import HISTORY, KEYS, TEMPLATES, Database, mark
 
 Kind = Literal["template", "key"]
@@ -89,16 +90,22 @@ class Entry:
 
 class Records:
     """The records of one kind. ``clock`` gives seconds since 1970; ``in_files`` are the templates that a key may name
-    beside those of the database."""
+    beside those of the database; ``publish`` is told of every change once it is kept."""
 
     def __init__(
-        self, kind: Kind, database: Database, clock: Callable[[], float], in_files: Collection[str] = ()
+        self,
+        kind: Kind,
+        database: Database,
+        clock: Callable[[], float],
+        in_files: Collection[str] = (),
+        publish: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.kind = kind
         self._in_files = in_files
         self._table = TABLE[kind]
         self._database = database
         self._clock = clock
+        self._publish = publish
 
     async def get(self, identity: str) -> Stored:
         """Raises MissingError."""
@@ -133,6 +140,7 @@ class Records:
             kept = Stored(await self._free_id(connection, now), owner, document, 1, _iso(now), _iso(now), beside or {})
             await self._insert(connection, kept)
             await self._note(connection, "create", by, kept.modified, None, kept)
+        self._tell("create", by, None, kept)
         return kept
 
     async def restore(self, identity: str, entry: Entry, document: Mapping[str, Any], by: str) -> Stored:
@@ -148,6 +156,7 @@ class Records:
             kept = Stored(identity, entry.owner, document, entry.revision + 1, now, now)
             await self._insert(connection, kept)
             await self._note(connection, "rollback", by, now, None, kept)
+        self._tell("rollback", by, None, kept)
         return kept
 
     async def replace(
@@ -180,6 +189,7 @@ class Records:
             if found.rowcount != 1:
                 raise ConflictError(identity)
             await self._note(connection, action, by, modified, before, kept)
+        self._tell(action, by, before, kept)
         return kept
 
     async def remove(self, identity: str, by: str, revision: int) -> None:
@@ -202,6 +212,7 @@ class Records:
             if found.rowcount != 1:
                 raise ConflictError(identity)
             await self._note(connection, "delete", by, _iso(self._now()), before, None)
+        self._tell("delete", by, before, None)
 
     async def history(self, identity: str) -> tuple[Entry, ...]:
         """Every change of a record, oldest first; also of one that is gone."""
@@ -212,6 +223,12 @@ class Records:
                 .order_by(HISTORY.c.number)
             )
             return tuple(_entry(row) for row in rows)
+
+    def _tell(self, action: Action, by: str, before: Stored | None, after: Stored | None) -> None:
+        record = after or before
+        assert record is not None
+        documents = [None if found is None else found.document for found in (before, after)]
+        self._publish(RecordChanged(self.kind, record.id, record.revision, action, by, *documents))
 
     # --- inside a transaction
 

@@ -79,7 +79,10 @@ async def _serve(
 
     pulse = asyncio.create_task(_pulse(channel))
     try:
-        log = DecisionLog(configuration.settings.log.level)
+        log = DecisionLog(
+            configuration.settings.log.level,
+            tells="everything" if configuration.settings.log.decisions is None else "the rest",
+        )
         counters = MachineCounters(channel)
         async with Service(configuration, log, tell, inherited=sockets, counters=counters) as service:
             worker = _Worker(service, channel, counters)

@@ -54,7 +54,7 @@ async def test_no_secret_and_no_digest_is_in_the_log(desk: Desk, tmp_path: Path)
     assert turned not in text
     for key in desk.gateway.service.snapshot.configuration.keys.values():
         assert key.Digest not in text
-    assert '"event": "administration"' in text
+    assert '"event":"administration"' in text
 
 
 async def test_a_key_is_dead_when_its_disabling_is_answered(desk: Desk) -> None:

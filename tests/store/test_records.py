@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from gateway.observe.events import Event, RecordChanged
 from gateway.store.database import ClashError, Database
 from gateway.store.records import ConflictError, MissingError, Owner, Records, UsedError
 
@@ -220,3 +221,19 @@ async def test_a_cancellation_is_one_and_leaves_nothing_behind(database: Databas
 
     last = await store.get(made.id)
     assert [entry.revision for entry in await store.history(made.id)] == list(range(1, last.revision + 1))
+
+
+async def test_every_change_is_told_with_before_and_after_once_it_is_kept(database: Database) -> None:
+    told: list[Event] = []
+    store = Records("template", database, Clock(), publish=told.append)
+    made = await store.create(OWNER, {"Name": "a"}, "staff")
+    await store.replace(made.id, {"Name": "b"}, "other", 1)
+    with pytest.raises(ConflictError):
+        await store.replace(made.id, {"Name": "c"}, "other", 1)
+    await store.remove(made.id, "staff", 2)
+
+    assert told == [
+        RecordChanged("template", made.id, 1, "create", "staff", None, {"Name": "a"}),
+        RecordChanged("template", made.id, 2, "update", "other", {"Name": "a"}, {"Name": "b"}),
+        RecordChanged("template", made.id, 2, "delete", "staff", {"Name": "b"}, None),
+    ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -56,6 +57,41 @@ async def written(directory: Path, name: str, text: str) -> None:
     beside = directory / f".{name.replace('/', '-')}"
     beside.write_text(text, encoding="utf-8")
     beside.rename(directory / name)
+
+
+@pytest.mark.guarantee("G7")
+async def test_what_was_answered_is_in_the_durable_log_whatever_ends_the_service(
+    directory: Path, tmp_path: Path
+) -> None:
+    """Every process is killed while clients read: no answer is without its record."""
+    log = tmp_path / "decisions.log"
+    answered: list[str] = []
+
+    async def read(session: aiohttp.ClientSession, found: Process) -> None:
+        with suppress(aiohttp.ClientError):
+            while True:
+                async with session.get(
+                    f"{found.clients}/{QUESTION}", headers={"Authorization": "Bearer reader"}
+                ) as response:
+                    await response.read()
+                    assert response.status == 200
+                    answered.append(response.headers["X-Request-Id"])
+
+    async with (
+        service(directory, LOG__DECISIONS=str(log), LOG__DURABLE="true", LOG__ROTATE_BYTES="20000") as found,
+        aiohttp.ClientSession() as session,
+    ):
+        readers = [asyncio.create_task(read(session, found)) for _ in range(4)]
+        await until(lambda: len(answered) > 200)
+        await found.kill()
+        await asyncio.gather(*readers)
+
+    files = sorted(tmp_path.glob("decisions.log*"))  # noqa: ASYNC240
+    told = [json.loads(line) for path in files for line in path.read_text(encoding="ascii").splitlines()]
+    kept = [entry["request_id"] for entry in told if entry["event"] == "request"]
+    assert len(files) > 2
+    assert set(answered) <= set(kept)
+    assert len(kept) == len(set(kept))
 
 
 @pytest.mark.guarantee("G7")
