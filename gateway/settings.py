@@ -212,6 +212,14 @@ class Log(_Section):
         return self
 
 
+class Tracing(_Section):
+    """What is told of requests to others. ``forward`` tells the upstream a trace of ours (W3C Trace Context),
+    ``otlp_url`` is where spans are sent (OTLP by HTTP)."""
+
+    forward: bool = False
+    otlp_url: Annotated[str, Field(pattern=r"^https?://[^?#\s]+$")] | None = None
+
+
 class Settings(_Section):
     """Everything that gateway.yaml may say. ``public_url`` is the service root as clients see it."""
 
@@ -228,6 +236,7 @@ class Settings(_Section):
     #: Where the database is if ``store`` does not say otherwise, relative to the configuration; it must exist.
     state_dir: str | None = None
     log: Log = Log()
+    tracing: Tracing = Tracing()
 
     @property
     def answers(self) -> AnswerSettings:

@@ -50,6 +50,7 @@ from gateway.store.counters import Counters, LocalCounters
 from gateway.store.repeats import Repeats
 from gateway.store.snapshot import Snapshot
 from gateway.upstream.client import UpstreamFailure
+from gateway.upstream.exchanges import current_request
 
 #: Headers by which some servers let a client say another method than it says (C145).
 _OVERRIDES = ("X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override")
@@ -131,6 +132,7 @@ class Gateway:
         """Answers a request and publishes its event. Whatever goes wrong inside is a 502 without a word."""
         started = time.perf_counter()
         story = _Story(secrets.token_hex(16))
+        current_request.set(story.request_id)
         self._publish(RequestStarted())
         try:
             response = await self._admitted(request, story)

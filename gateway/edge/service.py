@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gateway.admin.backend import Backend
 from gateway.edge.administration import Administration
@@ -24,6 +24,7 @@ from gateway.observe.events import Complaint, Event, Observer, Observers, TrustL
 from gateway.observe.logs import DecisionLog
 from gateway.observe.metrics import Metrics
 from gateway.observe.record_file import RecordFile
+from gateway.settings import Tracing
 from gateway.store.configuration import Configuration
 from gateway.store.counters import Counters, RedisCounters
 from gateway.store.database import Database
@@ -32,6 +33,9 @@ from gateway.store.snapshot import Snapshot
 from gateway.store.usage import Usage
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.metadata import MetadataWatcher
+
+if TYPE_CHECKING:
+    from gateway.observe.spans import Spans
 
 #: Seconds between two writings of when keys were last used.
 _USAGE = 10.0
@@ -68,6 +72,9 @@ class Service:
         own = [self._usage] if self._usage is not None else []
         self._publish = Observers(self.metrics, *observers, *own)
         self._records = _record_file(configuration, self._publish)
+        self._spans = _spans(settings.tracing)
+        if self._spans is not None:
+            self._publish.add(self._spans)
         if self._records is not None:
             self._publish.add(DecisionLog(stream=self._records, tells="decisions"))
         self.trust = UpstreamTrust(
@@ -78,6 +85,7 @@ class Service:
             configuration.secrets.upstream_token,
             configuration.secrets.upstream_secret,
             publish=self._publish,
+            is_traced=settings.tracing.forward,
         )
         enforcement = Enforcement(self._upstream, settings.requests.scan_requests)
         self._authenticator = authenticator = Authenticator(configuration, clock)
@@ -150,6 +158,8 @@ class Service:
         if self._records is not None:
             _open(self._records)
             stack.push_async_callback(self._records.close)
+        if self._spans is not None:
+            stack.push_async_callback(self._spans.close)
         if self._database is not None:
             await stack.enter_async_context(self._database)
         stack.push_async_callback(self.publication.close)
@@ -229,6 +239,17 @@ def _record_file(configuration: Configuration, publish: Callable[[Event], None])
         rotate_bytes=log.rotate_bytes,
         keep=log.keep,
     )
+
+
+def _spans(tracing: Tracing) -> Spans | None:
+    if tracing.otlp_url is None:
+        return None
+    try:
+        from gateway.observe.spans import Spans  # noqa: PLC0415  # an extra
+    except ImportError:
+        message = "needs what `pip install gateway[otel]` installs"
+        raise ConfigurationError([Fault("gateway.yaml", 0, ("tracing", "otlp_url"), message)]) from None
+    return Spans(tracing.otlp_url)
 
 
 def _open(records: RecordFile) -> None:

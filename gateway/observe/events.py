@@ -149,6 +149,19 @@ class TrustLost:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamAnswered:
+    """One request to the upstream is over. ``request_id`` is that of the client's request, empty where the gateway asks
+    for itself; ``status`` 0 where no answer came; ``began`` in seconds since 1970."""
+
+    request_id: str
+    span_id: str
+    method: str
+    status: int
+    began: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamRetried:
     """A read is sent again; ``attempt`` is which one that is, 2 for the first time."""
 
@@ -248,6 +261,7 @@ Event = (
     | AnswerWithheld
     | SnapshotPublished
     | TrustLost
+    | UpstreamAnswered
     | UpstreamRefused
     | WriteEnded
     | UpstreamRetried

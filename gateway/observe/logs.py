@@ -26,6 +26,7 @@ from gateway.observe.events import (
     SchemaChanged,
     SnapshotPublished,
     TrustLost,
+    UpstreamAnswered,
     UpstreamRefused,
     UpstreamRetried,
     WorkerEnded,
@@ -67,8 +68,8 @@ class DecisionLog:
         if self._tells != "everything" and isinstance(event, DECISIONS) is not (self._tells == "decisions"):
             return
         match event:
-            case RequestStarted():
-                pass  # its end is told
+            case RequestStarted() | UpstreamAnswered():
+                pass  # what they are part of is told
             case RequestHandled():
                 self._log.info("request", **asdict(event))
             case AdminHandled():

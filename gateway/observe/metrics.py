@@ -27,6 +27,7 @@ from gateway.observe.events import (
     SchemaChanged,
     SnapshotPublished,
     TrustLost,
+    UpstreamAnswered,
     UpstreamRefused,
     UpstreamRetried,
     WorkerEnded,
@@ -130,6 +131,12 @@ class Metrics:
         self._upstream_requests = Counter(
             "gateway_upstream_requests", "Requests to the upstream", registry=self.registry
         )
+        self._answers = Counter(
+            "gateway_upstream_answers",
+            "Answers of the upstream by status, 0 where none came; the gateway's own questions too",
+            ("status",),
+            registry=self.registry,
+        )
         self._retries = Counter(
             "gateway_upstream_retries", "Reads that were sent to the upstream again", registry=self.registry
         )
@@ -211,6 +218,8 @@ class Metrics:
                 self._faults.set(len(event.faults))
             case TrustLost():
                 self._distrusted.labels(event.kind).set(1)
+            case UpstreamAnswered():
+                self._answers.labels(str(event.status)).inc()
             case UpstreamRefused():
                 pass  # the request that it belongs to is counted
             case WriteEnded():

@@ -20,6 +20,7 @@ from gateway.observe.events import BreakerChanged, Event, UpstreamRetried
 from gateway.settings import Upstream
 from gateway.upstream.bodies import CODINGS, BrokenCodingError, TooLongError, content_type, read_bounded
 from gateway.upstream.credentials import ClientCredentialsGrant, Credential, UpstreamFailure, fixed
+from gateway.upstream.exchanges import Exchanges
 from gateway.upstream.protection import Breaker, Budget, Gate, date_of, seconds_of
 
 __all__ = ["Fetched", "UnknownOutcomeError", "UpstreamClient", "UpstreamFailure", "Written"]
@@ -78,12 +79,15 @@ class UpstreamClient:
         secret: str | None = None,
         clock: Callable[[], float] = time.monotonic,
         publish: Callable[[Event], None] = lambda _: None,
+        *,
+        is_traced: bool = False,
     ) -> None:
         """
         Args:
             token: the fixed bearer credential; None where there is none.
             secret: of the OAuth2 client, where the settings have one.
-            publish: told of requests that are sent again, and of an upstream that is left alone.
+            publish: told of every answer, of requests that are sent again, and of an upstream that is left alone.
+            is_traced: whether the upstream is told a trace of ours.
         """
         self._settings = settings
         self._grant: ClientCredentialsGrant | None = None
@@ -99,6 +103,7 @@ class UpstreamClient:
         self._session: aiohttp.ClientSession | None = None
         self._writer: aiohttp.ClientSession | None = None
         self._publish = publish
+        self._exchanges = Exchanges(publish, is_traced)
         self._gate = Gate(settings.max_connections, settings.max_waiting)
         self._budget = Budget(settings.retry_budget)
         self._breaker = Breaker(
@@ -194,11 +199,15 @@ class UpstreamClient:
     ) -> Written:
         assert self._writer is not None, "the client is used inside its context only"
         try:
-            async with self._writer.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
-                if response.status == 401 and self._grant is not None and token is not None:
-                    self._grant.reject(token)
-                location = response.headers.get("Location") or response.headers.get("OData-EntityId")
-                return Written(response.status, location, await self._refusal(response))
+            with self._exchanges.one(method) as exchange:
+                async with self._writer.request(
+                    method, url, data=body, headers={**headers, **exchange.headers}, allow_redirects=False
+                ) as response:
+                    exchange.status = response.status
+                    if response.status == 401 and self._grant is not None and token is not None:
+                        self._grant.reject(token)
+                    location = response.headers.get("Location") or response.headers.get("OData-EntityId")
+                    return Written(response.status, location, await self._refusal(response))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise UpstreamFailure(Code.UNAVAILABLE, f"cannot be reached: {error}", is_outage=True) from None
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
@@ -270,17 +279,18 @@ class UpstreamClient:
         authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
         url = URL(f"{self._base}/{target}", encoded=True)  # C299: never re-encoded
         try:
-            async with self._connected().get(
-                url, headers={**self._headers, **authorization, "Accept": accept}, allow_redirects=False
-            ) as response:
-                if response.status == 401 and self._grant is not None and token is not None:
-                    self._grant.reject(token)
-                self._check_status(response.status, response.headers.get("Retry-After"))
-                self._check_type(response.headers, accept)
-                following = response.links.get("next")
-                link = str(following["url"]) if following is not None and "url" in following else None
-                date = date_of(response.headers.get("Date")) if accept == _XML else None
-                return Fetched(await self._body(response), link, date)
+            with self._exchanges.one("GET") as exchange:
+                sent = {**self._headers, **authorization, "Accept": accept, **exchange.headers}
+                async with self._connected().get(url, headers=sent, allow_redirects=False) as response:
+                    exchange.status = response.status
+                    if response.status == 401 and self._grant is not None and token is not None:
+                        self._grant.reject(token)
+                    self._check_status(response.status, response.headers.get("Retry-After"))
+                    self._check_type(response.headers, accept)
+                    following = response.links.get("next")
+                    link = str(following["url"]) if following is not None and "url" in following else None
+                    date = date_of(response.headers.get("Date")) if accept == _XML else None
+                    return Fetched(await self._body(response), link, date)
         except aiohttp.ServerTimeoutError as error:
             # Not asked again: it has taken its time already. Nor is it an outage, if there was a connection: a client
             # could bring that about by what it asks for, for all others.
