@@ -48,7 +48,11 @@ types: $(DEV)/.done
 
 check: lint types test        ## lint, types and tests
 
-interop: $(INTEROP)/.done     ## against servers and clients that nobody here wrote
+$(VENV)/debian/.done: tools/debian.sh
+	tools/debian.sh prometheus
+	touch $@
+
+interop: $(INTEROP)/.done $(VENV)/debian/.done  ## against servers and clients that nobody here wrote
 	$(INTEROP)/bin/python -m pytest -m interop
 
 CASES ?= 100000
@@ -71,7 +75,7 @@ pythons:                      ## the suite under the other Pythons of this machi
 pins:                         ## renew the pinned requirements
 	rm -rf $(VENV)/pins && $(PYTHON) -m venv $(VENV)/pins
 	$(VENV)/pins/bin/python -m pip install --quiet pip-tools
-	for name in run dev interop mutation; do \
+	for name in run dev interop mutation image build; do \
 	  source=requirements/$$name.in; [ $$name = run ] && source=pyproject.toml; \
 	  $(VENV)/pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-annotate \

@@ -10,6 +10,7 @@ from gateway.cli.demo import demo
 from gateway.cli.doctor import doctor
 from gateway.cli.explain import explain
 from gateway.cli.keys import keys
+from gateway.cli.sandbox import sandbox
 from gateway.cli.serve import reload, serve
 from gateway.cli.templates import templates
 
@@ -25,5 +26,5 @@ def version() -> None:
     click.echo(f"gateway {__version__}")
 
 
-for command in (demo, serve, reload, doctor, check, explain, keys, templates):
+for command in (demo, serve, reload, doctor, check, explain, keys, templates, sandbox):
     main.add_command(command)

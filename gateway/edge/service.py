@@ -20,7 +20,7 @@ from gateway.edge.operations import Operations
 from gateway.edge.publication import Publication
 from gateway.edge.trust import UpstreamTrust
 from gateway.errors import ConfigurationError, Fault
-from gateway.observe.events import Complaint, Event, Observer, Observers, TrustLost
+from gateway.observe.events import CertificateShown, Complaint, Event, Observer, Observers, TrustLost
 from gateway.observe.logs import DecisionLog
 from gateway.observe.metrics import Metrics
 from gateway.observe.record_file import RecordFile
@@ -123,7 +123,7 @@ class Service:
         )
         administration = Administration(backend, operations, self._publish, authenticator, settings.admin.max_body)
         clients, staff = inherited or (None, None)
-        tls = configuration.certificates
+        self._certificates = tls = configuration.certificates
         listen = settings.listen
         self.listener = Listener(self.gateway.handle, listen.host, listen.port, clients, tls.get("listen"))
         self.admin = Listener(administration.handle, settings.admin.host, settings.admin.port, staff, tls.get("admin"))
@@ -169,6 +169,8 @@ class Service:
         stack.push_async_callback(self._authenticator.close)
         await stack.enter_async_context(self._upstream)
         stack.push_async_callback(self.gateway.close)
+        for name, certificate in self._certificates.items():
+            self._publish(CertificateShown(name, certificate.ends.timestamp()))
         await self.admin.start()
         stack.push_async_callback(self.admin.stop)
         current = await self._watcher.fetch()

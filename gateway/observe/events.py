@@ -206,11 +206,12 @@ class Reloaded:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStarted:
-    """A worker answers requests; ``workers`` is how many there are now."""
+    """A worker answers requests; ``workers`` is how many there are now, ``wanted`` how many there should be."""
 
     slot: int
     process: int
     workers: int
+    wanted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +225,14 @@ class WorkerEnded:
     code: int
     was_told: bool
     lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateShown:
+    """A listener speaks TLS with a certificate that is good until ``ends`` (seconds since 1970)."""
+
+    listener: str
+    ends: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +280,7 @@ Event = (
     | Reloaded
     | WorkerStarted
     | WorkerEnded
+    | CertificateShown
     | Complaint
 )
 Observer = Callable[[Event], None]

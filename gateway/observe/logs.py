@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Literal, TextIO, assert_never
+from typing import Any, Literal, TextIO
 
 import structlog
 
@@ -13,6 +14,7 @@ from gateway.observe.events import (
     AdminHandled,
     AnswerWithheld,
     BreakerChanged,
+    CertificateShown,
     Complaint,
     CountersUnavailable,
     Event,
@@ -38,6 +40,31 @@ from gateway.observe.record_file import RecordFile
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+#: How each event is told: its name, and how much it matters. None: it is part of what is told otherwise.
+_TOLD: Mapping[type[Event], tuple[str, str | Callable[[Any], str]] | None] = {
+    RequestStarted: None,
+    UpstreamAnswered: None,
+    RequestHandled: ("request", "info"),
+    AdminHandled: ("administration", "info"),
+    PolicyLoaded: ("policy loaded", "info"),
+    RecordChanged: ("record changed", "info"),
+    RecordsLost: ("records lost", "error"),
+    RecordsFailing: ("decision log", lambda event: "error" if event.is_failing else "info"),
+    AnswerWithheld: ("answer withheld", "error"),
+    SnapshotPublished: ("snapshot", lambda event: "warning" if event.faults else "info"),
+    TrustLost: ("trust lost", "error"),
+    UpstreamRefused: ("upstream refused a write", "debug"),
+    UpstreamRetried: ("upstream asked again", "debug"),
+    WriteEnded: ("write ended late", "warning"),
+    BreakerChanged: ("breaker", lambda event: "error" if event.is_open else "info"),
+    SchemaChanged: ("schema changed", lambda event: "warning" if event.removed or event.retyped else "info"),
+    CountersUnavailable: ("rate limits not counted for all", "warning"),
+    Reloaded: ("reload", lambda event: "error" if event.faults else "info"),
+    WorkerStarted: ("worker started", "info"),
+    WorkerEnded: ("worker ended", lambda event: "info" if event.was_told and not event.lost else "error"),
+    CertificateShown: ("certificate", "info"),
+    Complaint: ("complaint", "warning"),
+}
 #: What was asked, decided and changed, and with which policies: what a later report is made of.
 DECISIONS = (RequestHandled, AdminHandled, PolicyLoaded, RecordChanged)
 
@@ -67,52 +94,7 @@ class DecisionLog:
     def __call__(self, event: Event) -> None:
         if self._tells != "everything" and isinstance(event, DECISIONS) is not (self._tells == "decisions"):
             return
-        match event:
-            case RequestStarted() | UpstreamAnswered():
-                pass  # what they are part of is told
-            case RequestHandled():
-                self._log.info("request", **asdict(event))
-            case AdminHandled():
-                self._log.info("administration", **asdict(event))
-            case PolicyLoaded():
-                self._log.info("policy loaded", **asdict(event))
-            case RecordChanged():
-                self._log.info("record changed", **asdict(event))
-            case RecordsLost():
-                self._log.error("records lost", **asdict(event))
-            case RecordsFailing():
-                level = self._log.error if event.is_failing else self._log.info
-                level("decision log", **asdict(event))
-            case AnswerWithheld():
-                self._log.error("answer withheld", **asdict(event))
-            case SnapshotPublished():
-                level = self._log.warning if event.faults else self._log.info
-                level("snapshot", **asdict(event))
-            case TrustLost():
-                self._log.error("trust lost", **asdict(event))
-            case UpstreamRefused():
-                self._log.debug("upstream refused a write", **asdict(event))
-            case WriteEnded():
-                self._log.warning("write ended late", **asdict(event))
-            case UpstreamRetried():
-                self._log.debug("upstream asked again", **asdict(event))
-            case BreakerChanged():
-                level = self._log.error if event.is_open else self._log.info
-                level("breaker", **asdict(event))
-            case SchemaChanged():
-                level = self._log.warning if event.removed or event.retyped else self._log.info
-                level("schema changed", **asdict(event))
-            case CountersUnavailable():
-                self._log.warning("rate limits not counted for all", **asdict(event))
-            case Reloaded():
-                level = self._log.error if event.faults else self._log.info
-                level("reload", **asdict(event))
-            case WorkerStarted():
-                self._log.info("worker started", **asdict(event))
-            case WorkerEnded():
-                level = self._log.info if event.was_told and not event.lost else self._log.error
-                level("worker ended", **asdict(event))
-            case Complaint():
-                self._log.warning("complaint", message=event.message)
-            case _:
-                assert_never(event)
+        told = _TOLD[type(event)]
+        if told is not None:
+            name, level = told
+            getattr(self._log, level if isinstance(level, str) else level(event))(name, **asdict(event))

@@ -10,10 +10,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.values import MultiProcessValue
 
+from gateway.errors import Code
 from gateway.observe.events import (
     AdminHandled,
     AnswerWithheld,
     BreakerChanged,
+    CertificateShown,
     Complaint,
     CountersUnavailable,
     Event,
@@ -35,6 +37,7 @@ from gateway.observe.events import (
     WriteEnded,
 )
 
+_CHANGES = ("added", "removed", "retyped")
 #: Where the processes of one service keep their numbers, for prometheus_client.
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -173,6 +176,13 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livemin",
         )
+        self._certificates = Gauge(
+            "gateway_certificate_end_seconds",
+            "When the certificate of a listener ends, in seconds since 1970",
+            ("listener",),
+            registry=self.registry,
+            multiprocess_mode="livemin",
+        )
         self._policies = Gauge(
             "gateway_policies",
             "Policies that compiled, the fewest of all workers",
@@ -193,6 +203,10 @@ class Metrics:
             multiprocess_mode="livemax",
         )
         self._complaints = _complaints(self.registry)
+        # What alerts wait for is there before it happens: an increase from nothing is none to Prometheus.
+        self._requests.labels(str(Code.UNKNOWN_OUTCOME.status), Code.UNKNOWN_OUTCOME.text)
+        for kind in _CHANGES:
+            self._schema.labels(kind)
 
     def __call__(self, event: Event) -> None:
         match event:
@@ -218,6 +232,8 @@ class Metrics:
                 self._faults.set(len(event.faults))
             case TrustLost():
                 self._distrusted.labels(event.kind).set(1)
+            case CertificateShown():
+                self._certificates.labels(event.listener).set(event.ends)
             case UpstreamAnswered():
                 self._answers.labels(str(event.status)).inc()
             case UpstreamRefused():
@@ -230,7 +246,7 @@ class Metrics:
                 self._breaker.set(event.is_open)
                 self._opened.inc(event.is_open)
             case SchemaChanged():
-                for kind in ("added", "removed", "retyped"):
+                for kind in _CHANGES:
                     self._schema.labels(kind).inc(len(getattr(event, kind)))
             case CountersUnavailable():
                 self._uncounted.inc()
@@ -300,6 +316,12 @@ class SupervisorMetrics:
             registry=self.registry,
             multiprocess_mode="livemax",
         )
+        self._wanted = Gauge(
+            "gateway_workers_wanted",
+            "Processes that should answer requests",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
         self._deaths = Counter(
             "gateway_worker_deaths",
             "Workers that ended without being told to, and were replaced",
@@ -320,6 +342,7 @@ class SupervisorMetrics:
                     self._loaded.set_to_current_time()
             case WorkerStarted():
                 self._workers.set(event.workers)
+                self._wanted.set(event.wanted)
             case WorkerEnded():
                 self._workers.set(event.workers)
                 self._deaths.inc(not event.was_told)

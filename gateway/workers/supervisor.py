@@ -212,7 +212,7 @@ class Supervisor:
             worker.was_told = True
             worker.kill()
             raise StartError(1, [f"a worker was not ready after {limit:g} seconds"]) from None
-        self._publish(WorkerStarted(worker.slot, worker.process.pid, len(self._serving)))
+        self._publish(WorkerStarted(worker.slot, worker.process.pid, len(self._serving), self._count))
         self._notify.status(f"{len(self._serving)} workers")
         return worker
 

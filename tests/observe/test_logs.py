@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from typing import get_args
 
 import pytest
 
-from gateway.observe.events import Complaint, SnapshotPublished, TrustLost
-from gateway.observe.logs import DecisionLog
+from gateway.observe.events import Complaint, Event, SnapshotPublished, TrustLost
+from gateway.observe.logs import _TOLD, DecisionLog
 
 
 @pytest.mark.channel("C135")
@@ -32,3 +33,7 @@ def test_levels_follow_what_happened() -> None:
 
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [(line["event"], line["level"]) for line in lines] == [("snapshot", "warning"), ("trust lost", "error")]
+
+
+def test_every_event_is_told_or_is_part_of_one_that_is() -> None:
+    assert set(_TOLD) == set(get_args(Event))
