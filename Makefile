@@ -6,9 +6,10 @@ RUN := $(VENV)/run
 DEV := $(VENV)/dev
 INTEROP := $(VENV)/interop
 MUTATION := $(VENV)/mutation
+BENCH := $(VENV)/bench
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check lint types interop prove hunt mutation pythons pins clean
+.PHONY: demo test check lint types interop prove bench hunt mutation pythons pins clean
 .DEFAULT_GOAL := test
 
 $(RUN)/.done: requirements/run.txt
@@ -49,7 +50,7 @@ types: $(DEV)/.done
 check: lint types test        ## lint, types and tests
 
 $(VENV)/debian/.done: tools/debian.sh
-	tools/debian.sh prometheus
+	tools/debian.sh prometheus wrk libluajit-5.1-2
 	touch $@
 
 interop: $(INTEROP)/.done $(VENV)/debian/.done  ## against servers and clients that nobody here wrote
@@ -63,6 +64,14 @@ prove: $(DEV)/.done           ## G1 to G6 against a generator: CASES=1000000 for
 	$(DEV)/bin/python -m tests.processes --writes 200
 	$(DEV)/bin/python -m tests.processes --reloads 1000 --restarts 100
 
+$(BENCH)/.done: requirements/run.txt requirements/dev.txt requirements/bench.txt
+	rm -rf $(BENCH) && $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python $(PIP) -r requirements/bench.txt
+	touch $@
+
+bench: $(BENCH)/.done $(VENV)/debian/.done  ## beside other proxies; tables into docs/performance.md (ten minutes)
+	$(BENCH)/bin/python -m benchmarks.proxies --write
+
 hunt: $(DEV)/.done            ## the bugs that the prover must find, but for the rare ones
 	$(DEV)/bin/python -m tests.proof.hunt
 
@@ -75,7 +84,7 @@ pythons:                      ## the suite under the other Pythons of this machi
 pins:                         ## renew the pinned requirements
 	rm -rf $(VENV)/pins && $(PYTHON) -m venv $(VENV)/pins
 	$(VENV)/pins/bin/python -m pip install --quiet pip-tools
-	for name in run dev interop mutation image build; do \
+	for name in run dev interop mutation bench image build; do \
 	  source=requirements/$$name.in; [ $$name = run ] && source=pyproject.toml; \
 	  $(VENV)/pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-annotate \
