@@ -54,7 +54,7 @@ $(VENV)/debian/.done: tools/debian.sh
 	touch $@
 
 interop: $(INTEROP)/.done $(VENV)/debian/.done  ## against servers and clients that nobody here wrote
-	$(INTEROP)/bin/python -m pytest -m interop
+	$(INTEROP)/bin/python -m pytest -n 2 --dist loadfile -m interop
 
 CASES ?= 100000
 prove: $(DEV)/.done           ## G1 to G6 against a generator: CASES=1000000 for more; goes on where it was

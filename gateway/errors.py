@@ -76,6 +76,20 @@ class Refusal(Exception):
         return Refusal(self.code, self.message, *about, target=self.target, headers=self.headers)
 
 
+def kind_of(error: BaseException) -> str:
+    """What an exception of others is, for the log: its type, what the system says of it, and where of ours it was met.
+    Never its text: that of an HTTP client holds addresses, credentials and pieces of bodies (C257)."""
+    system = error.strerror if isinstance(error, OSError) and error.strerror else ""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename.replace("\\", "/")
+        if "/gateway/" in name and "/site-packages/" not in name:
+            place = f"{name.rpartition('/gateway/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    told = type(error).__name__ + (f" ({system})" if system else "")
+    return f"{told} at {place}" if place else told
+
+
 def invalid_query(message: str, target: str | None = None) -> Refusal:
     """400: the request is understood and wrong, or names what does not exist for this key."""
     return Refusal(Code.INVALID_QUERY, message, target=target)

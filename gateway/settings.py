@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, model_validator
 
 from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings
@@ -14,6 +15,18 @@ from gateway.policy.settings import AnswerSettings
 _LISTS = ("token_keys", "trusted_proxies", "algorithms")
 #: Environment variables with this prefix override the file: ``GATEWAY__LISTEN__PORT=80``.
 ENVIRONMENT_PREFIX = "GATEWAY__"
+
+
+def _network(given: object) -> object:
+    """Addresses are written as text: numbers would be addresses, too."""
+    if not isinstance(given, str | IPv4Network | IPv6Network):
+        raise ValueError("must be a network as text, such as 10.0.0.0/8")
+    if isinstance(given, str) and given.lower().startswith("::ffff:"):
+        raise ValueError("must be written as an IPv4 network")
+    return given
+
+
+Network = Annotated[IPvAnyNetwork, BeforeValidator(_network)]
 
 
 class _Section(BaseModel):
@@ -128,7 +141,7 @@ class Security(_Section):
     token_keys_file: str | None = None
     token_lifetime: Annotated[int, Field(ge=60)] = 24 * 3600
     access_token_lifetime: Annotated[int, Field(ge=0, le=24 * 3600)] = 3600
-    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     jwt: JsonWebTokens | None = None
 
 

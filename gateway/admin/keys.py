@@ -167,7 +167,7 @@ class Keys:
         # Whoever gives a key another template need not say that it has no role any more, and the other way round.
         other = {"Template": "Role", "Role": "Template"}
         implied = {other[name]: None for name in other if written.get(name) is not None and other[name] not in written}
-        grant = await self._granted(call, {**record.document, **implied, **written})
+        grant = await self._granted(call, {**record.document, **implied, **written}, record)
         return await self._keep(call, record, _document(grant), action)
 
     async def _keep(self, call: Call, record: Stored, document: Mapping[str, Any], action: Action) -> Success:
@@ -181,8 +181,8 @@ class Keys:
     def _digest(self, secret: str) -> str:
         return digest(secret, self._backend.configuration.secrets.key_pepper or "")
 
-    async def _granted(self, call: Call, data: Mapping[str, Any]) -> KeyGrant:
-        """What a key is to be, if the caller may give that and it names what is there."""
+    async def _granted(self, call: Call, data: Mapping[str, Any], before: Stored | None = None) -> KeyGrant:
+        """What a key is to be, if the caller may give that and it names what is there; ``before`` is what it was."""
         source = Source("key")
         try:
             grant = await asyncio.to_thread(validate, KeyGrant, data, source)
@@ -196,21 +196,19 @@ class Keys:
             faults.append(Fault("", 0, ("Template",), f"there is no template `{grant.Template}`"))
         if faults:
             raise bad_body(faults)
-        self._check_subject(call, grant)
+        self._check_subject(call, grant, before)
         if not set(grant.Permissions) <= call.caller.permissions:
             raise forbidden()
         return grant
 
-    def _check_subject(self, call: Call, grant: KeyGrant) -> None:
+    def _check_subject(self, call: Call, grant: KeyGrant, before: Stored | None) -> None:
         """Who names the holder of a token decides whose key it is: that is for the staff of the MLS, and once."""
-        if grant.Subject is None:
+        if grant.Subject is None or (before is not None and before.document.get("Subject") == grant.Subject):
             return
         holders = {key.Id for key in self._backend.configuration.keys.values() if key.Subject == grant.Subject}
-        if holders == {call.record}:
-            return
         if call.caller.owner.association is not None:
             raise forbidden()
-        if holders:
+        if holders - {call.record}:
             raise conflict("another key has this Subject")
 
     async def _may_use(self, call: Call, identity: str) -> bool:

@@ -21,8 +21,9 @@ from gateway.admin.routes import BASE, Operation, Router, routes
 from gateway.edge.authentication import Authenticator, Credential, DeniedError
 from gateway.edge.operations import Operations
 from gateway.edge.responses import SERVER
-from gateway.errors import Refusal
+from gateway.errors import Refusal, kind_of
 from gateway.observe.events import AdminHandled, Complaint, Event
+from gateway.observe.record_file import RecordFile
 from gateway.store.database import StoreError
 
 _OVERRIDES = ("X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override")
@@ -41,6 +42,7 @@ class Administration:
         publish: Callable[[Event], None],
         authenticator: Authenticator,
         max_body: int,
+        records: RecordFile | None = None,
     ) -> None:
         table = routes(backend)
         self._backend = backend
@@ -48,6 +50,7 @@ class Administration:
         self._publish = publish
         self._authenticator = authenticator
         self._max_body = max_body
+        self._records = records if records is not None and records.is_durable else None
         self._router = Router(table)
         self._document = json.dumps(document(table), ensure_ascii=True, indent=1).encode("ascii")
 
@@ -60,6 +63,8 @@ class Administration:
         started = time.perf_counter()
         story = _Story()
         try:
+            if self._records is not None and self._records.is_failing:
+                raise unavailable("the decision log cannot be written")
             answer: Success | SparkError = await self._answer(request, path, story)
         except SparkError as error:
             answer = error
@@ -69,7 +74,7 @@ class Administration:
             self._publish(Complaint(str(error)))
             answer = out_of_order(error)
         except Exception as error:  # noqa: BLE001  # the last resort: one answer for what nobody foresaw
-            self._publish(Complaint(f"administration: {error!r}"))
+            self._publish(Complaint(f"administration: {kind_of(error)}"))
             answer = SparkError(SparkCode.FAILED, "the gateway could not answer this")
         response = _response(answer)
         if request.can_read_body:
@@ -88,6 +93,10 @@ class Administration:
                 seconds=round(time.perf_counter() - started, 6),
             )
         )
+        if self._records is not None and not await self._records.settled():
+            # What was changed is kept, with its history; but nobody could tell later that this was answered.
+            response = _response(unavailable("what was asked for may be done, and its record cannot be kept"))
+            response.force_close()
         return response
 
     async def _answer(self, request: web.BaseRequest, path: str, story: _Story) -> Success:

@@ -13,7 +13,7 @@ from aiohttp import web
 from cachetools import LRUCache
 
 from gateway.edge import access_tokens, responses
-from gateway.edge.access_tokens import AccessTokens, TokenError, invalid_client, read_token_request, token_response
+from gateway.edge.access_tokens import TokenError, TokenRequest, invalid_client, read_token_request, token_response
 from gateway.edge.answers import Answers
 from gateway.edge.authentication import Authenticator, DeniedError, unauthorized
 from gateway.edge.bodies import read_query_body, read_record
@@ -31,7 +31,7 @@ from gateway.edge.sending import Sender, WriteTrace
 from gateway.edge.trace_context import trace_id
 from gateway.edge.trust import UpstreamTrust
 from gateway.edge.writing import Errand, Writing
-from gateway.errors import Code, Refusal, unavailable, upstream_error
+from gateway.errors import Code, Refusal, kind_of, unavailable, upstream_error
 from gateway.observe.events import AnswerWithheld, Complaint, Event, RequestHandled, RequestStarted
 from gateway.observe.record_file import RecordFile
 from gateway.odata.literals import Timestamp
@@ -57,6 +57,8 @@ _OVERRIDES = ("X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override")
 _LIMITS = Limits()
 #: What comes in a body may be longer: that is what bodies are for.
 _BODY_LIMITS = Limits(filter_length=128 * 1024, list_length=128 * 1024)
+#: Seconds for the form of a request for a token.
+_FORM_PATIENCE = 5.0
 #: Characters of targets in the cache of parsed requests, in all and of one.
 _CACHED_BYTES, _CACHED_REQUEST = 1_000_000, 2_000
 
@@ -114,7 +116,7 @@ class Gateway:
         self._under_way = 0
         self._limiter = Limiter(settings.limits, counters or LocalCounters(), clock, publish)
         self._records = records
-        self._policies = PolicyRecords(publish)
+        self._policies = PolicyRecords(publish, lambda: records.generation if records is not None else 0)
         self._cuts = settings.answers
         self._form = Form(settings.policy.redaction)
         self._answers = Answers(settings.public_url, self._pepper)
@@ -167,6 +169,9 @@ class Gateway:
 
     async def _admitted(self, request: web.BaseRequest, story: _Story) -> web.Response:
         """Within the deadline, and where there are not too many already: those would all come too late."""
+        token = await self._asked_for_token(request, story)
+        if isinstance(token, web.Response):
+            return token
         if self._under_way >= self._settings.requests.max_concurrent:
             story.detail = "as many requests as may be are being answered"
             raise unavailable()
@@ -176,9 +181,7 @@ class Gateway:
         self._under_way += 1
         try:
             async with asyncio.timeout(self._settings.requests.deadline):
-                if self._authenticator.tokens is not None and request.path == access_tokens.PATH:
-                    return await self._token(request, self._authenticator.tokens, story)
-                return await self.respond(request, story)
+                return await (self.respond(request, story) if token is None else self._token(request, token, story))
         finally:
             self._under_way -= 1
 
@@ -194,8 +197,8 @@ class Gateway:
         elif isinstance(error, TimeoutError):
             refusal = Refusal(Code.TIMEOUT, "the answer took too long")
         else:
-            story.detail, refusal = f"unforeseen: {error!r}", upstream_error()
-            self._publish(Complaint(f"request {story.request_id}: {error!r}"))
+            story.detail, refusal = f"unforeseen: {kind_of(error)}", upstream_error()
+            self._publish(Complaint(f"request {story.request_id}: {kind_of(error)}"))
         return unknown_outcome() if story.write.stage == "sent" else refusal
 
     async def close(self) -> None:
@@ -281,13 +284,28 @@ class Gateway:
             raise unauthorized()
         return key
 
-    async def _token(self, request: web.BaseRequest, tokens: AccessTokens, story: _Story) -> web.Response:
-        """An access token for a key's Id and secret. It reads nothing, and counts as a request."""
-        snapshot = self.snapshot
+    async def _asked_for_token(self, request: web.BaseRequest, story: _Story) -> TokenRequest | web.Response | None:
+        """What a request for a token says, what is wrong with it, or None for every other request. Nobody has shown
+        a key by then, so it takes no place of those who have, and must come soon."""
+        if self._authenticator.tokens is None or request.path != access_tokens.PATH:
+            return None
         check_framing(request)
         self._check_sizes(request)
         try:
-            asked = await read_token_request(request)
+            async with asyncio.timeout(_FORM_PATIENCE):
+                return await read_token_request(request)
+        except (TokenError, TimeoutError) as error:
+            refused = (
+                error if isinstance(error, TokenError) else TokenError("invalid_request", "the body came too late")
+            )
+            story.detail = f"access token: {refused}"
+            return refused.response(story.request_id)
+
+    async def _token(self, request: web.BaseRequest, asked: TokenRequest, story: _Story) -> web.Response:
+        """An access token for a key's Id and secret. It reads nothing, and counts as a request."""
+        tokens, snapshot = self._authenticator.tokens, self.snapshot
+        assert tokens is not None  # it was asked for
+        try:
             credential = self._authenticator.of_secret(asked.client_secret, self._authenticator.address(request))
             key = self._authenticator.find(credential, snapshot.configuration.keys if snapshot else {})
             if not key.Enabled or key.Id != asked.client_id:
@@ -295,9 +313,6 @@ class Gateway:
         except DeniedError as error:
             story.detail = f"access token: {error}"
             return invalid_client().response(story.request_id)
-        except TokenError as error:
-            story.detail = f"access token: {error}"
-            return error.response(story.request_id)
         story.key, story.policy = key, _policy(snapshot, key)
         story.allowance = await self._limiter.admit(key, story.policy.role)
         story.detail = "access token"

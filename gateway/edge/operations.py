@@ -11,6 +11,7 @@ from aiohttp import web
 from gateway.edge.responses import SERVER
 from gateway.edge.trust import UpstreamTrust
 from gateway.observe.metrics import Metrics
+from gateway.observe.record_file import RecordFile
 from gateway.store.snapshot import Snapshot
 
 
@@ -23,7 +24,9 @@ class Operations:
         trust: UpstreamTrust,
         metrics: Metrics,
         unserved: Callable[[], str],
+        records: RecordFile | None = None,
     ) -> None:
+        self._records = records if records is not None and records.is_durable else None
         self._unserved = unserved
         self._snapshot = snapshot
         self._trust = trust
@@ -58,7 +61,8 @@ class Operations:
         if revision != self._revision:
             self._revision, self._changed = revision, time.monotonic()
         schema = snapshot is not None and snapshot.schema is not None
-        ready = snapshot is not None and bool(snapshot.policies) and not self.draining
+        unrecorded = self._records is not None and self._records.is_failing
+        ready = snapshot is not None and bool(snapshot.policies) and not self.draining and not unrecorded
         detail = {
             "ready": ready,
             "metadata": "loaded" if schema else "not loaded yet",
@@ -70,6 +74,7 @@ class Operations:
             "unserved": self._unserved(),
             "refused": list(self.refused),
             "draining": self.draining,
+            "unrecorded": unrecorded,
         }
         return web.Response(
             status=200 if ready else 503,

@@ -22,12 +22,22 @@ _MOST = 100_000
 
 
 class PolicyRecords:
-    def __init__(self, publish: Callable[[Event], None]) -> None:
+    """
+    Args:
+        generation: a number that grows whenever what was told before may not be found any more; it is told again then.
+    """
+
+    def __init__(self, publish: Callable[[Event], None], generation: Callable[[], int] = lambda: 0) -> None:
         self._publish = publish
+        self._generation = generation
+        self._told_in = 0
         self._told: LRUCache[tuple[str, str], str] = LRUCache(maxsize=_MOST)
 
     def visible(self, policy: Policy, key: ApiKey, configuration: Configuration) -> str:
         """The digest of the names that a policy lets a key know; tells the policy, if that was not done yet."""
+        if self._told_in != self._generation():
+            self._told_in = self._generation()
+            self._told.clear()
         place = (policy.name, policy.fingerprint)
         digest = self._told.get(place)
         if digest is None:

@@ -19,7 +19,7 @@ from gateway.edge.listener import Listener
 from gateway.edge.operations import Operations
 from gateway.edge.publication import Publication
 from gateway.edge.trust import UpstreamTrust
-from gateway.errors import ConfigurationError, Fault
+from gateway.errors import ConfigurationError, Fault, kind_of
 from gateway.observe.events import CertificateShown, Complaint, Event, Observer, Observers, TrustLost
 from gateway.observe.logs import DecisionLog
 from gateway.observe.metrics import Metrics
@@ -115,13 +115,15 @@ class Service:
             changed=self._publish,
         )
         self.operations = operations = Operations(
-            lambda: self.snapshot, self.trust, self.metrics, lambda: self.publication.unserved
+            lambda: self.snapshot, self.trust, self.metrics, lambda: self.publication.unserved, self._records
         )
         refresh = self.publication.refresh
         backend = Backend(
             lambda: self.snapshot, self._database, refresh, lambda: refresh(keys_only=True), clock, self._publish
         )
-        administration = Administration(backend, operations, self._publish, authenticator, settings.admin.max_body)
+        administration = Administration(
+            backend, operations, self._publish, authenticator, settings.admin.max_body, self._records
+        )
         clients, staff = inherited or (None, None)
         self._certificates = tls = configuration.certificates
         listen = settings.listen
@@ -222,7 +224,7 @@ class Service:
         try:
             await usage.write()
         except Exception as error:  # noqa: BLE001  # nobody waits for this, and nothing may end it
-            self._publish(Complaint(f"when keys were last used could not be written: {error!r}"))
+            self._publish(Complaint(f"when keys were last used could not be written: {kind_of(error)}"))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -257,6 +259,6 @@ def _spans(tracing: Tracing) -> Spans | None:
 def _open(records: RecordFile) -> None:
     try:
         records.open()
-    except OSError as error:
-        message = f"the file cannot be written: {error.strerror or error}"
+    except (OSError, ValueError) as error:
+        message = f"the file cannot be written: {getattr(error, 'strerror', None) or error}"
         raise ConfigurationError([Fault("gateway.yaml", 0, ("log", "decisions"), message)]) from None

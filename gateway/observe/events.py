@@ -299,8 +299,8 @@ class Observers:
         for observer in self._observers:
             try:
                 observer(event)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 # A log that cannot be written is no reason to break off what it tells of.
                 for other in self._observers:
                     if other is not observer:
-                        other(RecordsLost(1, error.strerror or str(error)))
+                        other(RecordsLost(1, type(error).__name__))

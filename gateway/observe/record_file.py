@@ -1,27 +1,28 @@
 """A file of records, one a line, that several processes append to; and what became of each line is known.
 
 A thread writes what the event loop hands it, many lines at once, so that nobody waits for a disk but those who want to.
-What is written at once is appended by one call of the system: lines of two processes do not mix. Whoever finds the file
-full renames it, under a lock; everybody else notices that their file has another name, as after a rotation by others.
+Writers take turns by a lock beside the file: what could be written in part only is taken back before the next one, and
+whoever finds the file full renames it. A file that has another name by then, as after a rotation by others, is left.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
-import glob
 import json
 import os
 import queue
+import re
+import stat
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.observe.events import Event, RecordsFailing, RecordsLost
+from gateway.observe.events import Complaint, Event, RecordsFailing, RecordsLost
 
 #: Lines that wait for the disk, at most; beyond them the newest are lost, and counted.
 _MOST_WAITING = 50_000
@@ -29,6 +30,8 @@ _MOST_WAITING = 50_000
 _BATCH = 1_000
 #: Seconds between two tries to write to a file that could not be written.
 _PAUSE = 1.0
+#: Seconds after which nobody waits for the disk any more.
+_LATE = 5.0
 #: Seconds for what is left to be written at the end.
 _PATIENCE = 10.0
 
@@ -68,8 +71,8 @@ class RecordFile:
             keep: how many full files are kept, the newest; 0 for all.
         """
         self.is_durable = is_durable
-        #: Whether the last try to write has failed.
-        self.is_failing = False
+        #: Grows whenever what was written before may not be found by who reads on: another file, or lost lines.
+        self.generation = 0
         self._path = path
         self._publish = publish
         self._rotate_bytes = rotate_bytes
@@ -83,15 +86,24 @@ class RecordFile:
         #: The last line that is lost, and how many are of which the file does not tell yet.
         self._losses = threading.Lock()
         self._last_lost = self._untold = 0
-        #: A line was written in part: the next one begins on a line of its own.
-        self._is_torn = False
+        #: Whether the last try to write has failed; whether somebody has waited too long for it.
+        self._has_failed = self._is_late = False
+        self._is_closing = False
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether what is written now would not be kept, as far as anybody knows."""
+        return self._has_failed or self._is_late
 
     def open(self) -> None:
         """
         Raises:
-            OSError: the file cannot be written.
+            OSError, ValueError: the file cannot be written.
         """
-        self._descriptor = _opened(self._path)
+        self._descriptor = self._opened()
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            os.close(self._descriptor)
+            raise OSError(0, "is no regular file")
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
         self._thread.start()
@@ -99,8 +111,10 @@ class RecordFile:
     async def close(self) -> None:
         """Writes what is left, as far as that can be done in some seconds."""
         if self._thread is not None:
+            self._is_closing = True
             self._waiting.put(None)
             await asyncio.to_thread(self._thread.join, _PATIENCE)
+            await asyncio.sleep(0)  # what the thread has told last
             self._thread = None
 
     # --- on the event loop
@@ -118,30 +132,58 @@ class RecordFile:
         """Nothing: who wants to wait asks ``settled``."""
 
     async def settled(self) -> bool:
-        """Whether the line that was handed over last is on the disk, once that is known."""
+        """Whether the line that was handed over last is on the disk, once that is known; False where that takes too
+        long."""
+        if self._thread is None or not self._thread.is_alive():
+            return False
         mark = _Mark(self._number, asyncio.get_running_loop().create_future())
         self._waiting.put(mark)
-        return await mark.done
+        try:
+            return await asyncio.wait_for(mark.done, _LATE)
+        except TimeoutError:
+            if not self.is_failing:
+                self._publish(RecordsFailing(True, "the disk does not answer"))
+            self._is_late = True
+            return False
 
     # --- in the thread
 
     def _run(self) -> None:
-        is_last = False
-        while not is_last:
-            batch = self._batch()
-            is_last = None in batch
-            self._keep_or_lose([found for found in batch if isinstance(found, _Line)], is_last=is_last)
-            for found in batch:
-                if isinstance(found, _Mark):
-                    self._on_loop(_settle, found.done, self._last_lost < found.number)
+        batch: list[_Line | _Mark | None] = []
+        try:
+            while None not in batch:
+                batch = self._batch()
+                self._keep_or_lose([found for found in batch if isinstance(found, _Line)], is_last=None in batch)
+                self._answer(batch, self._last_lost)
+        except BaseException as error:  # noqa: BLE001  # without this thread nothing is kept, and that must be known
+            self._is(failing=True, reason=type(error).__name__)
+            self._answer(batch, self._number)
+        finally:
+            self._end()
+
+    def _answer(self, batch: Sequence[_Line | _Mark | None], last_lost: int) -> None:
+        """Tells those who wait whether their line is kept."""
+        for found in batch:
+            if isinstance(found, _Mark):
+                self._on_loop(_settle, found.done, last_lost < found.number)
+
+    def _end(self) -> None:
+        """Nothing is written after this: whoever waits is told, and what is left is counted."""
+        left = []
+        while not self._waiting.empty():
+            left.append(self._waiting.get())
+        lines = [found for found in left if isinstance(found, _Line)]
+        if lines:
+            self._on_loop(self._publish, RecordsLost(self._lost(lines), "the log was closed"))
+        self._answer(left, self._number)
         os.close(self._descriptor)
 
     def _batch(self) -> list[_Line | _Mark | None]:
         """What comes next; meanwhile, where the file could not be written, that is tried again."""
-        while True:
+        found: list[_Line | _Mark | None] = []
+        while not found:
             try:
-                found = [self._waiting.get(timeout=_PAUSE if self.is_failing or self._untold else None)]
-                break
+                found.append(self._waiting.get(timeout=_PAUSE if self._has_failed or self._untold else None))
             except queue.Empty:
                 self._is_written([])
         while len(found) < _BATCH and not self._waiting.empty():
@@ -151,7 +193,8 @@ class RecordFile:
     def _keep_or_lose(self, lines: list[_Line], *, is_last: bool) -> None:
         """Writes lines, and tries again for as long as nobody waits for them and there is room for others."""
         while not self._is_written(lines):
-            if self.is_durable or is_last or self._waiting.qsize() >= _MOST_WAITING // 2:
+            is_over = is_last or self._is_closing
+            if self.is_durable or is_over or self._waiting.qsize() >= _MOST_WAITING // 2:
                 if lines:
                     self._on_loop(self._publish, RecordsLost(self._lost(lines), "the file cannot be written"))
                 return
@@ -160,13 +203,11 @@ class RecordFile:
     def _is_written(self, lines: list[_Line]) -> bool:
         with self._losses:
             untold = self._untold
-        text = "".join(
-            ("\n" if self._is_torn else "", _gap(untold) if untold else "", *(line.text for line in lines))
-        ).encode("ascii")
+        text = "".join((_gap(untold) if untold else "", *(line.text for line in lines))).encode("ascii")
+        if not text:
+            return True
         try:
-            self._rotate()
-            if text:
-                self._append(text)
+            self._append(text)
         except OSError as error:
             self._is(failing=True, reason=error.strerror or str(error))
             return False
@@ -176,22 +217,29 @@ class RecordFile:
         return True
 
     def _append(self, text: bytes) -> None:
-        written = os.write(self._descriptor, text)
-        self._is_torn = written < len(text) and (written > 0 or self._is_torn)
-        if written < len(text):
-            raise OSError(0, "there was no room for a whole line")
+        with self._turn():
+            self._rotate()
+            before = os.fstat(self._descriptor).st_size
+            written = os.write(self._descriptor, text)
+            if written < len(text):
+                os.ftruncate(self._descriptor, before)
+                raise OSError(0, "there was no room for a whole line")
         if self.is_durable:
             os.fdatasync(self._descriptor)
+            if os.fstat(self._descriptor).st_nlink == 0:
+                raise OSError(0, "the file was removed")
 
     def _lost(self, lines: list[_Line]) -> int:
         with self._losses:
             self._last_lost = max(self._last_lost, lines[-1].number)
             self._untold += len(lines)
+            self.generation += 1
         return len(lines)
 
     def _is(self, *, failing: bool, reason: str = "") -> None:
-        if failing != self.is_failing:
-            self.is_failing = failing
+        before = self.is_failing
+        self._has_failed, self._is_late = failing, False
+        if failing != before:
             self._on_loop(self._publish, RecordsFailing(failing, reason))
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
@@ -202,22 +250,30 @@ class RecordFile:
 
     # --- another file
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Nobody else writes meanwhile."""
+        beside = self._path.with_name(f".{self._path.name}.lock")
+        lock = os.open(beside, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
     def _rotate(self) -> None:
         """Goes on in another file where this one is full, or has another name by now."""
-        if not self._has_its_name():
-            self._reopen()
-        elif self._rotate_bytes and os.fstat(self._descriptor).st_size >= self._rotate_bytes:
-            lock = os.open(
-                self._path.with_name(f".{self._path.name}.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
-            )
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                if self._has_its_name():  # else somebody else was faster
-                    self._path.rename(self._path.with_name(f"{self._path.name}.{_moment()}"))
-                    self._forget()
-                self._reopen()
-            finally:
-                os.close(lock)
+        is_full = self._rotate_bytes and os.fstat(self._descriptor).st_size >= self._rotate_bytes
+        if self._has_its_name():
+            if not is_full:
+                return
+            self._path.rename(self._path.with_name(f"{self._path.name}.{_moment()}"))
+        fresh = self._opened()
+        os.close(self._descriptor)
+        self._descriptor = fresh
+        self.generation += 1
+        if is_full:
+            self._forget()
 
     def _has_its_name(self) -> bool:
         try:
@@ -227,26 +283,35 @@ class RecordFile:
         mine = os.fstat(self._descriptor)
         return (named.st_dev, named.st_ino) == (mine.st_dev, mine.st_ino)
 
-    def _reopen(self) -> None:
-        fresh = _opened(self._path)
-        os.close(self._descriptor)
-        self._descriptor, self._is_torn = fresh, False
-        if self.is_durable:
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+    def _opened(self) -> int:
+        """The file, ready for a line of its own; what a process left half-written there stays on one of its own."""
+        descriptor = os.open(self._path, os.O_APPEND | os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                os.write(descriptor, b"\n")
+            if self.is_durable:
+                folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def _forget(self) -> None:
-        if self._keep:
-            full = sorted(self._path.parent.glob(f"{glob.escape(self._path.name)}.*"))
-            for path in full[: -self._keep]:
+        """Removes full files of ours beyond those that are kept, and nothing else that is called alike."""
+        if not self._keep:
+            return
+        name = re.compile(re.escape(self._path.name) + r"\.\d{8}T\d{6}\.\d{6}Z")
+        full = sorted(path for path in self._path.parent.iterdir() if name.fullmatch(path.name))
+        for path in full[: -self._keep]:
+            try:
                 path.unlink(missing_ok=True)
-
-
-def _opened(path: Path) -> int:
-    return os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o640)
+            except OSError as error:
+                self._on_loop(self._publish, Complaint(f"{path.name} cannot be removed: {error.strerror}"))
 
 
 def _moment() -> str:

@@ -29,7 +29,7 @@ class Spans:
 
     def __init__(self, url: str) -> None:
         self._resource = Resource.create({"service.name": "gateway", "service.version": __version__})
-        self._processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=url, timeout=5))
+        self._processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=url, timeout=2))
 
     async def close(self) -> None:
         """Sends what is left."""

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyNetwork
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from gateway.settings import Network
 
 #: Prefix of secrets that we make; it lets scanners of source code find one that got out.
 SECRET_PREFIX = "gwk_"  # noqa: S105  # a mark, no secret
@@ -48,7 +50,7 @@ class KeyGrant(BaseModel):
     Enabled: bool = True
     Bindings: KeyBindings = KeyBindings()
     Permissions: Annotated[tuple[Permission, ...], Field(max_length=10)] = ()
-    Addresses: Annotated[tuple[IPvAnyNetwork, ...], Field(max_length=100)] = ()
+    Addresses: Annotated[tuple[Network, ...], Field(max_length=100)] = ()
     Subject: Annotated[str | None, Field(min_length=1, max_length=255)] = None
 
     def faults(self) -> list[tuple[tuple[str, ...], str]]:

@@ -345,13 +345,15 @@ class _Loader:
             for what, file in (("certificate", tls.certificate), ("key", tls.key)):
                 try:
                     parts.append(self.tree.read(file).raw)
-                except OSError:
+                except (OSError, ValueError):
                     self.add("gateway.yaml", (name, "tls", what), "the file cannot be read")
             if len(parts) == 2:
                 try:
                     found[name] = read_certificate(*parts)
                 except ValueError as error:
                     self.add("gateway.yaml", (name, "tls"), str(error))
+                except OSError as error:
+                    self.add("gateway.yaml", (name, "tls"), f"no temporary file can be made: {error.strerror}")
         return found
 
     def _secrets(self, settings: Settings) -> Secrets | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.edge.listener import listening_socket
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, kind_of
 from gateway.observe.events import Complaint, Event, Reloaded, WorkerEnded, WorkerStarted
 from gateway.observe.metrics import forget_levels
 from gateway.store.configuration import Configuration, load_configuration
@@ -350,7 +350,7 @@ class Supervisor:
             try:
                 outcome = await self._reloaded()
             except Exception as error:  # noqa: BLE001  # whatever it is, what was served before still is, and it is said
-                outcome = Outcome("refused", (f"unforeseen: {error!r}",), is_passing=True)
+                outcome = Outcome("refused", (f"unforeseen: {kind_of(error)}",), is_passing=True)
             self._refused = outcome.faults
             for worker in self._workers:
                 worker.channel.send("refused", faults=outcome.faults)

@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.edge.publication import Prepared
 from gateway.edge.service import Service
-from gateway.errors import ConfigurationError
+from gateway.errors import ConfigurationError, kind_of
 from gateway.observe.events import Event, TrustLost
 from gateway.observe.logs import DecisionLog
 from gateway.observe.metrics import share_numbers
@@ -187,7 +187,7 @@ class _Worker:
             except ConfigurationError as error:
                 faults = [str(fault) for fault in error.faults]
             except Exception as error:  # noqa: BLE001  # as above
-                faults = [f"unforeseen: {error!r}"]
+                faults = [f"unforeseen: {kind_of(error)}"]
             self._channel.send("answer", id=order["id"], faults=faults)
 
         task = asyncio.create_task(answer())

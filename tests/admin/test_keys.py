@@ -173,12 +173,14 @@ async def test_nobody_gives_more_than_they_have(desk: Desk) -> None:
 async def test_a_key_is_bound_to_networks(desk: Desk) -> None:
     identity, secret = await desk.secret({"Role": "idx", "Addresses": ["192.0.2.0/24"]})
     far = await desk.gateway.get("Property?$top=1", secret)
-    wrong = await desk.call("PUT", f"/keys/{identity}", {"Addresses": ["192.0.2.1/24", "home"]})
+    wrong = await desk.call(
+        "PUT", f"/keys/{identity}", {"Addresses": ["192.0.2.1/24", "home", False, 5, "::ffff:10.0.0.0/104"]}
+    )
     changed = await desk.call("PUT", f"/keys/{identity}", {"Addresses": ["127.0.0.0/8"]})
     near = await desk.gateway.get("Property?$top=1", secret)
 
     assert (far.status, near.status) == (401, 200)
-    assert (code(wrong), len(details(wrong))) == ((400, 1053), 2)
+    assert (code(wrong), len(details(wrong))) == ((400, 1053), 5)
     assert changed.status == 200
     assert results(await desk.call("GET", f"/keys/{identity}"))[0]["Addresses"] == ["127.0.0.0/8"]
 
@@ -188,9 +190,15 @@ async def test_who_a_token_stands_for_is_said_once_and_by_the_mls(desk: Desk) ->
     again = await desk.call("POST", "/keys", {"Role": "idx", "Subject": "portal"})
     foreign = await desk.call("POST", "/keys", {"Role": "idx", "Subject": "theirs"}, key="assoc_a")
     same = await desk.call("PUT", f"/keys/{identity}", {"Subject": "portal", "Owner": "Acme"})
+    theirs, _ = await desk.secret({"Role": "idx"}, key="assoc_a")
+    given = await desk.call("PUT", f"/keys/{theirs}", {"Subject": "a"})
+    kept = await desk.call("PUT", f"/keys/{theirs}", {"Owner": "x"}, key="assoc_a")
+    await desk.call("PUT", f"/keys/{theirs}", {"Subject": None})
+    taken = await desk.call("PUT", f"/keys/{theirs}", {"Subject": "a"}, key="assoc_a")
 
     assert (code(again), code(foreign)) == ((409, 1055), (403, 1500))
-    assert same.status == 200
+    assert (same.status, given.status, kept.status) == (200, 200, 200)
+    assert code(taken) == (403, 1500)
 
 
 async def test_an_association_has_its_own_keys_and_templates(desk: Desk) -> None:

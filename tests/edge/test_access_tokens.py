@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -219,3 +220,27 @@ async def test_staff_may_come_with_a_token(directory: Any) -> None:
                 found.append(response.status)
 
     assert found == [200, 401]
+
+
+async def test_forms_that_do_not_come_take_nobodys_place(directory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has shown a key who stops in the middle of a form."""
+    monkeypatch.setattr("gateway.edge.app._FORM_PATIENCE", 0.5)
+    head = b"POST /oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 99\r\n\r\ngr"
+    write_configuration(directory, {"keys.yaml": key_file(**KEYS)})
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        running(configuration(directory, sandbox.url, REQUESTS__MAX_CONCURRENT="2")) as gateway,
+    ):
+        writers = []
+        for _ in range(4):
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.service.listener.port)
+            writer.write(head)
+            writers.append((reader, writer))
+        await asyncio.sleep(0.1)
+        meanwhile = (await read(gateway, "reader")).status
+        answers = [await reader.read(4096) for reader, _ in writers]
+        for _, writer in writers:
+            writer.close()
+
+    assert meanwhile == 200
+    assert all(answer.startswith(b"HTTP/1.1 400 ") and b"invalid_request" in answer for answer in answers)

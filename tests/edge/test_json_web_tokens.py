@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
@@ -18,7 +19,17 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
-from tests.support import CONFIG, ROOT, Harness, configuration, key_file, running, sandbox_running, write_configuration
+from tests.support import (
+    CONFIG,
+    ROOT,
+    Harness,
+    configuration,
+    key_file,
+    running,
+    sandbox_running,
+    until,
+    write_configuration,
+)
 
 ISSUER, AUDIENCE = "https://login.example", "reso"
 SIGNER = rsa.generate_private_key(65537, 2048)
@@ -28,14 +39,26 @@ CURVE = ec.generate_private_key(ec.SECP256R1())
 
 @dataclass
 class Issuer:
-    keys: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[Any] = field(default_factory=list)
     status: int = 200
     asked: int = 0
     url: str = ""
 
-    async def answer(self, _: web.BaseRequest) -> web.Response:
+    #: Answers wait for it.
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Whether the keys come in two pieces.
+    is_slow: bool = False
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked += 1
-        return web.json_response({"keys": self.keys}, status=self.status)
+        await self.goes_on.wait()
+        response = web.StreamResponse(status=self.status, headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        body = json.dumps({"keys": self.keys}).encode()
+        for part in (body[:20], body[20:]):
+            await response.write(part)
+            await asyncio.sleep(0.05 if self.is_slow else 0)
+        return response
 
 
 def published(identity: str = "one", key: rsa.RSAPrivateKey = SIGNER, **more: Any) -> dict[str, Any]:
@@ -45,6 +68,7 @@ def published(identity: str = "one", key: rsa.RSAPrivateKey = SIGNER, **more: An
 @asynccontextmanager
 async def issuing(*keys: dict[str, Any]) -> AsyncIterator[Issuer]:
     issuer = Issuer(list(keys))
+    issuer.goes_on.set()
     runner = web.ServerRunner(web.Server(issuer.answer))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -194,3 +218,43 @@ async def test_a_shared_secret_is_no_key(directory: Path) -> None:
         found = [await asked(gateway, token(identity=identity)) for identity in ("one", "two")]
 
     assert found == [401, 401]
+
+
+@pytest.mark.channel("C257")
+async def test_a_token_that_breaks_the_library_is_no_token_and_in_no_log(directory: Path) -> None:
+    async with issuing(published()) as issuer, gateway_of(directory, issuer) as gateway:
+        good = token()
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.service.listener.port)
+        head = f"GET {ROOT}/Property HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {good}"
+        writer.write(head.encode() + b"\xff\r\n\r\n")
+        found = [(await reader.read())[9:12], await asked(gateway, token(exp=10**400))]
+        writer.close()
+        told = repr(gateway.events)
+
+    assert found == [b"401", 401]
+    assert good not in told
+
+
+async def test_keys_that_come_in_pieces_and_beside_odd_ones_are_read(directory: Path) -> None:
+    odd: list[Any] = [{"kty": "RSA", "alg": "none"}, {"kty": "RSA", "alg": ["RS256"]}, {"kty": 7}, 7]
+    async with issuing() as issuer, gateway_of(directory, issuer) as gateway:
+        issuer.keys, issuer.is_slow = [*odd, published()], True
+
+        assert await asked(gateway, token()) == 200
+
+
+async def test_an_issuer_that_hangs_holds_up_nobody_whose_key_is_known(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.edge.json_web_tokens._PAUSE", 0.0)
+    async with issuing(published()) as issuer, gateway_of(directory, issuer) as gateway:
+        await asked(gateway, token())
+        issuer.goes_on.clear()
+        waiting = asyncio.create_task(asked(gateway, token(identity="unknown")))
+        await until(lambda: issuer.asked == 2)
+        async with asyncio.timeout(4):
+            found = [await asked(gateway, token(identity=identity)) for identity in ("one", "unknown", "one")]
+        issuer.goes_on.set()
+        last = await waiting
+
+    assert (found, last) == ([200, 401, 200], 401)

@@ -145,3 +145,54 @@ def test_what_is_durable_needs_a_file(directory: Path) -> None:
     write_configuration(directory)
     with pytest.raises(ConfigurationError, match="needs a file"):
         configuration(directory, "http://127.0.0.1:1", LOG__DURABLE="true")
+
+
+async def test_a_policy_whose_record_was_lost_is_told_again(directory: Path, tmp_path: Path) -> None:
+    write_configuration(directory, {"keys.yaml": key_file(one="Role: private")})
+    log = tmp_path / "decisions.log"
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        running(configuration(directory, sandbox.url, LOG__DECISIONS=str(log), LOG__DURABLE="true")) as gateway,
+    ):
+        log.unlink()
+        log.symlink_to("/dev/full")
+        await gateway.get(QUESTION, "one")
+        log.unlink()
+        for _ in range(3):
+            await gateway.get(QUESTION, "one")
+
+    assert "policy loaded" in [entry["event"] for entry in records(log)]
+
+
+@pytest.mark.guarantee("G7")
+async def test_staff_are_answered_nothing_without_a_record_either(directory: Path, tmp_path: Path) -> None:
+    permissions = "Role: private\n    Permissions: [manage_templates, manage_keys]"
+    write_configuration(directory, {"keys.yaml": key_file(desk=permissions)})
+    log = tmp_path / "decisions.log"
+    settings = {"LOG__DECISIONS": str(log), "LOG__DURABLE": "true", "STORE__URL": f"sqlite:///{tmp_path}/gateway.db"}
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        running(configuration(directory, sandbox.url, **settings)) as gateway,
+    ):
+
+        async def call(method: str, body: Any = None) -> tuple[int, bytes]:
+            url = f"http://127.0.0.1:{gateway.service.admin.port}/v1/developers/keys"
+            async with gateway.session.request(
+                method, url, json=body, headers={"Authorization": "Bearer desk"}
+            ) as response:
+                return response.status, await response.read()
+
+        before = await call("GET")
+        log.unlink()
+        log.symlink_to("/dev/full")
+        made = await call("POST", {"D": {"Role": "idx"}})
+        refused = await call("GET")
+        ready = await gateway.ready()
+        log.unlink()
+        for _ in range(2):
+            after = await call("GET")
+
+    assert before[0] == after[0] == 200
+    assert (made[0], refused[0]) == (503, 503)
+    assert b"Secret" not in made[1]
+    assert (ready["ready"], ready["unrecorded"]) == (False, True)

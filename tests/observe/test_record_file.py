@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +29,12 @@ async def opened(path: Path, events: list[Event] | None = None, **options: Any) 
         yield file
     finally:
         await file.close()
+
+
+def full(path: Path) -> None:
+    """From now on there is no room; ``path.unlink()`` makes some."""
+    path.unlink(missing_ok=True)
+    path.symlink_to("/dev/full")
 
 
 def line(number: int, writer: str = "one") -> str:
@@ -87,8 +95,8 @@ async def test_a_rotation_by_others_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.guarantee("G7")
 async def test_what_is_to_be_durable_and_is_not_is_told(tmp_path: Path) -> None:
     path, events = tmp_path / "decisions.log", list[Event]()
-    path.symlink_to("/dev/full")
     async with opened(path, events, is_durable=True) as file:
+        full(path)
         file.write(line(1))
         first = await file.settled()
         failing = file.is_failing
@@ -108,8 +116,8 @@ async def test_what_is_to_be_durable_and_is_not_is_told(tmp_path: Path) -> None:
 async def test_a_failing_file_is_tried_without_a_new_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.observe.record_file._PAUSE", 0.01)
     path, events = tmp_path / "decisions.log", list[Event]()
-    path.symlink_to("/dev/full")
     async with opened(path, events, is_durable=True) as file:
+        full(path)
         file.write(line(1))
         assert not await file.settled()
         path.unlink()
@@ -123,8 +131,8 @@ async def test_what_nobody_waits_for_is_kept_until_there_is_room(
 ) -> None:
     monkeypatch.setattr("gateway.observe.record_file._PAUSE", 0.01)
     path, events = tmp_path / "decisions.log", list[Event]()
-    path.symlink_to("/dev/full")
     async with opened(path, events) as file:
+        full(path)
         for number in range(500):
             file.write(line(number))
         await until(lambda: file.is_failing)
@@ -138,8 +146,8 @@ async def test_more_than_may_wait_is_lost_and_counted(tmp_path: Path, monkeypatc
     monkeypatch.setattr("gateway.observe.record_file._PAUSE", 0.01)
     monkeypatch.setattr("gateway.observe.record_file._MOST_WAITING", 100)
     path, events = tmp_path / "decisions.log", list[Event]()
-    path.symlink_to("/dev/full")
     async with opened(path, events) as file:
+        full(path)
         for number in range(1_000):
             file.write(line(number))
         await until(lambda: file.is_failing)
@@ -154,26 +162,112 @@ async def test_more_than_may_wait_is_lost_and_counted(tmp_path: Path, monkeypatc
     assert len([entry for entry in found if "number" in entry]) + lost == 1_001
 
 
-async def test_a_line_that_was_written_in_part_spoils_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
+async def test_what_was_written_in_part_is_taken_back_before_anybody_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "decisions.log"
     whole, room = os.write, [10]
 
     def write(descriptor: int, text: bytes) -> int:
-        return whole(descriptor, text[: room.pop()]) if room else whole(descriptor, text)
+        return (
+            whole(descriptor, text[: room.pop()]) if room and text.startswith(b'{"number"') else whole(descriptor, text)
+        )
 
-    async with opened(path, is_durable=True) as file:
+    async with opened(path, is_durable=True) as one, opened(path, is_durable=True) as two:
         monkeypatch.setattr("gateway.observe.record_file.os.write", write)
+        one.write(line(1))
+        first = await one.settled()
+        two.write(line(2))
+        second = await two.settled()
+        one.write(line(3))
+        third = await one.settled()
+
+    assert (first, second, third) == (False, True, True)
+    assert [entry.get("number") for entry in lines(path)] == [2, None, 3]
+
+
+async def test_a_file_that_ends_in_a_torn_line_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.log"
+    path.write_text('{"event":"requ', encoding="ascii")
+    async with opened(path, is_durable=True) as file:
+        file.write(line(1))
+        assert await file.settled()
+
+    assert path.read_text(encoding="ascii").splitlines()[1:] == [line(1).strip()]
+
+
+async def test_a_disk_that_does_not_answer_is_waited_for_some_time_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.observe.record_file._LATE", 0.05)
+    hangs = threading.Event()
+    monkeypatch.setattr("gateway.observe.record_file.os.fdatasync", lambda _: hangs.wait(20))
+    events: list[Event] = []
+    async with opened(tmp_path / "log", events, is_durable=True) as file:
+        file.write(line(1))
+        first, failing = await file.settled(), file.is_failing
+        hangs.set()
+        await until(lambda: not file.is_failing)
+        file.write(line(2))
+        second = await file.settled()
+
+    assert (first, failing, second) == (False, True, True)
+    assert [event.is_failing for event in events if isinstance(event, RecordsFailing)] == [True, False]
+
+
+async def test_when_the_thread_ends_nobody_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(_descriptor: int) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("gateway.observe.record_file.os.fdatasync", breaks)
+    events: list[Event] = []
+    async with opened(tmp_path / "log", events, is_durable=True) as file:
         file.write(line(1))
         first = await file.settled()
         file.write(line(2))
         second = await file.settled()
+        failing = file.is_failing
+    after = await file.settled()
 
-    torn, *others = path.read_text(encoding="ascii").splitlines()
-    assert (first, second) == (False, True)
-    assert torn == line(1)[:10]
-    assert [json.loads(text).get("number") for text in others] == [None, 2]
+    assert (first, second, failing, after) == (False, False, True, False)
+    assert RecordsFailing(True, "MemoryError") in events
+
+
+async def test_what_is_left_at_the_end_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.observe.record_file._PAUSE", 0.01)
+    path, events = tmp_path / "decisions.log", list[Event]()
+    path.write_text("", encoding="ascii")
+    async with opened(path, events) as file:
+        path.unlink()
+        path.symlink_to("/dev/full")
+        for number in range(30):
+            file.write(line(number))
+        await until(lambda: file.is_failing)
+
+    assert sum(event.count for event in events if isinstance(event, RecordsLost)) == 30
+
+
+async def test_only_files_of_ours_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "decisions.log"
+    (tmp_path / "decisions.log.1-for-the-lawyers.txt").write_text("x", encoding="ascii")
+    (tmp_path / "decisions.log.0").mkdir()
+    async with opened(path, rotate_bytes=100, keep=1, is_durable=True) as file:
+        kept = []
+        for number in range(40):
+            file.write(line(number))
+            kept.append(await file.settled())
+
+    assert all(kept)
+    assert (tmp_path / "decisions.log.1-for-the-lawyers.txt").exists()
+    assert len(list(tmp_path.glob("decisions.log.2*"))) == 1  # noqa: ASYNC240
+
+
+async def test_a_file_that_is_none_is_told_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="no regular file"):
+        RecordFile(tmp_path / "pipe", lambda _: None).open()
+    with pytest.raises(ValueError, match=r"null byte|embedded null"):
+        RecordFile(tmp_path / "a\0b", lambda _: None).open()
 
 
 async def test_a_file_that_cannot_be_made_is_told_at_once(tmp_path: Path) -> None:

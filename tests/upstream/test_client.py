@@ -225,3 +225,39 @@ async def test_a_write_that_found_nobody_was_not_sent() -> None:
             await client.write("POST", "Property", b"{}", None)
 
     assert failed.value.code is Code.UNAVAILABLE
+
+
+_BROKEN = {
+    "status": b"HTTP/1.1 abc CANARY\r\n\r\n",
+    "header": b"HTTP/1.1 200 OK\r\nX: CANARY" + b"a" * 20_000 + b"\r\n\r\n",
+    "lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nCANARY",
+    "chunk": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nCANARY\r\n",
+    "nothing": b"CANARY\r\n\r\n",
+    "too short": b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"CANARY"',
+}
+
+
+@pytest.mark.channel("C257")
+@pytest.mark.parametrize("kind", _BROKEN)
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+async def test_what_is_told_of_broken_http_has_no_word_of_it_and_none_of_the_request(kind: str, method: str) -> None:
+    """The text of the library's errors has the whole request in it, with the credential, and pieces of the answer."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(_BROKEN[kind])
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/odata"
+    async with server, UpstreamClient(Upstream(url=url, retries=0), "CREDENTIAL") as client:
+        with pytest.raises((UpstreamFailure, UnknownOutcomeError)) as caught:
+            if method == "GET":
+                await client.read_collection("Property", "$filter=City%20eq%20'LITERAL'")
+            else:
+                written = await client.write("PATCH", "Property('LITERAL')", b'{"City": "LITERAL"}', None)
+                raise UnknownOutcomeError(f"{written.status}")
+
+    told = f"{caught.value} {caught.value!r} {getattr(caught.value, 'reason', '')}"
+    assert not any(word in told for word in ("CANARY", "CREDENTIAL", "LITERAL"))
