@@ -188,11 +188,13 @@ class Workers(_Section):
 
 
 class Windows(_Section):
-    """How much a key may have: length of a window in seconds to the most of it."""
+    """How much a key may have: length of a window in seconds to the most of it. ``concurrent`` is how many requests of
+    it one worker answers at once; None for any number."""
 
     requests: Mapping[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     records: Mapping[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     bytes: Mapping[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    concurrent: Annotated[int, Field(ge=1)] | None = None
 
 
 class Limits(_Section):

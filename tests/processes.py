@@ -87,7 +87,10 @@ def _port() -> int:
 async def serving(
     directory: Path, upstream: str, database_url: str | None, workers: int = 1, **settings: str
 ) -> AsyncIterator[Process]:
-    """A service on a configuration; SIGTERM at the end, unless it is gone by then."""
+    """A service on a configuration; SIGTERM at the end, unless it is gone by then.
+    It is ready, or is at least there where the settings say that nobody answers its upstream yet (``ABSENT``).
+    """
+    wanted = 503 if settings.pop("ABSENT", "") else 200
     listen, admin = _port(), _port()
     short = Path(tempfile.mkdtemp(prefix="gw"))  # the path of a Unix socket has at most 107 bytes
     environment = {
@@ -110,7 +113,7 @@ async def serving(
             short / "control",
             environment,
         )
-        await _ready(process, admin, found.control)
+        await _ready(process, admin, found.control, wanted)
         yield found
     finally:
         if process.returncode is None:
@@ -129,14 +132,14 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
         raise AssertionError("the service did not end") from None
 
 
-async def _ready(process: asyncio.subprocess.Process, admin: int, control: Path) -> None:
+async def _ready(process: asyncio.subprocess.Process, admin: int, control: Path, status: int) -> None:
     """Waits until every worker serves: the control socket is there from then on."""
     async with aiohttp.ClientSession() as session:
         for _ in range(600):
             assert process.returncode is None, f"serve ended with {process.returncode}"
             with suppress(aiohttp.ClientError):
                 async with session.get(f"http://127.0.0.1:{admin}/readyz") as response:
-                    if response.status == 200 and control.exists():  # noqa: ASYNC240  # in no time
+                    if response.status == status and control.exists():  # noqa: ASYNC240  # in no time
                         return
             await asyncio.sleep(0.05)
     raise AssertionError("serve did not become ready")

@@ -27,8 +27,9 @@ from tests.support import REPOSITORY
 PAGE = REPOSITORY / "docs" / "performance.md"
 DEBIAN = REPOSITORY / ".venv" / "debian" / "usr"
 _BASE = "aiohttp pass-through"
-#: Connections of each workload, and by how much longer than the shortest it is asked.
-_LOAD = {"one record": (4, 1), "200 records": (4, 2), "1,000 records with media": (2, 5)}
+#: Connections of each workload (enough for each worker to have some), and by how much longer than the shortest it is
+#: asked.
+_LOAD = {"one record": (16, 1), "200 records": (8, 2), "1,000 records with media": (4, 6)}
 
 
 @dataclass
@@ -133,7 +134,7 @@ def main() -> None:
         spent = profile.tables(Path(name))
     machine = f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"
     measured = "\n".join([
-        f"`make bench`, {machine}: {options.rounds} rounds of {options.seconds:.0f} seconds and more for each server in turn, 2 to 4 connections.", "",
+        f"`make bench`, {machine}: {options.rounds} rounds of {options.seconds:.0f} seconds and more for each server in turn, 4 to 16 connections.", "",
         *tables, *asked_of, *spent,
     ])  # fmt: skip
     print(measured)  # what it is for

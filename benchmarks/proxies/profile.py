@@ -1,11 +1,10 @@
-"""Where our time goes: a thread looks a thousand times a second at what the gateway is just doing."""
+"""Where our time goes: after each millisecond of processor time it is looked at what the gateway is just doing."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-import threading
-import time
 from collections import Counter
 from pathlib import Path
 from types import FrameType
@@ -30,7 +29,7 @@ def tables(folder: Path) -> list[str]:
             total = sum(found.values())
             lines += [
                 f"### Where the time goes: {workload}", "",
-                "The innermost function of ours, or the library where we are in none; share of the samples in which the process was busy.", "",
+                "The innermost function of ours, or the library where we are in none; share of its processor time.", "",
                 "| where | share |", "|---|---|",
                 *(f"| `{name}` | {count / total:.0%} |" for name, count in found.most_common(_SHOWN)), "",
             ]  # fmt: skip
@@ -45,26 +44,18 @@ async def _sampled(folder: Path, upstream: servers.Server, workload: str, times:
     }  # fmt: skip
     configuration = load_configuration(servers.configuration(folder), environment)
     found: Counter[str] = Counter()
-    ended = threading.Event()
-    watched = threading.get_ident()
 
-    def look() -> None:
-        while not ended.is_set():
-            frame = sys._current_frames().get(watched)
-            name = _place(frame)
-            if name is not None:
-                found[name] += 1
-            time.sleep(0.001)
+    def look(_number: int, frame: FrameType | None) -> None:
+        found[_place(frame)] += 1
 
+    signal.signal(signal.SIGPROF, look)
     async with Service(configuration) as service:
         query = f"$top={number}" + ("&$expand=Media" if with_media else "")
         url = f"http://127.0.0.1:{service.listener.port}{servers.PATH}/Property?{query}"
         client = await asyncio.create_subprocess_exec(sys.executable, "-c", _CLIENT, url, str(times))
-        thread = threading.Thread(target=look)
-        thread.start()
+        signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
         await client.wait()
-        ended.set()
-        thread.join()
+        signal.setitimer(signal.ITIMER_PROF, 0)
         async with (
             aiohttp.ClientSession() as session,
             session.get(url, headers={"Authorization": f"Bearer {servers.KEY}"}) as response,
@@ -81,24 +72,13 @@ for _ in range(int(sys.argv[2])):
 """
 
 
-def _place(frame: FrameType | None) -> str | None:
-    """None while the event loop waits."""
+def _place(frame: FrameType | None) -> str:
     innermost = frame
     while frame is not None:
         code = frame.f_code
-        if innermost is frame and code.co_name in ("select", "poll"):
-            return None
         if "/gateway/" in code.co_filename and "/site-packages/" not in code.co_filename:
-            return f"{code.co_filename.rpartition('/gateway/')[2]}: {code.co_qualname}"
+            return f"{code.co_filename.rpartition('/gateway/')[2]}: {code.co_name}"
         frame = frame.f_back
-    if innermost is None:
-        return None
-    parts = innermost.f_code.co_filename.replace("\\", "/").split("/")
-    library = (
-        parts[parts.index("site-packages") + 1]
-        if "site-packages" in parts
-        else parts[-2]
-        if len(parts) > 1
-        else parts[-1]
-    )
+    parts = innermost.f_code.co_filename.split("/") if innermost is not None else ["?"]
+    library = parts[parts.index("site-packages") + 1] if "site-packages" in parts else parts[-2:][0]
     return f"{library} (library)"

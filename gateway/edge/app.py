@@ -184,6 +184,8 @@ class Gateway:
                 return await (self.respond(request, story) if token is None else self._token(request, token, story))
         finally:
             self._under_way -= 1
+            if story.allowance is not None:
+                self._limiter.leave(story.allowance)
 
     def _refusal(self, error: Exception, story: _Story) -> Refusal:
         """What the client is told of whatever has broken off its request; what it was is in the story."""

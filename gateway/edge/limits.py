@@ -6,6 +6,7 @@ seen (G1).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
@@ -41,6 +42,8 @@ class Allowance:
     windows: tuple[_Window, ...]
     now: float
     totals: list[int] = field(default_factory=list)
+    #: Whether it counts among those that are being answered.
+    is_under_way: bool = False
 
     @property
     def headers(self) -> dict[str, str]:
@@ -77,12 +80,15 @@ class Limiter:
         self._clock = clock
         self._publish = publish
         self._down_until = 0.0
+        #: Requests that are being answered, by key.
+        self._under_way: Counter[str] = Counter()
 
     async def admit(self, key: ApiKey, role: str) -> Allowance:
-        """Counts a request.
+        """Counts a request; ``leave`` is to be called when it is answered.
 
         Raises:
-            Refusal: 429 where a window is used up; 503 where nobody knows, and ``limits.on_failure`` is ``refuse``.
+            Refusal: 429 where a window is used up, or as many of the key as may be are being answered (C264); 503 where
+                nobody knows, and ``limits.on_failure`` is ``refuse``.
         """
         allowance = Allowance(key.Id, self._windows(key.Id, role), self._clock())
         await self._add(allowance, {"requests": 1})
@@ -94,7 +100,21 @@ class Limiter:
                 "the limit of this key is used up: " + ", ".join(window.name.strip('"') for window in used_up),
                 headers={"Retry-After": str(wait), **allowance.headers},
             )
+        most = self._of(key.Id, role).concurrent
+        if most is not None and self._under_way[key.Id] >= most:
+            message = "as many requests of this key as may be at once are being answered"
+            raise Refusal(Code.TOO_MANY_REQUESTS, message, headers={"Retry-After": "1", **allowance.headers})
+        self._under_way[key.Id] += 1
+        allowance.is_under_way = True
         return allowance
+
+    def leave(self, allowance: Allowance) -> None:
+        """The request is answered."""
+        if allowance.is_under_way:
+            allowance.is_under_way = False
+            self._under_way[allowance.key] -= 1
+            if not self._under_way[allowance.key]:
+                del self._under_way[allowance.key]
 
     async def charge(self, allowance: Allowance, records: int, size: int) -> None:
         """Counts what was delivered.
@@ -108,12 +128,15 @@ class Limiter:
         await self._add(allowance, {"records": records, "bytes": size})
 
     def _windows(self, key: str, role: str) -> tuple[_Window, ...]:
-        settings = self._settings
-        found: Windows = settings.keys.get(key) or settings.roles.get(role) or settings.default
+        found = self._of(key, role)
         named = {"requests": found.requests, "records": found.records, "bytes": found.bytes}
         return tuple(
             _Window(what, seconds, most) for what, windows in named.items() for seconds, most in sorted(windows.items())
         )
+
+    def _of(self, key: str, role: str) -> Windows:
+        settings = self._settings
+        return settings.keys.get(key) or settings.roles.get(role) or settings.default
 
     async def _add(self, allowance: Allowance, amounts: Mapping[str, int]) -> None:
         if not allowance.windows:

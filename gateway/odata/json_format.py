@@ -92,9 +92,15 @@ def decode_record(raw: bytes | msgspec.Raw) -> Record:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BodyError(f"not a JSON object: {error}") from None
     text = bytes(raw)
-    if _member_count(text) == len(members):
+    if _is_plainly_unique(text, len(members)) or _member_count(text) == len(members):
         return Record(members)
     return Record(members, _repeated_names(text))
+
+
+def _is_plainly_unique(text: bytes, names: int) -> bool:
+    """Whether an object shows at a glance that it has no more members than names. Each member has a quote and a colon
+    right behind each other where no blank stands before a colon; strings and inner objects can only make it more."""
+    return text.count(b'":') == names and not any(blank in text for blank in (b" :", b"\t:", b"\n:", b"\r:"))
 
 
 def _member_count(text: bytes) -> int:

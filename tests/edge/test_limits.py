@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from gateway.edge.service import Service
 from gateway.observe.events import CountersUnavailable
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
 from gateway.store.counters import Count, CountersUnavailableError
-from tests.support import Answer, Harness, configuration, running, sandbox_running, write_configuration
+from tests.hostile import Hostile, collection, hostile_running
+from tests.support import (
+    CONFIG,
+    Answer,
+    Harness,
+    configuration,
+    key_file,
+    running,
+    sandbox_running,
+    write_configuration,
+)
 
 QUESTION = "Property?$top=2&$select=ListingKey&$filter=StandardStatus eq 'Active'"
 
@@ -177,3 +189,38 @@ async def test_counters_that_cannot_be_reached_are_said_and_asked_again_later(
     assert asked == 1
     assert back.status == 200
     assert events == [CountersUnavailable("gone")]
+
+
+@pytest.mark.channel("C264")
+async def test_no_key_takes_the_places_of_the_others(directory: Path) -> None:
+    """One key stalls every request that it may have at once; what others get does not depend on it."""
+    stalled = asyncio.Event()
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if "STALL" in request.raw_path:
+            await stalled.wait()
+        return collection([])
+
+    text = (CONFIG / "gateway.yaml").read_text(encoding="utf-8") + "limits: {default: {concurrent: 2}}\n"
+    write_configuration(
+        directory, {"gateway.yaml": text, "keys.yaml": key_file(one="Role: private", two="Role: private")}
+    )
+    async with (
+        hostile_running(Hostile(answer)) as upstream,
+        running(configuration(directory, upstream.url, REQUESTS__MAX_CONCURRENT="4")) as gateway,
+    ):
+        before = await gateway.get(QUESTION, "two")
+        slow = [asyncio.create_task(gateway.get("Property?$filter=City eq 'STALL'", "one")) for _ in range(6)]
+        refused, pending = await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
+        while len(refused) < 4:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            refused |= done
+        during = await gateway.get(QUESTION, "two")
+        stalled.set()
+        answered = [(await task).status for task in pending]
+        after = await gateway.get(QUESTION, "one")
+
+    assert before == during
+    assert [task.result().status for task in refused] == [429] * 4
+    assert all(task.result().header("Retry-After") == "1" for task in refused)
+    assert (answered, after.status) == ([200, 200], 200)

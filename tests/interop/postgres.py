@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -17,66 +18,88 @@ from pathlib import Path
 _NOBODY = 65534
 
 
+class Postgres:
+    """A server of a folder's own, that can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._data = folder, folder / "data"
+        self._programs = _programs(folder)
+        self._user = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = {**os.environ, "HOME": str(folder), "LC_ALL": "C"}
+        self._data.mkdir()
+        if os.getuid() == 0:
+            self._user = _NOBODY
+            folder.chmod(0o755)
+            os.chown(self._data, _NOBODY, -1)
+        making: list[str | Path] = [
+            self._programs / "initdb",
+            "-D",
+            self._data,
+            "-U",
+            "gateway",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+        ]
+        subprocess.run(making, check=True, capture_output=True, user=self._user, env=self._environment, cwd=folder)
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            self._port = taken.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        """Without a database's name."""
+        return f"postgresql://gateway@127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        serving: list[str | Path] = [
+            self._programs / "postgres", "-D", self._data, "-p", str(self._port), "-c", "listen_addresses=127.0.0.1",
+            "-c", "unix_socket_directories=", "-c", "max_connections=200",
+        ]  # fmt: skip
+        log = self._folder / "log"
+        with log.open("wb") as complaints:
+            self._process = subprocess.Popen(
+                serving, stdout=complaints, stderr=complaints, user=self._user, env=self._environment, cwd=self._folder
+            )
+        _wait(self._port, self._process, log)
+
+    def stop(self) -> None:
+        """Ends sessions and itself, cleanly."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Ends everything at once; the next start has to recover."""
+        self._end(signal.SIGQUIT)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(60)
+            self._process = None
+
+
 @contextmanager
-def postgres_running() -> Iterator[str]:
-    """The URL of a server without a database's name; what it knows is gone at the end."""
+def postgres() -> Iterator[Postgres]:
+    """A server that runs; what it knows is gone at the end."""
     folder = Path(tempfile.mkdtemp(prefix="gateway-postgres-"))
     try:
-        with _server(folder) as url:
-            yield url
+        server = Postgres(folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder)
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    installed, data = _programs(folder), folder / "data"
-    data.mkdir()
-    user = None
-    if os.getuid() == 0:
-        user = _NOBODY
-        folder.chmod(0o755)
-        os.chown(data, _NOBODY, -1)
-    environment = {**os.environ, "HOME": str(folder), "LC_ALL": "C"}
-    making: list[str | Path] = [
-        installed / "initdb",
-        "-D",
-        data,
-        "-U",
-        "gateway",
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "--locale=C",
-    ]
-    subprocess.run(making, check=True, capture_output=True, user=user, env=environment, cwd=folder)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    serving: list[str | Path] = [
-        installed / "postgres",
-        "-D",
-        data,
-        "-p",
-        str(port),
-        "-c",
-        "listen_addresses=127.0.0.1",
-        "-c",
-        "unix_socket_directories=",
-        "-c",
-        "max_connections=200",
-    ]
-    log = folder / "log"
-    with log.open("wb") as complaints:
-        process = subprocess.Popen(
-            serving, stdout=complaints, stderr=complaints, user=user, env=environment, cwd=folder
-        )
-    try:
-        _wait(port, process, log)
-        yield f"postgresql://gateway@127.0.0.1:{port}"
-    finally:
-        process.send_signal(2)  # ends sessions and itself, cleanly
-        process.wait(60)
+def postgres_running() -> Iterator[str]:
+    """The URL of a server without a database's name."""
+    with postgres() as server:
+        yield server.url
 
 
 def _programs(folder: Path) -> Path:

@@ -63,6 +63,10 @@ def test_numbers_keep_their_text(text: bytes) -> None:
         (b'{"a":{"a":1},"b":":","a":[1,{"z":2}]}', {"a"}),
         (b'{"a":"x:\\"","a":1,"b":1,"b":2}', {"a", "b"}),
         (b"{}", set()),
+        (b'{"a" :1,"a":2}', {"a"}),
+        (b'{"a":1,"a"\t:2}', {"a"}),
+        (b'{"a"\n :1,"a" \r:2,"b":"\\":"}', {"a"}),
+        (b'{"a":" :","b":1}', set()),
     ],
 )
 def test_names_given_twice_are_found_after_unescaping(text: bytes, repeated: set[str]) -> None:
