@@ -29,6 +29,9 @@ _PATIENCE, _CUT = 60.0, 1.0
 _LOOK = 0.02
 #: Connections that wait to be accepted.
 _BACKLOG = 1024
+#: Connections that a process accepts, of a socket at which others wait too, before it looks at what it has: asyncio
+#: takes as many as its backlog, and whoever comes first would have them all.
+_AT_ONCE = 1
 
 
 class _Protocol(RequestHandler):
@@ -158,7 +161,7 @@ class Listener:
         site: web.BaseSite = (
             web.TCPSite(self._runner, self._host, self.port, ssl_context=tls)
             if self._inherited is None
-            else web.SockSite(self._runner, self._inherited, backlog=_BACKLOG, ssl_context=tls)
+            else web.SockSite(self._runner, self._inherited, backlog=_AT_ONCE, ssl_context=tls)
         )
         try:
             await site.start()
@@ -233,6 +236,13 @@ class Listener:
                 await self.drain(0, _PATIENCE)
             await self._runner.cleanup()
             self._runner = None
+
+
+class SharedSocket(socket.socket):
+    """A socket that listens already, for this and other processes: none of them says anew how long its queue is."""
+
+    def listen(self, backlog: int = 0, /) -> None:
+        """Nothing."""
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
