@@ -71,12 +71,14 @@ async def test_postgresql_is_killed_and_comes_back_under_load(directory: Path) -
                     async with asyncio.timeout(30):
                         while (after := await made(service))[0] != 201:  # noqa: ASYNC110  # as below
                             await asyncio.sleep(0.2)
-            await asyncio.sleep(1)
-            new = await status(service, after[1]["D"]["Results"][0]["Secret"])
+            # Each worker finds the database again by itself, some moments later than the other one.
+            async with asyncio.timeout(30):
+                while {await status(service, after[1]["D"]["Results"][0]["Secret"]) for _ in range(8)} != {200}:  # noqa: ASYNC110
+                    await asyncio.sleep(0.2)
             deaths = await service.metric("gateway_worker_deaths_total")
 
     assert before[0] == 201
-    assert (refused, away, new, deaths) == (503, 200, 200, 0)
+    assert (refused, away, deaths) == (503, 200, 0)
     assert seen.failed == []
     assert sum(seen.answers.values()) > 200
 
