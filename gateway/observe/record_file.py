@@ -192,8 +192,10 @@ class RecordFile:
 
     def _keep_or_lose(self, lines: list[_Line], *, is_last: bool) -> None:
         """Writes lines, and tries again for as long as nobody waits for them and there is room for others."""
-        while not self._is_written(lines):
-            is_over = is_last or self._is_closing
+        while True:
+            is_over = is_last or self._is_closing  # before the try: what ends meanwhile has one more
+            if self._is_written(lines):
+                return
             if self.is_durable or is_over or self._waiting.qsize() >= _MOST_WAITING // 2:
                 if lines:
                     self._on_loop(self._publish, RecordsLost(self._lost(lines), "the file cannot be written"))
