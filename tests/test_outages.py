@@ -172,8 +172,10 @@ async def test_no_more_files_can_be_opened(directory: Path) -> None:
         ):
             after = response.status
         same = await service.workers()
+        complaints = await service.metric("gateway_complaints_total")
 
     assert set(during) == {200}
     assert after == 200
+    assert complaints >= 1
     assert same == {worker}
     assert seen.failed == []

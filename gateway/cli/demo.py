@@ -45,7 +45,7 @@ Every line below is the decision record of a request. Stop with Ctrl-C.
 @click.option("--upstream-port", default=8082, show_default=True, help="Where the sandbox is.")
 def demo(port: int, admin_port: int, upstream_port: int) -> None:
     """Run the gateway in front of an embedded RESO server with synthetic listings."""
-    from gateway.edge.listener import ListenError
+    from gateway.edge.accepting import ListenError
 
     try:
         asyncio.run(_demo(port, admin_port, upstream_port))

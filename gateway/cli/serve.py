@@ -61,7 +61,7 @@ def serve(directory: Path, workers: int | None) -> None:
 
 
 async def _serve(configuration: Configuration, tree: Tree) -> int:
-    from gateway.edge.listener import ListenError
+    from gateway.edge.accepting import ListenError
     from gateway.observe.events import Observers
     from gateway.observe.logs import DecisionLog
     from gateway.observe.metrics import SupervisorMetrics, share_numbers

@@ -7,7 +7,7 @@ import logging
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
-from typing import Any, Self
+from typing import Any
 from weakref import WeakSet
 
 from aiohttp import StreamReader, http_parser, web
@@ -15,6 +15,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.edge import responses
+from gateway.edge.accepting import Acceptor, listening_socket
 from gateway.errors import Code, Refusal
 from gateway.store.certificates import Certificate
 
@@ -27,11 +28,6 @@ _PARSER_FIELD = 32 * 1024
 _PATIENCE, _CUT = 60.0, 1.0
 #: Seconds between two looks at the connections that are left.
 _LOOK = 0.02
-#: Connections that wait to be accepted.
-_BACKLOG = 1024
-#: Connections that a process accepts, of a socket at which others wait too, before it looks at what it has: asyncio
-#: takes as many as its backlog, and whoever comes first would have them all.
-_AT_ONCE = 1
 
 
 class _Protocol(RequestHandler):
@@ -104,20 +100,13 @@ def require_c_parser() -> None:
         raise RuntimeError("aiohttp has no C parser on this machine; install it with its extensions")
 
 
-class ListenError(Exception):
-    """An address cannot be listened on; the message says which and why."""
-
-    @classmethod
-    def of(cls, host: str, port: int, error: OSError) -> Self:
-        return cls(f"{host}:{port} cannot be listened on: {error.strerror or error}")
-
-
 class Listener:
     """One address, one handler. ``port`` is the real one once started, also when 0 was asked for.
 
     Args:
         inherited: a socket that listens already, and that other processes may share; else one is made.
         certificate: where TLS is spoken.
+        complain: told in words for operators what goes wrong with taking connections.
     """
 
     def __init__(
@@ -127,8 +116,12 @@ class Listener:
         port: int,
         inherited: socket.socket | None = None,
         certificate: Certificate | None = None,
+        *,
+        complain: Callable[[str], None],
     ) -> None:
         self._handler = handler
+        self._complain = complain
+        self._acceptor: Acceptor | None = None
         self._host = host
         self.port = port
         self._inherited = inherited
@@ -140,6 +133,8 @@ class Listener:
 
     async def start(self) -> None:
         require_c_parser()
+        listening = self._inherited or listening_socket(self._host, self.port)
+        self.port = listening.getsockname()[1]
         quiet = logging.getLogger("gateway.http")
         quiet.addHandler(logging.NullHandler())
         quiet.propagate = False
@@ -158,17 +153,9 @@ class Listener:
         self._runner = web.ServerRunner(self._server, handle_signals=False, shutdown_timeout=_CUT)
         await self._runner.setup()
         tls = self._certificate.context() if self._certificate is not None else None
-        site: web.BaseSite = (
-            web.TCPSite(self._runner, self._host, self.port, ssl_context=tls)
-            if self._inherited is None
-            else web.SockSite(self._runner, self._inherited, backlog=_AT_ONCE, ssl_context=tls)
+        self._acceptor = Acceptor(
+            listening, self._server, tls=tls, is_shared=self._inherited is not None, complain=self._complain
         )
-        try:
-            await site.start()
-        except OSError as error:
-            await self._runner.cleanup()
-            raise ListenError.of(self._host, self.port, error) from None
-        self.port = self._runner.addresses[0][1]
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         protocol = request.protocol
@@ -207,7 +194,8 @@ class Listener:
         loop = asyncio.get_running_loop()
         closing, giving_up = loop.time() + idle, loop.time() + deadline
         self._insisting = loop.time() + deadline / 2
-        await self._stop_accepting(loop)
+        self._stop_accepting()
+        await asyncio.sleep(_LOOK)
         while True:
             connections = [found for found in self._server.connections if isinstance(found, _Protocol)]
             now = loop.time()
@@ -220,50 +208,15 @@ class Listener:
                     connection.force_close()
             await asyncio.sleep(_LOOK)
 
-    async def _stop_accepting(self, loop: asyncio.AbstractEventLoop) -> None:
-        assert self._runner is not None
-        for site in list(self._runner.sites):
-            # What has been accepted becomes a connection some steps of the loop later, and would be dropped if the
-            # server were closed by then.
-            for listening in getattr(getattr(site, "_server", None), "sockets", ()):
-                loop.remove_reader(listening.fileno())
-            await asyncio.sleep(_LOOK)
-            await site.stop()
+    def _stop_accepting(self) -> None:
+        if self._acceptor is not None:
+            self._acceptor.close()
+            self._acceptor = None
 
     async def stop(self) -> None:
         if self._runner is not None:
             if self._insisting is None:
                 await self.drain(0, _PATIENCE)
+            self._stop_accepting()
             await self._runner.cleanup()
             self._runner = None
-
-
-class SharedSocket(socket.socket):
-    """A socket that listens already, for this and other processes: none of them says anew how long its queue is."""
-
-    def listen(self, backlog: int = 0, /) -> None:
-        """Nothing."""
-
-
-def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket for several processes, bound and listening.
-
-    Raises:
-        ListenError: the address cannot be listened on.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        made = socket.socket(family, kind, protocol)
-        try:
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            made.bind(address)
-            made.listen(_BACKLOG)
-            made.setblocking(False)
-        except OSError:
-            made.close()
-            raise
-    except OSError as error:
-        raise ListenError.of(host, port, error) from None
-    return made

@@ -111,7 +111,7 @@ class Service:
             refresh=settings.upstream.metadata_refresh,
             retry=settings.upstream.metadata_retry,
             publish=self.publication.publish_schema,
-            complain=lambda message: self._publish(Complaint(message)),
+            complain=self._complain,
             changed=self._publish,
         )
         self.operations = operations = Operations(
@@ -127,8 +127,13 @@ class Service:
         clients, staff = inherited or (None, None)
         self._certificates = tls = configuration.certificates
         listen = settings.listen
-        self.listener = Listener(self.gateway.handle, listen.host, listen.port, clients, tls.get("listen"))
-        self.admin = Listener(administration.handle, settings.admin.host, settings.admin.port, staff, tls.get("admin"))
+        complain = self._complain
+        self.listener = Listener(
+            self.gateway.handle, listen.host, listen.port, clients, tls.get("listen"), complain=complain
+        )
+        self.admin = Listener(
+            administration.handle, settings.admin.host, settings.admin.port, staff, tls.get("admin"), complain=complain
+        )
         self._stack = AsyncExitStack()
 
     @property
@@ -138,6 +143,9 @@ class Service:
     async def refresh_metadata(self) -> bool:
         """Reads the upstream's metadata now; whether what is in hand is current."""
         return await self._watcher.fetch()
+
+    def _complain(self, message: str) -> None:
+        self._publish(Complaint(message))
 
     def _serve(self, snapshot: Snapshot) -> None:
         self.gateway.snapshot = snapshot

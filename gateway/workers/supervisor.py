@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.edge.listener import listening_socket
+from gateway.edge.accepting import listening_socket
 from gateway.errors import ConfigurationError, kind_of
 from gateway.observe.events import Complaint, Event, Reloaded, WorkerEnded, WorkerStarted
 from gateway.observe.metrics import forget_levels

@@ -10,7 +10,6 @@ import socket
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from gateway.edge.listener import SharedSocket
 from gateway.edge.publication import Prepared
 from gateway.edge.service import Service
 from gateway.errors import ConfigurationError, kind_of
@@ -49,7 +48,7 @@ async def work(clients: int, staff: int, control: int) -> int:
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C reaches all processes; one of them decides
     loop.add_signal_handler(signal.SIGHUP, lambda: None)
     share_numbers(str(order["slot"]))
-    sockets = (SharedSocket(fileno=clients), SharedSocket(fileno=staff))
+    sockets = (socket.socket(fileno=clients), socket.socket(fileno=staff))
     try:
         configuration = await asyncio.to_thread(load_configuration, Tree.decode(order["tree"]), os.environ)
         await _serve(configuration, sockets, channel, order, told)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-from typing import Any
 
 import pytest
-from aiohttp import web
 
-from gateway.edge.listener import Listener, SharedSocket, listening_socket
-from tests.support import ROOT, Harness, until
+from tests.support import ROOT, Harness
 
 HOST = b"Host: x\r\n"
 AUTH = b"Authorization: Bearer demo-idx\r\n"
@@ -228,36 +224,3 @@ async def test_a_body_that_is_read_leaves_an_idle_connection(gateway: Harness) -
     assert answer.startswith(b"HTTP/1.1 200")
     assert await gateway.service.listener.drain(idle=0, deadline=5) == 0
     writer.close()
-
-
-async def test_of_a_shared_socket_one_connection_is_taken_at_a_time() -> None:
-    """Between two of them others have their chance: whoever is busy takes no more."""
-    turns, taken = [0], list[int]()
-
-    class Counting(SharedSocket):
-        def accept(self) -> tuple[socket.socket, Any]:
-            found = super().accept()
-            taken.append(turns[0])
-            return found
-
-    async def turn() -> None:
-        while True:
-            turns[0] += 1
-            await asyncio.sleep(0)
-
-    async def answer(_: web.BaseRequest) -> web.StreamResponse:
-        return web.Response()
-
-    listening = listening_socket("127.0.0.1", 0)
-    shared = Counting(fileno=listening.detach())
-    clients = [socket.create_connection(shared.getsockname()) for _ in range(5)]
-    listener = Listener(answer, "127.0.0.1", 0, shared)
-    counting = asyncio.create_task(turn())
-    await listener.start()
-    await until(lambda: len(taken) == 5)
-    counting.cancel()
-    for client in clients:
-        client.close()
-    await listener.stop()
-
-    assert len(set(taken)) == 5
