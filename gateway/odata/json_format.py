@@ -16,11 +16,11 @@ import msgspec
 #: Deeper JSON than this is nobody's listing; msgspec itself gives up at about 1,000.
 MAX_DEPTH = 64
 
-# Possessive, and only ever run on text that msgspec has found to be JSON: an open string would cost quadratic time.
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _STRUCTURE = re.compile(rb"[{}\[\]:]")
-_NOT_BRACKETS = re.compile(rb"[^\[\]{}]+")
+_NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 _OPENING = frozenset(b"[{")
+#: One of so many parts of a text is large.
+_LARGE_SHARE = 32
 
 #: An escape: a pair of surrogates, one that stands alone (the group), or any other. Strings have no other backslashes.
 _ESCAPES = re.compile(
@@ -68,10 +68,18 @@ def check_text(body: bytes) -> None:
     except (msgspec.DecodeError, RecursionError) as error:
         raise BodyError(f"the body is not JSON: {error}") from None
     depth = 0
-    for character in _NOT_BRACKETS.sub(b"", _STRING.sub(b"", body)):
+    for character in _outside_strings(body).translate(None, _NO_BRACKETS):
         depth += 1 if character in _OPENING else -1
         if depth > MAX_DEPTH:
             raise BodyError("the body is nested too deeply")
+
+
+def _outside_strings(text: bytes) -> bytes:
+    """JSON text without its strings. Backslashes are in strings only, so without escaped ones each quote is the
+    beginning or the end of one."""
+    if b"\\" in text:
+        text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(text.split(b'"')[::2])
 
 
 def _in_pairs(body: bytes) -> bytes:
@@ -91,10 +99,29 @@ def decode_record(raw: bytes | msgspec.Raw) -> Record:
         members = _RECORD_DECODER.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BodyError(f"not a JSON object: {error}") from None
-    text = bytes(raw)
-    if _is_plainly_unique(text, len(members)) or _member_count(text) == len(members):
+    text, names = bytes(raw), len(members)
+    if _is_plainly_unique(text, names):
+        return Record(members)
+    text = _flat(text, members)
+    if _is_plainly_unique(text, names) or _member_count(text) == names:
         return Record(members)
     return Record(members, _repeated_names(text))
+
+
+def _flat(text: bytes, members: dict[str, msgspec.Raw]) -> bytes:
+    """The text of an object with 0 for each large array and object in it that is found at one place only.
+
+    What is in them is looked at when they are decoded. Finds that overlap count, so what is replaced is the member.
+    Each costs a search, so small ones, of which there may be many, stay.
+    """
+    for value in members.values():
+        inner = bytes(value)
+        if len(inner) * _LARGE_SHARE < len(text) or inner[0] not in _OPENING:
+            continue
+        place = text.find(inner)
+        if text.find(inner, place + 1) < 0:
+            text = text[:place] + b"0" + text[place + len(inner) :]
+    return text
 
 
 def _is_plainly_unique(text: bytes, names: int) -> bool:
@@ -105,7 +132,7 @@ def _is_plainly_unique(text: bytes, names: int) -> bool:
 
 def _member_count(text: bytes) -> int:
     """Members of the outermost object, counted by the colons at its level once all strings are gone."""
-    skeleton = _STRING.sub(b"", text)
+    skeleton = _outside_strings(text)
     if skeleton.count(b"{") == 1:
         return skeleton.count(b":")
     depth = count = 0

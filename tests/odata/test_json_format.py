@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.odata.json_format import (
     MAX_DEPTH,
@@ -67,10 +71,51 @@ def test_numbers_keep_their_text(text: bytes) -> None:
         (b'{"a":1,"a"\t:2}', {"a"}),
         (b'{"a"\n :1,"a" \r:2,"b":"\\":"}', {"a"}),
         (b'{"a":" :","b":1}', set()),
+        (b'{"a":[":"],"a":[":"]}', {"a"}),
+        (b'{"a":[1,2],"a":[3]}', {"a"}),
+        (b'{"x[":"]y","x[":2,"z":[":"]}', {"x["}),
+        (b'{"a":"\\\\","a":1,"b":["\\\\\\""]}', {"a"}),
     ],
 )
 def test_names_given_twice_are_found_after_unescaping(text: bytes, repeated: set[str]) -> None:
     assert decode_record(text).repeated == repeated
+
+
+@st.composite
+def objects(draw: st.DrawFn) -> str:
+    """JSON objects whose strings look like JSON, with blanks anywhere and names that come twice."""
+    text = st.text('[]{}":, \\a', max_size=6).map(json.dumps)
+    blank = st.sampled_from(["", "", " ", "\n"])
+    value = st.recursive(
+        st.one_of(text, st.just("1")),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]"),
+            st.lists(st.tuples(text, blank, inner), max_size=3).map(
+                lambda members: f"{{{','.join(f'{name}{gap}:{inner}' for name, gap, inner in members)}}}"
+            ),
+        ),
+        max_leaves=6,
+    )
+    kept = draw(st.lists(value, min_size=1, max_size=3))  # so that equal values come often
+    member = st.tuples(text, blank, blank, st.sampled_from(kept))
+    members = draw(st.lists(member, max_size=4))
+    return f"{{{','.join(f'{name}{gap}:{after}{value}' for name, gap, after, value in members)}}}"
+
+
+@pytest.mark.channel("C197")
+@settings(max_examples=1500)
+@given(objects())
+def test_names_given_twice_are_found_in_any_object(text: str) -> None:
+    pairs: list[tuple[str, object]] = []
+
+    def keep(found: list[tuple[str, object]]) -> object:
+        pairs[:] = found
+        return found
+
+    json.loads(text, object_pairs_hook=keep)
+    names = [name for name, _ in pairs]
+
+    assert decode_record(text.encode()).repeated == {name for name in names if names.count(name) > 1}
 
 
 def test_count_and_next_link_are_read_in_both_spellings() -> None:
