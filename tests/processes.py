@@ -18,7 +18,7 @@ import socket
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,7 +85,12 @@ def _port() -> int:
 
 @asynccontextmanager
 async def serving(
-    directory: Path, upstream: str, database_url: str | None, workers: int = 1, **settings: str
+    directory: Path,
+    upstream: str,
+    database_url: str | None,
+    workers: int = 1,
+    program: Sequence[str | Path] = (sys.executable, "-m", "gateway"),
+    **settings: str,
 ) -> AsyncIterator[Process]:
     """A service on a configuration; SIGTERM at the end, unless it is gone by then.
     It is ready, or is at least there where the settings say that nobody answers its upstream yet (``ABSENT``).
@@ -102,7 +107,7 @@ async def serving(
         "GATEWAY__SECURITY__KEY_PEPPER": DEMO_PEPPER, "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY, "GATEWAY__LOG__LEVEL": "warning",
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gateway", "serve", "--config", directory,
+        *program, "serve", "--config", directory,
         cwd=REPOSITORY, env=environment, start_new_session=True,
     )  # fmt: skip
     try:

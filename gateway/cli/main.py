@@ -16,6 +16,7 @@ from gateway.cli.templates import templates
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gateway", message="%(prog)s %(version)s")
 def main() -> None:
     """A policy-enforcing reverse proxy for RESO Web API servers."""
 

@@ -34,8 +34,9 @@ def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
 
 def test_version() -> None:
     done = run("version")
+    option = run("--version")
 
-    assert (done.returncode, done.stdout) == (0, f"gateway {__version__}\n")
+    assert (done.returncode, done.stdout) == (option.returncode, option.stdout) == (0, f"gateway {__version__}\n")
 
 
 def test_usage_errors_end_with_2() -> None:
