@@ -177,6 +177,7 @@ class Database:
         self._writing = asyncio.Lock()
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "invalidate", _roll_back)
 
     def __str__(self) -> str:
         return self._shown
@@ -338,6 +339,16 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     for line in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {line}")
     cursor.close()
+
+
+def _roll_back(connection: Any, _record: Any, _error: BaseException | None) -> None:
+    """Ends the transaction of a connection that is given up, because a statement of it was cancelled halfway.
+
+    SQLite closes it only when that statement is gone, which whoever holds the cancellation's traceback keeps: until
+    then nobody could write.
+    """
+    with suppress(sqlite3.Error, SQLAlchemyError, ValueError):  # closed already, or given up by the garbage collector
+        connection.run_async(lambda driver: asyncio.shield(driver.rollback()))
 
 
 @contextmanager

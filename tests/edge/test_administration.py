@@ -83,8 +83,11 @@ async def test_one_event_tells_who_did_what(desk: Desk) -> None:
 
 
 @pytest.mark.guarantee("G5", "G7")
-async def test_what_cannot_be_saved_is_503_and_what_was_in_force_stays(directory: Path, tmp_path: Path) -> None:
+async def test_what_cannot_be_saved_is_503_and_what_was_in_force_stays(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A disk that is full, or a file that another program holds: the save fails as a whole."""
+    monkeypatch.setattr("gateway.store.database._PATIENCE", 0.5)
     async with managed(directory, f"sqlite:///{tmp_path}/held.db") as desk:
         identity = await desk.made({**SEED, "SyndicationId": None, "FieldOverrides": None})
         _, secret = await desk.secret({"Template": identity})

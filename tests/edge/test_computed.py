@@ -106,7 +106,10 @@ async def test_what_a_change_of_policy_reveals_is_new_to_clients(directory: Path
 
 @pytest.mark.guarantee("G5")
 @pytest.mark.channel("C363")
-async def test_what_cannot_be_remembered_is_not_served_and_has_the_moment_at_which_it_is(directory: Path) -> None:
+async def test_what_cannot_be_remembered_is_not_served_and_has_the_moment_at_which_it_is(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.database._PATIENCE", 0.5)
     state = directory.parent / "state"
     state.mkdir()
     opened = {**WITH, "Property": {**WITH["Property"], "Default": "Visible"}}

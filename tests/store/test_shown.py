@@ -17,7 +17,8 @@ A, B = digest_of(["a"]), digest_of(["a", "b"])
 
 
 @pytest_asyncio.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+    monkeypatch.setattr("gateway.store.database._PATIENCE", 0.5)
     async with Database(f"sqlite:///{tmp_path}/gateway.db") as found:
         yield found
 
