@@ -134,6 +134,10 @@ class Schema:
         ]
         return candidates[0] if len(candidates) == 1 else None
 
+    def embedded_in(self, set_name: str) -> frozenset[str]:
+        """The navigation properties of a set whose rows come as part of each record."""
+        return frozenset(navigation for owner, navigation in self.embedded if owner == set_name)
+
     def properties(self) -> Iterator[tuple[str, str]]:
         """(set, property) for every property of every set, navigation included."""
         for name in self.entity_sets:

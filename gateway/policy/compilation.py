@@ -269,6 +269,9 @@ def _draft(inputs: Inputs, name: str) -> tuple[Fields, ResourcePolicy]:
         target = inputs.schema.target_set(name, leads)
         if target is not None:
             link = link_of(inputs, name, leads, target)
+            if link is None and (name, member) in inputs.schema.embedded:
+                # Nothing but its place in the record ties such a row to it.
+                link = Link(local=structured.key[0], target=inputs.schema.type_of(target).key[0])
             navigation[member] = NavigationPolicy(leads, target, visible.origin, link, visible.condition)
         elif visible.declared:
             inputs.report.notes.append(f"`{name}.{member}` leads to no entity set of the upstream")
@@ -320,9 +323,6 @@ def link_of(inputs: Inputs, resource: str, navigation: NavigationProperty, targe
     relation = data_dictionary.RELATIONS.get((inputs.kind(resource), navigation.name))
     if relation is not None and relation[1] != inputs.kind(target):
         relation = None
-    if (resource, navigation.name) in inputs.schema.embedded:
-        # What comes as part of a record is the record's own; nothing else ties the two.
-        return Link(local=here.key[0], target=there.key[0])
     found = inputs.profile.links.get(resource, {}).get(navigation.name)
     if found is None and len(navigation.constraints) == 1:
         local, referenced = navigation.constraints[0]

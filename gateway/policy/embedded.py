@@ -14,8 +14,12 @@ from gateway.odata.csdl import EntitySet, NavigationProperty, Schema, TypeRefere
 
 
 def with_embedded(schema: Schema, embedded: Mapping[str, tuple[str, ...]]) -> Schema:
-    """The schema with the named fields as navigation. What it does not have, or what has no key, stays as it is: the
-    fault is told where the profile is checked."""
+    """Return the schema with the named fields as navigation.
+
+    Where the upstream also has a set of the field's name, the list leads to that set, so that one policy holds for both.
+    How the rows of the set name their parents stays as it is. A field that is missing, or that holds no records with a
+    key, stays as it is: the check of the profile reports it.
+    """
     sets, types = dict(schema.entity_sets), dict(schema.types)
     found: set[tuple[str, str]] = set()
     alone: set[str] = set()
@@ -28,18 +32,21 @@ def with_embedded(schema: Schema, embedded: Mapping[str, tuple[str, ...]]) -> Sc
             element = types.get(declared.type.name) if declared is not None else None
             if declared is None or element is None or not declared.type.is_collection:
                 continue
-            key = element.key or ((f"{name}Key",) if f"{name}Key" in element.properties else ())
-            if not key:
-                continue
+            if name in sets:
+                target = sets[name].type_name
+            else:
+                key = element.key or ((f"{name}Key",) if f"{name}Key" in element.properties else ())
+                if not key:
+                    continue
+                target = element.name
+                types[target] = replace(element, key=key, is_entity=True)
+                sets[name] = EntitySet(name, target, MappingProxyType({}))
+                alone.add(name)
             properties = {other: kept for other, kept in owner.properties.items() if other != name}
-            navigation = {**owner.navigation, name: NavigationProperty(name, TypeReference(element.name, True))}
+            navigation = {**owner.navigation, name: NavigationProperty(name, TypeReference(target, True))}
             types[owner.name] = replace(
                 owner, properties=MappingProxyType(properties), navigation=MappingProxyType(navigation)
             )
-            types[element.name] = replace(element, key=key, is_entity=True)
-            if name not in sets:
-                sets[name] = EntitySet(name, element.name, MappingProxyType({}))
-                alone.add(name)
             bindings = {**sets[resource].bindings, name: name}
             sets[resource] = replace(sets[resource], bindings=MappingProxyType(bindings))
             found.add((resource, name))

@@ -103,6 +103,7 @@ class Levels:
         """
         said = said or Said(nested=depth > 1)
         ignore = self.settings.unknown_select == "ignore"
+        query = names.with_selected_lists(resource, query, self.policy.schema.embedded_in(resource.name))
         names.check_filter_names(self.policy, resource, query.filter, said)
         names.check_orderby_names(resource, query.orderby, said)
         chosen = names.selected(resource, query.select, said, ignore_unknown=ignore)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.errors import Refusal, invalid_query
 from gateway.odata import walk
@@ -73,6 +73,19 @@ def selected(
         elif item.name not in resource.navigation and not ignore_unknown:
             raise said.unknown("$select", item.name, item.position)
     return frozenset(names) if items else frozenset(resource.fields)
+
+
+def with_selected_lists(resource: ResourcePolicy, query: Query, lists: frozenset[str]) -> Query:
+    """Return the query with an expansion for each embedded list that ``$select`` names.
+
+    The upstream declares such a list as a property, and its clients select it like one.
+    """
+    expanded_already = {item.name for item in query.expand}
+    chosen = dict.fromkeys(
+        item.name for item in query.select if item.name in lists and item.name in resource.navigation
+    )
+    items = [ExpandItem(name, Query()) for name in chosen if name not in expanded_already]
+    return replace(query, expand=(*query.expand, *items)) if items else query
 
 
 def expanded(

@@ -8,7 +8,7 @@ from gateway.odata.literals import Value
 from gateway.policy.model import PhotoRule
 from gateway.policy.plan import NestedPlan
 from gateway.redact.media import rank, within_limit
-from gateway.redact.rows import Children, ContradictionError, Row, Tally, belongs, grouped, prove, select
+from gateway.redact.rows import Children, ContradictionError, Row, Tally, belongs, grouped, names_another, prove, select
 
 
 def came_inside(row: Row, nested: NestedPlan) -> list[Row] | None:
@@ -38,7 +38,9 @@ def _proven(row: Row, item: Record, nested: NestedPlan) -> Row | None:
         child = prove(item, nested.record)
     except ContradictionError as error:
         raise ContradictionError(error.resource, {"nested"}, error.reason) from None
-    if child is not None and not nested.embedded and not belongs(row, child, nested.link):
+    if child is None or nested.embedded:
+        return None if child is None or names_another(row, child, nested.link) else child
+    if not belongs(row, child, nested.link):
         reason = "a nested record does not belong to the record it came with"
         raise ContradictionError(nested.record.resource, {"nested"}, reason)
     return child

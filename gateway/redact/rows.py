@@ -133,6 +133,21 @@ def belongs(parent: Row, child: Row, link: Link) -> bool:
     return is_of_kind(child, link)
 
 
+def names_another(parent: Row, child: Row, link: Link) -> bool:
+    """Whether the child's own fields say that it is another record's, where it stands inside this one.
+
+    Many servers leave the fields of the link out of an embedded list. A key is the row's own and names no parent.
+    """
+    if link.target in child.plan.key:
+        return False
+    owner, here = child.value(link.target), parent.value(link.local)
+    if owner is not None and not isinstance(owner, Unknown):
+        if here is None or isinstance(here, Unknown) or not child.same(link.target, here):
+            return True
+    kind = UNKNOWN if link.discriminator is None else child.value(link.discriminator)
+    return kind is not None and not isinstance(kind, Unknown) and kind not in link.values
+
+
 def is_of_kind(row: Row, link: Link) -> bool:
     """Whether the row says that it belongs to a record of the link's kind (``ResourceName``)."""
     return link.discriminator is None or row.value(link.discriminator) in link.values

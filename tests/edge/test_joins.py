@@ -377,3 +377,80 @@ async def test_history_and_events_of_what_is_hidden_do_not_exist(directory: Path
     assert pinned.json()["@odata.count"] == 1
     assert [row["EntityEventSequence"] for row in events] == ["0", "2"]
     assert refused == [501, 501]
+
+
+def _embedding(document: str) -> bytes:
+    """The sandbox's metadata, in which a listing has its media as a property, beside the set Media."""
+    document = document.replace(
+        '<NavigationProperty Name="Media" Type="Collection(Sandbox.Media)"/>',
+        '<Property Name="Media" Type="Collection(Sandbox.Media)"/>',
+        1,
+    )
+    return re.sub(
+        r'(<EntitySet Name="Property".*?)<NavigationPropertyBinding Path="Media" Target="Media"/>',
+        r"\1",
+        document,
+        flags=re.DOTALL,
+    ).encode()
+
+
+EMBEDDED = {
+    **ROLE,
+    "Property": {
+        "Filter": "StandardStatus eq 'Active'",
+        "Fields": {"All": {"Visible": ["City", "ListPrice", "PropertyType", "Media"]}},
+    },
+}
+
+
+@pytest.mark.channel("C222", "C276", "C333")
+async def test_an_embedded_list_does_not_change_how_media_name_their_listing(directory: Path) -> None:
+    """Two tables count by themselves: the photo of a hidden listing has the key of a visible one."""
+    data = copy.deepcopy(DATA)
+    data["Media"] += [photo("L2", 4, key="L1", MediaURL="canary"), photo("L1", 6, key="L9")]
+    trusted = profile(embedded={"Property": ["Media"]})
+    async with modelled(
+        directory,
+        data,
+        Habits(embeds=frozenset({"Media"})),
+        role=EMBEDDED,
+        trusted=trusted,
+        metadata=_embedding(metadata_document().decode()),
+    ) as (gateway, _):
+        own = await gateway.get("Media?$filter=ResourceRecordKey eq 'L1'&$select=MediaKey", "k")
+        every = [
+            await gateway.get(target, "k")
+            for target in ("Media", "Media('L1')", "Media/$count?$filter=MediaKey eq 'L1'")
+        ]
+
+    assert sorted(keys(own.rows)) == ["L1-1", "L1-2", "L1-3", "L1-4", "L1-5", "L9"]
+    assert [answer.status for answer in every] == [200, 404, 200]
+    assert "L9" in keys(every[0].rows)
+    assert every[2].body == b"0"
+    assert all(b"canary" not in answer.body for answer in every)
+
+
+@pytest.mark.channel("C3", "C10", "C357")
+async def test_an_embedded_list_is_selected_like_the_property_that_it_is(directory: Path) -> None:
+    trusted = profile(embedded={"Property": ["Media"]})
+    async with modelled(
+        directory,
+        DATA,
+        Habits(embeds=frozenset({"Media"}), foreign_children=True),
+        role=EMBEDDED,
+        trusted=trusted,
+        metadata=_embedding(metadata_document().decode()),
+    ) as (gateway, model):
+        selected = await gateway.get("Property?$select=ListingKey,Media", "limited")
+        expanded = await gateway.get("Property?$select=ListingKey&$expand=Media", "limited")
+        both = await gateway.get("Property?$select=ListingKey,Media&$expand=Media($top=1)", "limited")
+        plain = await gateway.get("Property?$select=ListingKey", "limited")
+
+    assert selected.rows == expanded.rows
+    assert [[row["MediaKey"] for row in listing["Media"]] for listing in selected.rows] == [
+        ["L1-1", "L1-2"],
+        ["L3-1", "L3-2", "L3-9"],
+    ]
+    assert [len(listing["Media"]) for listing in both.rows] == [1, 1]
+    assert all("Media" not in listing for listing in plain.rows)
+    assert all("$expand" not in options for _, options in model.asked)

@@ -84,7 +84,11 @@ class Interpreter:
                     record[field] = value
             else:
                 self._withhold(record, field, is_list=FIELDS[name][field].startswith("Coll"))
-        for item in options.get("expand", []):
+        expand = options.get("expand", [])
+        asked = [item["navigation"] for item in expand]
+        # A list that stands in the record may be selected like a field.
+        lists = [item for item in options.get("select", ()) if item not in FIELDS[name] and item not in asked]
+        for item in [*expand, *({"navigation": other, "options": {}} for other in lists)]:
             navigation = item["navigation"]
             is_list = NAVIGATION[name, navigation][3]
             if not shows(self.licence, name, row, navigation):

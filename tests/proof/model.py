@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 Row = dict[str, Any]
@@ -44,7 +46,12 @@ def navigations(entity_set: str) -> list[str]:
     return [name for source, name in NAVIGATION if source == entity_set]
 
 
-def metadata() -> bytes:
+#: Set to the navigations that stand in its records as whole lists.
+Embedded = Mapping[str, Sequence[str]]
+
+
+def metadata(embedded: Embedded = MappingProxyType({})) -> bytes:
+    """The ``$metadata`` document; an embedded list is declared as a property of its record."""
     types, sets = [], []
     for name, fields in FIELDS.items():
         lines = [f'<EntityType Name="{name}"><Key><PropertyRef Name="{KEY[name]}"/></Key>']
@@ -56,6 +63,9 @@ def metadata() -> bytes:
         for (source, navigation), (_, target, _, is_list, _) in NAVIGATION.items():
             if source == name:
                 kind = f"Collection(P.{target})" if is_list else f"P.{target}"
+                if navigation in embedded.get(name, ()):
+                    lines.append(f'<Property Name="{navigation}" Type="{kind}"/>')
+                    continue
                 lines.append(f'<NavigationProperty Name="{navigation}" Type="{kind}"/>')
                 bindings += f'<NavigationPropertyBinding Path="{navigation}" Target="{target}"/>'
         types.append("".join([*lines, "</EntityType>"]))

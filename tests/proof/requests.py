@@ -228,6 +228,13 @@ class Maker:
             self.used.add("orderby" if depth == 1 else "nested orderby")
         if rng.random() < 0.4:
             options["select"] = self._names(name)
+            embedded = [
+                item
+                for item in self.licence.profile.get("embedded", {}).get(name, ())
+                if ever_shows(self.licence, name, item)
+            ]
+            if embedded and rng.random() < 0.5:
+                options["select"].append(rng.choice(embedded))
             self.used.add("select")
         if rng.random() < (0.35 if depth == 1 else 0.15) and depth < 3:
             options |= self._expand(name, depth)

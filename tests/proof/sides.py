@@ -42,9 +42,9 @@ NOW = 1_768_478_400.0
 TOKEN = re.compile(rb"skiptoken=([A-Za-z0-9_\-]+)")
 
 
-@lru_cache(maxsize=1)
-def schema() -> Schema:
-    return parse_metadata(metadata())
+@lru_cache(maxsize=64)
+def schema(embedded: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> Schema:
+    return parse_metadata(metadata(dict(embedded)))
 
 
 def snapshot_of(licence: Licence) -> Snapshot:
@@ -75,7 +75,8 @@ def snapshot_of(licence: Licence) -> Snapshot:
         rules,
         MappingProxyType({}),
     )
-    return build_snapshot(1, configuration, schema())
+    embedded = licence.profile.get("embedded", {})
+    return build_snapshot(1, configuration, schema(tuple((name, tuple(lists)) for name, lists in embedded.items())))
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class Side:
         self.lost: list[tuple[str, str]] = []
         self.trust = UpstreamTrust(profile, lambda kind, resource, _: self.lost.append((kind, resource)))
         self.model = self.upstream(self.world, self.habits)
+        self.model.embedded = profile.embedded
         enforcement = Enforcement(self.model, configuration.settings.requests.scan_requests)
         self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW)
         self.gateway.snapshot = self.snapshot

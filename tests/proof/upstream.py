@@ -17,7 +17,7 @@ from gateway.errors import Code
 from gateway.settings import Upstream
 from gateway.upstream.client import Fetched, UnknownOutcomeError, UpstreamClient, UpstreamFailure, Written
 from tests.proof.language import EQUALITY, Expression, FailedOnRow, Meaning, Unreadable, holds, read
-from tests.proof.model import DEFAULTS, FIELDS, KEY, NAVIGATION, Row, World, children, metadata
+from tests.proof.model import DEFAULTS, FIELDS, KEY, NAVIGATION, Embedded, Row, World, children, metadata
 
 URL = "http://upstream.example/odata"
 
@@ -120,6 +120,8 @@ class Model(UpstreamClient):
         self.world = world
         self.habits = habits
         self.asked: list[str] = []
+        #: Lists that stand in records, and that no ``$expand`` names.
+        self.embedded: Embedded = {}
         #: Target to answer: what was answered, and what is to be answered without looking at a row.
         #: (method, target, whether it was done) of each write that came for the last request.
         self.writes: list[tuple[str, str, bool]] = []
@@ -140,7 +142,7 @@ class Model(UpstreamClient):
 
     async def _get(self, target: str, accept: str) -> Fetched:
         if target == "$metadata":
-            return Fetched(metadata())
+            return Fetched(metadata(self.embedded))
         self.asked.append(target)
         if target in self.replay:
             return self.replay[target]
@@ -280,6 +282,12 @@ class Model(UpstreamClient):
 
     def _record(self, name: str, row: Row, options: dict[str, str]) -> dict[str, Any]:
         record = self._projected(name, row, options.get("$select"))
+        for navigation in self.embedded.get(name, ()):
+            if navigation in options.get("$select", navigation).split(",") or "select" in self.habits.ignores:
+                target = NAVIGATION[name, navigation][1]
+                record[navigation] = [
+                    self._projected(target, child, None) for child in self._behind(name, navigation, row)
+                ]
         for text in split_at(options.get("$expand", ""), ","):
             self._expand(name, row, text, record)
         if self.habits.auto_expand:
@@ -314,6 +322,8 @@ class Model(UpstreamClient):
     def _expand(self, name: str, row: Row, text: str, record: dict[str, Any]) -> None:
         navigation, _, rest = text.partition("(")
         options = options_of(rest[:-1], ";") if rest else {}
+        if navigation in self.embedded.get(name, ()):
+            raise Unreadable(f"{navigation} is a property")
         _, target, _, is_list, _ = NAVIGATION[name, navigation]
         found = self._behind(name, navigation, row)
         ignores = "nested" in self.habits.ignores

@@ -38,7 +38,8 @@ DOMAINS: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 KEYS = {
     "Property": ("K1", "K2", "K3", "K4", "K5", "K6", "K7", "K'8"),
-    "Media": tuple(f"P{number:02d}" for number in range(16)),
+    # Two tables count by themselves, so a photo may have the key of a listing.
+    "Media": (*(f"P{number:02d}" for number in range(12)), "K1", "K2", "K3", "K4"),
     "Member": ("M1", "M2", "M3"),
     "OpenHouse": ("H1", "H2", "H3", "H4"),
 }
@@ -371,6 +372,8 @@ def make_profile(rng: random.Random) -> dict[str, Any]:
     if rng.random() < 0.25:
         profile["unfilterable"] = {"Property": rng.sample(("City", "StandardStatus", "ListPrice", "Appliances"), 2)}
         profile["client_scan"] = rng.random() < 0.7
+    if rng.random() < 0.15:
+        profile["embedded"] = {"Property": ["Media"]}
     if rng.random() < 0.1:
         profile["photo_sizes"] = False
     if rng.random() < 0.15:
