@@ -83,6 +83,8 @@ class StructuredType:
     is_open: bool = False
     is_entity: bool = True
     annotations: Mapping[str, str] = field(default_factory=dict)
+    #: Qualified names of the types that it derives from, the nearest first.
+    bases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,6 +430,7 @@ class _Resolver:
             any(raw.is_open for raw in chain),
             chain[0].is_entity,
             MappingProxyType(chain[0].annotations),
+            tuple(raw.name for raw in chain[1:]),
         )
 
 

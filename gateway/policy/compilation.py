@@ -63,8 +63,7 @@ def compile_policy(
     """
     inputs = Inputs(template, role, syndication, schema, profile, gateway, earlier, Report())
     names = _resources(inputs)
-    kinds = {inputs.kind(name): name for name in names}
-    if syndication and "Property" not in kinds:
+    if syndication and not any("Property" in inputs.kinds(name) for name in names):
         inputs.report.add(inputs.author, ("SyndicationId",), "a syndication needs the resource `Property`")
     if inputs.report.faults and earlier is not None:
         raise ConfigurationError(inputs.report.faults)  # none of these belongs to a resource that could be denied
@@ -77,13 +76,13 @@ def compile_policy(
         for name, draft in drafts.items()
     }
     for name in names:
-        if inputs.kind(name) == "HistoryTransactional":
+        if "HistoryTransactional" in inputs.kinds(name):
             finished[name] = _with_history(finished[name], finished)
-    media = [name for name in names if inputs.kind(name) == "Media"]
+    media = [name for name in names if "Media" in inputs.kinds(name)]
     for name in media:
         finished[name] = with_photo_rule(finished[name], inputs.photo_limit, sizes=inputs.profile.photo_sizes)
     for name in names:
-        if inputs.kind(name) == "Property":
+        if "Property" in inputs.kinds(name):
             sources = [finished[source] for source in media]
             finished[name] = with_counters(finished[name], sources, inputs.photo_limit, fields[name].visible)
     finished = with_writes(inputs, finished)
@@ -286,6 +285,7 @@ def _draft(inputs: Inputs, name: str) -> tuple[Fields, ResourcePolicy]:
         MappingProxyType(navigation),
         parents=inputs.parents(name),
         kind=inputs.kind(name),
+        kinds=frozenset(inputs.kinds(name)),
         embedded_only=name in inputs.schema.embedded_only,
         # Whatever cannot be decided denies the resource; a rule that cannot be applied never opens it.
         broken=len(inputs.report.faults) > before,
@@ -363,7 +363,7 @@ def _parent_links(
     has one that nothing ties to the child: rows of either are withheld."""
     found: dict[str, ParentLink] = {}
     for parent in drafts.values():
-        if parent.kind not in child.parents:
+        if not parent.is_any_of(child.parents):
             continue
         for navigation in parent.type.navigation.values():
             if navigation.type.is_collection and inputs.schema.target_set(parent.name, navigation) == child.name:
@@ -380,7 +380,7 @@ def _parent_links(
 def _known_link(parent: ResourcePolicy, child: ResourcePolicy) -> Link | None:
     """The Data Dictionary's relation, for upstreams that have both sets and no navigation between them."""
     for (kind, _), (local, target, there, discriminator, value) in data_dictionary.RELATIONS.items():
-        if kind != parent.kind or target != child.kind:
+        if kind not in parent.kinds or target not in child.kinds:
             continue
         needed = {there, *([discriminator] if discriminator else [])}
         if local in parent.type.properties and needed <= child.type.properties.keys():

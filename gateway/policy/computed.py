@@ -20,13 +20,18 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = {
 
 
 def with_computed(schema: Schema, lookups: tuple[LookupValue, ...] = ()) -> Schema:
-    """The schema with our own Field and Lookup in it, in place of the upstream's."""
+    """Return the schema with our own Field and Lookup in place of the upstream's.
+
+    Another set over the upstream's type of either would show its rows under another name, so it does not exist (C169).
+    """
     if schema.computed:
         return schema
     sets, types = dict(schema.entity_sets), dict(schema.types)
     namespace = next((name.rpartition(".")[0] for name in (item.type_name for item in sets.values())), "Metadata")
     for name, members in _MEMBERS.items():
         full = sets[name].type_name if name in sets else f"{namespace}.{name}"
+        for other in [other for other, twin in sets.items() if full in (twin.type_name, *types[twin.type_name].bases)]:
+            del sets[other]
         types[full] = _type(full, members)
         sets[name] = EntitySet(name, full, MappingProxyType({}))
     return replace(

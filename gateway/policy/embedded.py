@@ -16,9 +16,9 @@ from gateway.odata.csdl import EntitySet, NavigationProperty, Schema, TypeRefere
 def with_embedded(schema: Schema, embedded: Mapping[str, tuple[str, ...]]) -> Schema:
     """Return the schema with the named fields as navigation.
 
-    Where the upstream also has a set of the field's name, the list leads to that set, so that one policy holds for both.
-    How the rows of the set name their parents stays as it is. A field that is missing, or that holds no records with a
-    key, stays as it is: the check of the profile reports it.
+    Where the upstream also has a set of the field's name, the list leads to that set, so that one policy holds for
+    both. How the rows of the set name their parents does not change. A field that is missing, or that holds no records
+    with a key, stays a field: the check of the profile reports it.
     """
     sets, types = dict(schema.entity_sets), dict(schema.types)
     found: set[tuple[str, str]] = set()
@@ -47,9 +47,9 @@ def with_embedded(schema: Schema, embedded: Mapping[str, tuple[str, ...]]) -> Sc
             types[owner.name] = replace(
                 owner, properties=MappingProxyType(properties), navigation=MappingProxyType(navigation)
             )
-            bindings = {**sets[resource].bindings, name: name}
-            sets[resource] = replace(sets[resource], bindings=MappingProxyType(bindings))
-            found.add((resource, name))
+            for twin in [twin for twin, over in sets.items() if over.type_name == owner.name]:
+                sets[twin] = replace(sets[twin], bindings=MappingProxyType({**sets[twin].bindings, name: name}))
+                found.add((twin, name))
     return replace(
         schema,
         entity_sets=MappingProxyType(sets),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import TypeVar
 
 from gateway.errors import Fault
 from gateway.odata import parser
@@ -47,6 +48,10 @@ class Report:
         self.faults.append(source.fault(path, message))
 
 
+T = TypeVar("T")
+#: Farther than any kind of a set is from it.
+_NOWHERE = 10**6
+
 #: Roles say the same to every template: their texts are parsed once.
 _parsed = lru_cache(maxsize=256)(parser.parse_filter)
 
@@ -63,6 +68,8 @@ class Inputs:
     gateway: GatewayRules
     earlier: Schema | None
     report: Report
+    #: Set to its kinds, once they are asked for.
+    _kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def author(self) -> Source:
@@ -93,13 +100,25 @@ class Inputs:
             return canonical(word) if candidates else word
         return word if word in candidates else candidates[0]
 
-    def kinds(self, resource: str) -> frozenset[str]:
-        """The resources of the Data Dictionary that a set may be, by its own name and by that of its type.
+    def kinds(self, resource: str) -> tuple[str, ...]:
+        """Return the words that name a set, from the most specific to the most general.
 
-        What protects always, whatever a set is called, goes by these.
+        They are its own name, the name of its type, the names of all types that this one derives from, and for each of
+        these types the names of the other sets over it. Each record of the set is a record of all of them (OData CSDL
+        4.01, 6.2), so a protection that names any of them holds for the set.
         """
-        local = self.schema.entity_sets[resource].type_name.rpartition(".")[2]
-        return frozenset({canonical(resource), canonical(local)})
+        if resource not in self._kinds:
+            entity_set = self.schema.entity_sets[resource]
+            words = dict.fromkeys([canonical(resource)])
+            for type_name in (entity_set.type_name, *self.schema.type_of(resource).bases):
+                words[canonical(type_name.rpartition(".")[2])] = None
+                words.update(
+                    (canonical(name), None)
+                    for name, other in self.schema.entity_sets.items()
+                    if other.type_name == type_name
+                )
+            self._kinds[resource] = tuple(words)
+        return self._kinds[resource]
 
     def protects(self, word: str, resource: str) -> bool:
         """Whether a protection that names ``word`` holds for a set."""
@@ -107,8 +126,14 @@ class Inputs:
 
     def kind(self, resource: str) -> str:
         """The one resource of the Data Dictionary that a set is taken for; its own name where it is none."""
-        known = [kind for kind in sorted(self.kinds(resource)) if kind in data_dictionary.FIELDS]
-        return canonical(resource) if canonical(resource) in known or not known else known[0]
+        known = (kind for kind in self.kinds(resource) if kind in data_dictionary.FIELDS)
+        return next(known, canonical(resource))
+
+    def distance(self, word: str, resource: str) -> int | None:
+        """Return how far ``word`` is from the set itself among its kinds; None where it does not name the set."""
+        if self.resource_of(word) == resource:
+            return 0
+        return self.kinds(resource).index(canonical(word)) if self.protects(word, resource) else None
 
     def parents(self, resource: str) -> tuple[str, ...]:
         """The kinds of resources that the rows of a set follow (P6); every table entry that fits the set counts."""
@@ -128,23 +153,36 @@ class Inputs:
 
     def class_field(self, resource: str) -> str:
         fields = {"Property": "PropertyType", **self.profile.class_field}
-        return fields.get(resource) or fields.get(self.kind(resource), "")
+        return next((fields[word] for word in (resource, *self.kinds(resource)) if word in fields), "")
 
     def overrides(self, resource: str) -> tuple[str, Mapping[str, Mapping[str, FieldRule]]]:
         """What the template says of the fields of a resource, and the author's word for it."""
-        document = self.template.document.FieldOverrides if self.template else None
-        for word, groups in (document.resources if document else {}).items():
-            if groups is not None and self.resource_of(word) == resource:
+        for word, groups in self.all_overrides().items():
+            if self.resource_of(word) == resource:
                 return word, groups
         return resource, {}
 
-    def template_filter(self, resource: str) -> tuple[str, ResourceFilter] | None:
-        """The template's entry for the rows of a resource, with the author's word; ``R: null`` is none (C368)."""
+    def all_overrides(self) -> Mapping[str, Mapping[str, Mapping[str, FieldRule]]]:
+        """The template's FieldOverrides by the author's words for resources."""
+        document = self.template.document.FieldOverrides if self.template else None
+        return {word: groups for word, groups in (document.resources if document else {}).items() if groups is not None}
+
+    def template_filters(self, resource: str) -> tuple[int, list[tuple[str, ResourceFilter]]]:
+        """Return the template's nearest entries for the rows of a resource, and their distance; ``R: null`` is not an
+        entry (C368)."""
         document = self.template.document.RestrictiveFilters if self.template else None
-        for word, entry in (document.resources if document else {}).items():
-            if entry is not None and self.resource_of(word) == resource:
-                return word, entry
-        return None
+        entries = {word: entry for word, entry in (document.resources if document else {}).items() if entry is not None}
+        return self._nearest(resource, entries)
+
+    def role_filters(self, resource: str) -> tuple[int, list[tuple[str, str]]]:
+        """Return the role's nearest filters for the rows of a resource, and their distance."""
+        entries = self.role.document.Resources.items()
+        return self._nearest(resource, {word: entry.Filter for word, entry in entries if entry.Filter is not None})
+
+    def _nearest(self, resource: str, entries: Mapping[str, T]) -> tuple[int, list[tuple[str, T]]]:
+        found = [(distance, word) for word in entries if (distance := self.distance(word, resource)) is not None]
+        nearest = min((distance for distance, _ in found), default=_NOWHERE)
+        return nearest, [(word, entries[word]) for distance, word in found if distance == nearest]
 
     def condition(self, resource: str, text: str, source: Source, path: tuple[str, ...]) -> Expression | None:
         """A filter or ``When`` as a compiled expression, or None and a fault in the author's own text."""

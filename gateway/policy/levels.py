@@ -232,7 +232,7 @@ class Levels:
         the key, with each field that is named."""
         target = self.policy.resources[atom.target]
         link = resource.navigation[atom.path.name].link
-        follows = not target.parents or resource.kind in target.parents
+        follows = not target.parents or resource.is_any_of(target.parents)
         # Rows that the gateway writes itself are others than the upstream's own of that name (C169).
         is_computed = target.name in self.policy.schema.computed
         if link is None or target.broken or is_computed or not follows or target.has_own_rule:
@@ -313,9 +313,9 @@ class Levels:
         check_served(target)
         if navigation.link is None or target.name in self.policy.schema.computed:
             raise not_offered("$expand of this navigation property")
-        is_child = not target.parents or parent.kind in target.parents
-        photo = target.photo if parent.kind == "Property" and is_child else None
-        order = target.fields.get("Order") if target.kind == "Media" else None
+        is_child = not target.parents or parent.is_any_of(target.parents)
+        photo = target.photo if "Property" in parent.kinds and is_child else None
+        order = target.fields.get("Order") if "Media" in target.kinds else None
         order_name = order.property.name if order is not None and order.condition == TRUE else None
         beside = {
             *navigation.link.target_fields,
@@ -386,7 +386,7 @@ class Levels:
     def photo_link(self, media: ResourcePolicy) -> ParentLink | None:
         """How photos name their listing; without one no row of a listing exists for the key."""
         return next(
-            (found for found in media.parent_links if self.policy.resources[found.resource].kind == "Property"), None
+            (found for found in media.parent_links if "Property" in self.policy.resources[found.resource].kinds), None
         )
 
     def _by(self, resource: ResourcePolicy, field: str, trail: int) -> Read:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.odata.ast import TRUE, Expression
@@ -124,6 +124,8 @@ class ResourcePolicy:
     parents: tuple[str, ...] = ()
     parent_links: tuple[ParentLink, ...] = ()
     kind: str = ""
+    #: All words that name it: its own name, its type, and the types that this one derives from.
+    kinds: frozenset[str] = frozenset()
     photo: PhotoRule | None = None
     broken: bool = False
     #: A part of the rule that is enforced here only, because it is too long to be asked.
@@ -136,6 +138,10 @@ class ResourcePolicy:
     @property
     def key(self) -> tuple[str, ...]:
         return self.type.key
+
+    def is_any_of(self, words: Iterable[str]) -> bool:
+        """Whether one of the words names it."""
+        return not self.kinds.isdisjoint(words)
 
     @property
     def is_restricted(self) -> bool:

@@ -21,7 +21,7 @@ def row_rule(inputs: Inputs, resource: str) -> tuple[RulePart, ...] | None:
         *_always(inputs, resource),
         *(
             [_syndicated(inputs, resource, inputs.syndication)]
-            if inputs.syndication and inputs.kind(resource) == "Property"
+            if inputs.syndication and "Property" in inputs.kinds(resource)
             else []
         ),
     ]
@@ -31,23 +31,29 @@ def row_rule(inputs: Inputs, resource: str) -> tuple[RulePart, ...] | None:
 
 
 def _replaceable(inputs: Inputs, resource: str) -> list[RulePart | None]:
-    given = inputs.template_filter(resource)
-    if given is not None and inputs.template is not None:
-        word, entry = given
-        if entry.Filter is None:
-            return []
-        return [_part(inputs, resource, entry.Filter, inputs.template.source, ("RestrictiveFilters", word, "Filter"))]
-    role = inputs.role_entry(resource)
-    if role is None or role.Filter is None:
-        return []
-    return [_part(inputs, resource, role.Filter, inputs.role.source, ("Resources", resource, "Filter"))]
+    """The template's filter, else the role's. A set without one of its own is under that of the set or type whose
+    records it shares; the template replaces only a filter that is not more specific than its own."""
+    parts: list[RulePart | None] = []
+    distance, given = inputs.template_filters(resource)
+    for word, entry in given:
+        assert inputs.template is not None
+        if entry.Filter is not None:
+            place = ("RestrictiveFilters", word, "Filter")
+            parts.append(_part(inputs, resource, entry.Filter, inputs.template.source, place))
+    role_distance, filters = inputs.role_filters(resource)
+    if not given or role_distance < distance:
+        parts += [
+            _part(inputs, resource, text, inputs.role.source, ("Resources", word, "Filter")) for word, text in filters
+        ]
+    return parts
 
 
 def _always(inputs: Inputs, resource: str) -> list[RulePart | None]:
-    role = inputs.role_entry(resource)
     return [
-        _part(inputs, resource, text, inputs.role.source, ("Resources", resource, "Always", str(position)))
-        for position, text in enumerate(role.Always if role else ())
+        _part(inputs, resource, text, inputs.role.source, ("Resources", word, "Always", str(position)))
+        for word, entry in inputs.role.document.Resources.items()
+        if inputs.distance(word, resource) is not None
+        for position, text in enumerate(entry.Always)
     ] + [
         _part(inputs, resource, text, inputs.gateway.source, ("policy", "always", word, str(position)))
         for word, texts in inputs.gateway.always.items()

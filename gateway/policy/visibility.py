@@ -56,6 +56,8 @@ class _Rule:
     by_template: bool = False
 
 
+#: Layer to the layer of what its document says of more general resources.
+_ABOVE = {"template": "template, in general", "role": "role, in general"}
 #: (layer, class or All, member)
 _Table = dict[tuple[str, str, str], _Rule]
 
@@ -105,11 +107,19 @@ def _telling(rules: Mapping[str, _Rule], shown: list[_Rule]) -> _Rule:
 
 
 def _rule_for(table: _Table, class_name: str, member: str, default: _Rule) -> _Rule:
-    """P2 in one line: template's class, template's All, role's class, role's All, role's default."""
-    for layer, group in (("template", class_name), ("template", ALL), ("role", class_name), ("role", ALL)):
-        rule = table.get((layer, group, member))
-        if rule is not None:
-            return rule
+    """P2 in one line: template's class, template's All, role's class, role's All, role's default.
+
+    Between them stand the restrictions that a layer lays on a more general resource: those of the template before the
+    role's own word, those of the role before a default that shows.
+    """
+    layers = ["template", _ABOVE["template"], "role"]
+    if default.condition == TRUE:
+        layers.append(_ABOVE["role"])
+    for layer in layers:
+        for group in (class_name, ALL):
+            rule = table.get((layer, group, member))
+            if rule is not None:
+                return rule
     return default
 
 
@@ -194,6 +204,7 @@ def _table(inputs: Inputs, resource: str, classes: Classes) -> _Table:
     never = never_visible(inputs, resource)
     _read_template(inputs, resource, classes, never, table)
     _read_role(inputs, resource, classes, table)
+    _read_general(inputs, resource, classes, table)
     for place in [place for place in table if place[2] in never]:
         del table[place]
     hidden = _Rule(FALSE, Origin("never visible"))
@@ -232,6 +243,34 @@ def _read_template(inputs: Inputs, resource: str, classes: Classes, never: froze
                 inputs.report.add(source, (*path, name), f"`{name}` has two rules for one class")
                 continue
             table[place] = _rule(inputs, resource, rule, source, (*path, name), of_template=True)
+
+
+def _read_general(inputs: Inputs, resource: str, classes: Classes, table: _Table) -> None:
+    """Read the restrictions of more general resources, the nearest first.
+
+    A set over a derived type, or a second set over one type, would else show what the documents hide. What they show of
+    a more general resource opens nothing here.
+    """
+    for layer, group, name, rule, source, path in _general_rules(inputs, resource):
+        # A class that this set does not have cannot tell its records apart, so the restriction holds for all of them.
+        place = (_ABOVE[layer], _class_name(group) if _class_name(group) in classes else ALL, name)
+        if (rule.Rule == "Hidden" or rule.When is not None) and place not in table:
+            table[place] = _rule(inputs, resource, rule, source, path, of_template=layer == "template")
+
+
+def _general_rules(inputs: Inputs, resource: str) -> Iterator[tuple[str, str, str, FieldRule, Source, tuple[str, ...]]]:
+    """Yield (layer, class, field, rule, source, path) of each rule for a kind of the set that is not the set itself."""
+    overrides = inputs.all_overrides()
+    for word in sorted(overrides, key=lambda word: inputs.distance(word, resource) or 0):
+        for group, rules in overrides[word].items() if inputs.distance(word, resource) else ():
+            assert inputs.template is not None
+            for name, rule in rules.items():
+                yield "template", group, name, rule, inputs.template.source, ("FieldOverrides", word, group, name)
+    entries = inputs.role.document.Resources
+    for word in sorted(entries, key=lambda word: inputs.distance(word, resource) or 0):
+        for group, lists in entries[word].Fields.items() if inputs.distance(word, resource) else ():
+            for name, rule, where in _listed(lists):
+                yield "role", group, name, rule, inputs.role.source, ("Resources", word, "Fields", group, *where)
 
 
 def _read_role(inputs: Inputs, resource: str, classes: Classes, table: _Table) -> None:

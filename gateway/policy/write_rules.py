@@ -264,7 +264,7 @@ class _Compilation:
         not exist for the key."""
         found: dict[str, str] = {}
         for (kind, _), (local, target, there, discriminator, _) in data_dictionary.RELATIONS.items():
-            if kind == self.resource.kind and not discriminator and local not in self.resource.key:
+            if kind in self.resource.kinds and not discriminator and local not in self.resource.key:
                 name = self._target(target)
                 if name is None and self.inputs.resource_of(target) in self.inputs.schema.entity_sets:
                     found.setdefault(local, "")

@@ -141,11 +141,14 @@ def names_another(parent: Row, child: Row, link: Link) -> bool:
     if link.target in child.plan.key:
         return False
     owner, here = child.value(link.target), parent.value(link.local)
-    if owner is not None and not isinstance(owner, Unknown):
-        if here is None or isinstance(here, Unknown) or not child.same(link.target, here):
-            return True
+    if _is_known(owner) and (not _is_known(here) or not child.same(link.target, here)):  # type: ignore[arg-type]  # known
+        return True
     kind = UNKNOWN if link.discriminator is None else child.value(link.discriminator)
-    return kind is not None and not isinstance(kind, Unknown) and kind not in link.values
+    return _is_known(kind) and kind not in link.values
+
+
+def _is_known(value: Value | Unknown) -> bool:
+    return value is not None and not isinstance(value, Unknown)
 
 
 def is_of_kind(row: Row, link: Link) -> bool:

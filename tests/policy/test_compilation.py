@@ -13,6 +13,7 @@ from gateway.odata.csdl import Schema, parse_metadata
 from gateway.odata.printer import print_expression
 from gateway.policy import data_dictionary
 from gateway.policy.compilation import GatewayRules
+from gateway.policy.computed import with_computed
 from gateway.policy.documents import Role, RoleDocument, Source, validate
 from gateway.policy.model import Policy
 from gateway.policy.profile import Link, Profile
@@ -687,6 +688,145 @@ def test_what_protects_always_holds_whatever_the_set_is_called() -> None:
                            (policy(other, schema=renamed(Staff="Member"), rules=rules), "Staff")):  # fmt: skip
         assert rule(compiled, name) == ["(MemberStatus ne null) and (MemberStatus eq 'Active')"]
         assert not {"MemberEmail", "MemberFax", "MemberPassword"} & visible(compiled, name)
+
+
+def derived(*more: str) -> Schema:
+    """The sandbox's schema with types that derive from its own, two deep, each with a set, and a second set of members."""
+    text = metadata_document().decode()
+    types = (
+        '<EntityType Name="ListMember" BaseType="Sandbox.Member"><Property Name="Tier" Type="Edm.String"/></EntityType>'
+        '<EntityType Name="LeadMember" BaseType="Sandbox.ListMember"/>'
+        '<EntityType Name="Home" BaseType="Sandbox.Property"/><EntityType Name="Picture" BaseType="Sandbox.Media"/>'
+    )
+    names = {
+        "LeadMember": "LeadMember",
+        "ListMember": "ListMember",
+        "Staff": "Member",
+        "Home": "Home",
+        "Picture": "Picture",
+    }
+    sets = "".join(f'<EntitySet Name="{name}" EntityType="Sandbox.{kind}"/>' for name, kind in names.items())
+    text = text.replace('<EntityContainer Name="Container">', types + '<EntityContainer Name="Container">' + sets)
+    return parse_metadata(text.encode())
+
+
+@pytest.mark.channel("C340", "C119")
+@pytest.mark.parametrize("name", ["Staff", "ListMember", "LeadMember"])
+def test_what_protects_a_type_holds_for_each_set_of_its_records(name: str) -> None:
+    """A vendor reads members by a set over a derived type, or by a second set over their own."""
+    rules = GatewayRules(
+        Source("gateway.yaml"),
+        always={"Member": ("MemberStatus eq 'Active'",)},
+        never_visible={"Agent": ("MemberEmail",)},
+    )
+    members = {"Always": ["OfficeKey ne null"], "Filter": "MemberKey ne 'M0'"}
+    base = role({"Member": members, name: {"Default": "Visible"}}, NeverVisible={"Member": ["MemberFax"]})
+
+    compiled = policy(base, schema=derived(), rules=rules)
+
+    assert rule(compiled, name) == [
+        "(MemberKey ne null) and (MemberKey ne 'M0')",
+        "OfficeKey ne null",
+        "(MemberStatus ne null) and (MemberStatus eq 'Active')",
+    ]
+    assert not {"MemberEmail", "MemberFax", "MemberPassword"} & visible(compiled, name)
+    assert "MemberFullName" in visible(compiled, name)
+
+
+@pytest.mark.channel("C340")
+def test_a_protection_of_a_derived_type_does_not_reach_up() -> None:
+    rules = GatewayRules(Source("gateway.yaml"), never_visible={"ListMember": ("MemberEmail",)})
+    base = role({name: {"Default": "Visible"} for name in ("Member", "ListMember", "LeadMember")})
+
+    compiled = policy(base, schema=derived(), rules=rules)
+
+    shown = {name: "MemberEmail" in visible(compiled, name) for name in ("Member", "ListMember", "LeadMember")}
+    assert shown == {"Member": True, "ListMember": False, "LeadMember": False}
+
+
+@pytest.mark.channel("C119", "C237")
+def test_what_documents_withhold_of_a_type_is_withheld_of_its_other_sets() -> None:
+    """The template's word of the type beats the role's word of the set; the template's own word of the set beats both.
+    What is shown of the type opens nothing elsewhere."""
+    base = role({
+        "Member": {"Default": "Visible", "Fields": {"All": {"Hidden": ["MemberFax"], "When": [
+            {"Condition": "MemberStatus eq 'Active'", "Fields": ["OfficeKey"]}]}}},
+        "ListMember": {"Default": "Visible", "Fields": {"All": {"Visible": ["MemberEmail", "MemberFullName"]}}},
+        "LeadMember": {"Fields": {"All": {"Visible": ["MemberFullName"]}}},
+    })  # fmt: skip
+    over = template(FieldOverrides={
+        "Member": {"All": {"MemberEmail": {"Rule": "Hidden"}, "MemberFullName": {"Rule": "Hidden"}, "MemberAOR": {"Rule": "Visible"}}},
+        "ListMember": {"All": {"MemberFullName": {"Rule": "Visible"}}},
+    })  # fmt: skip
+
+    compiled = policy(base, over, schema=derived())
+
+    assert not {"MemberFax", "MemberEmail"} & visible(compiled, "ListMember")
+    assert "MemberFullName" in visible(compiled, "ListMember")
+    assert print_expression(compiled.resources["ListMember"].fields["OfficeKey"].condition) == (
+        "(MemberStatus ne null) and (MemberStatus eq 'Active')"
+    )
+    assert visible(compiled, "LeadMember") == {"MemberKey"}
+
+
+@pytest.mark.channel("C119")
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({}, ["(Tier ne null) and (Tier eq 'own')"]),
+        (
+            {"Member": {"Filter": "MemberKey ne 'M0'"}},
+            ["(MemberKey ne null) and (MemberKey ne 'M0')", "(Tier ne null) and (Tier eq 'own')"],
+        ),
+        ({"Member": {"Filter": None}}, ["(Tier ne null) and (Tier eq 'own')"]),
+        ({"ListMember": {"Filter": None}}, []),
+        ({"ListMember": {"Filter": None}, "Member": {"Filter": "MemberKey ne 'M0'"}}, []),
+    ],
+)
+def test_the_filter_that_names_the_set_itself_counts_first(filters: Any, expected: list[str]) -> None:
+    base = role({
+        "Member": {"Filter": "MemberStatus eq 'Active'"},
+        "ListMember": {"Default": "Visible", "Filter": "Tier eq 'own'"},
+    })  # fmt: skip
+
+    compiled = policy(base, template(RestrictiveFilters=filters), schema=derived())
+
+    assert rule(compiled, "ListMember") == expected
+
+
+@pytest.mark.channel("C222", "C334", "C338")
+def test_photo_limit_parents_classes_and_syndication_go_by_type() -> None:
+    shown = {"Fields": {"All": {"Visible": ["City", "PropertyType", "PhotosCount", "ListPrice", "Media"]},
+                        "Land": {"Hidden": ["ListPrice"]}}}  # fmt: skip
+
+    compiled = policy(
+        role({"Home": shown, "Picture": MEDIA, "Media": MEDIA}),
+        template(ListingPhotoLimit=2),
+        schema=derived(),
+        syndicated=syndication("opt_in"),
+    )
+
+    for name in ("Media", "Picture"):
+        assert compiled.resources[name].photo is not None
+        assert [parent.resource for parent in compiled.resources[name].parent_links] == ["Home"]
+    assert compiled.resources["Home"].fields["PhotosCount"].clamp == 2
+    assert rule(compiled, "Home") == ["SyndicateTo/any(x__:x__ eq 'ListHub')"]
+    assert "PropertyType" in print_expression(compiled.resources["Home"].fields["ListPrice"].condition)
+
+
+@pytest.mark.channel("C169", "C310")
+def test_a_second_set_over_the_types_that_we_write_does_not_exist() -> None:
+    text = metadata_document().decode()
+    more = (
+        '<EntityType Name="Deep" BaseType="Sandbox.Lookup"/><EntityContainer Name="Container">'
+        '<EntitySet Name="Values" EntityType="Sandbox.Lookup"/><EntitySet Name="DeepValues" EntityType="Sandbox.Deep"/>'
+    )
+    schema = parse_metadata(text.replace('<EntityContainer Name="Container">', more).encode())
+
+    sets = with_computed(schema).entity_sets
+
+    assert {"Lookup", "Field"} <= sets.keys()
+    assert not {"Values", "DeepValues"} & sets.keys()
 
 
 @pytest.mark.channel("C222", "C334")

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.proof.language import EQUALITY, Expression, Meaning, holds, names, text_of
-from tests.proof.model import CLASSES, FIELDS, KEY, NAVIGATION, Row, World, children, navigations
+from tests.proof.model import ABOVE, CLASSES, FIELDS, KEY, KIND, NAVIGATION, Row, World, children, navigations, of_kind
 
 #: What a rule says of a member: ["V"], ["H"], or ["W", expression].
 Rule = list[Any]
@@ -44,6 +44,8 @@ class Licence:
 
     sets: dict[str, Entry]
     always: dict[str, list[Expression]] = field(default_factory=dict)
+    #: Fields of a set that no document reveals.
+    never: dict[str, list[str]] = field(default_factory=dict)
     limit: int | None = None
     strict: bool = False
     redaction: str = "omit"
@@ -117,39 +119,63 @@ def _rule(rule: Rule) -> dict[str, str]:
 
 
 def row_rules(licence: Licence, entity_set: str) -> list[Expression]:
-    """P5: the template's filter in place of the role's; what is said ``always`` beside either."""
+    """P5: the template's filter in place of the role's; what is said ``always`` beside either, of the set or of what its
+    rows are. A filter of those holds for a set that has none of its own."""
     entry = licence.sets[entity_set]
-    rules = [*entry.always, *licence.always.get(entity_set, [])]
-    if entry.lifted in ("keep", "null"):
-        rules += [entry.filter] if entry.filter is not None else []
-    elif entry.lifted != "lift":
-        rules.append(entry.lifted)
+    above = [licence.sets[name] for name in ABOVE.get(entity_set, ()) if name in licence.sets]
+    rules = [rule for other in (entry, *above) for rule in other.always]
+    for name in (entity_set, *ABOVE.get(entity_set, ())):
+        rules += licence.always.get(name, [])
+    if entry.lifted not in ("keep", "null"):
+        return rules + ([] if entry.lifted == "lift" else [entry.lifted])
+    lifted = [other.lifted for other in above if other.lifted not in ("keep", "null")]
+    rules += [rule for rule in lifted if rule != "lift"]
+    if entry.filter is not None:
+        rules.append(entry.filter)
+    elif not lifted:
+        rules += [other.filter for other in above if other.filter is not None]
     return rules
 
 
-def rule_of(entry: Entry, group: str, member: str, *, is_key: bool) -> Rule:
-    """P2: the template's class, the template's All, the role's class, the role's All, the role's default."""
-    for rules in (entry.template, entry.role):
+def rule_of(licence: Licence, entity_set: str, group: str, member: str) -> Rule:
+    """P2: the template's class, the template's All, the role's class, the role's All, the role's default.
+
+    What a layer withholds of the more general resource stands behind its own words, and for the role before a default
+    that shows.
+    """
+    entry = licence.sets[entity_set]
+    above = [licence.sets[name] for name in ABOVE.get(entity_set, ()) if name in licence.sets]
+    if any(member in licence.never.get(name, ()) for name in (entity_set, *ABOVE.get(entity_set, ()))):
+        return ["H"]
+    layers = [entry.template, *(_withholding(other.template) for other in above), entry.role]
+    shows_others = entry.default == "Visible" or member == KEY[entity_set]
+    if shows_others:
+        layers += [_withholding(other.role) for other in above]
+    for rules in layers:
         for name in (group, "All"):
             found = rules.get(name, {}).get(member)
             if found is not None:
                 return found
-    return ["V"] if entry.default == "Visible" or is_key else ["H"]
+    return ["V"] if shows_others else ["H"]
+
+
+def _withholding(rules: Rules) -> Rules:
+    return {
+        group: {member: rule for member, rule in members.items() if rule[0] != "V"} for group, members in rules.items()
+    }
 
 
 def rules_for(licence: Licence, entity_set: str, row: Row | None, member: str) -> list[Rule]:
     """The rules that must all show a member of a row: one, or those of every class where it has none that is known."""
-    entry = licence.sets[entity_set]
-    is_key = member == KEY[entity_set]
-    if entity_set != "Property":
-        return [rule_of(entry, "All", member, is_key=is_key)]
+    if KIND[entity_set] != "Property":
+        return [rule_of(licence, entity_set, "All", member)]
     group = row.get("PropertyType") if row is not None else None
     if isinstance(group, str):
         normal = licence.meaning.normal
         known = [name for name in CLASSES if normal(name) == normal(group)]
         if known:
-            return [rule_of(entry, known[0], member, is_key=is_key)]
-    return [rule_of(entry, name, member, is_key=is_key) for name in (*CLASSES, "All")]
+            return [rule_of(licence, entity_set, known[0], member)]
+    return [rule_of(licence, entity_set, name, member) for name in (*CLASSES, "All")]
 
 
 def shows(licence: Licence, entity_set: str, row: Row, member: str) -> bool:
@@ -173,7 +199,7 @@ def ever_shows(licence: Licence, entity_set: str, member: str) -> bool:
         NAVIGATION[entity_set, member][1] not in licence.sets or _leads_by_a_hidden_key(licence, entity_set, member)
     ):
         return False
-    rows: list[Row] = [{"PropertyType": name} for name in CLASSES] if entity_set == "Property" else []
+    rows: list[Row] = [{"PropertyType": name} for name in CLASSES] if KIND[entity_set] == "Property" else []
     return any(
         all(rule[0] != "H" and rule != ["W", ["false"]] for rule in rules_for(licence, entity_set, row, member))
         for row in [*rows, {"PropertyType": None}]
@@ -181,7 +207,7 @@ def ever_shows(licence: Licence, entity_set: str, member: str) -> bool:
 
 
 def always_shows(licence: Licence, entity_set: str, member: str) -> bool:
-    rows: list[Row] = [{"PropertyType": name} for name in CLASSES] if entity_set == "Property" else []
+    rows: list[Row] = [{"PropertyType": name} for name in CLASSES] if KIND[entity_set] == "Property" else []
     return all(
         rule == ["V"] for row in [*rows, {"PropertyType": None}] for rule in rules_for(licence, entity_set, row, member)
     )
@@ -192,7 +218,11 @@ def _leads_by_a_hidden_key(licence: Licence, entity_set: str, navigation: str) -
     document names the navigation."""
     local, _, _, is_list, _ = NAVIGATION[entity_set, navigation]
     entry = licence.sets[entity_set]
-    named = any(rules.get(navigation, ["H"])[0] != "H" for rules in (*entry.template.values(), *entry.role.values()))
+    above = [licence.sets[name] for name in ABOVE.get(entity_set, ()) if name in licence.sets]
+    said = [*entry.template.values(), *entry.role.values()]
+    for other in above:
+        said += [*_withholding(other.template).values(), *_withholding(other.role).values()]
+    named = any(rules.get(navigation, ["H"])[0] != "H" for rules in said)
     return not is_list and not named and not always_shows(licence, entity_set, local)
 
 
@@ -202,14 +232,13 @@ def is_counter(member: str) -> bool:
 
 def _given_free(licence: Licence, entity_set: str) -> bool:
     """Whether the template itself shows the counter wherever it is shown, and so declassifies it."""
-    entry = licence.sets[entity_set]
-    groups = [entry.template.get(name, {}).get("PhotosCount") or entry.template.get("All", {}).get("PhotosCount")
-              for name in (*CLASSES, "All")]  # fmt: skip
+    above = [licence.sets[name] for name in ABOVE.get(entity_set, ()) if name in licence.sets]
+    templates = [licence.sets[entity_set].template, *(_withholding(other.template) for other in above)]
     shown = []
-    for name, rule in zip((*CLASSES, "All"), groups, strict=True):
-        effective = rule or rule_of(entry, name, "PhotosCount", is_key=False)
-        if effective[0] != "H":
-            shown.append(rule is not None)
+    for name in (*CLASSES, "All"):
+        said = [rules.get(group, {}).get("PhotosCount") for rules in templates for group in (name, "All")]
+        if rule_of(licence, entity_set, name, "PhotosCount")[0] != "H":
+            shown.append(any(rule is not None for rule in said))
     return bool(shown) and all(shown)
 
 
@@ -241,11 +270,11 @@ def low(licence: Licence, world: World) -> Low:
     """What a licence permits of a database."""
     meaning = licence.meaning
     rows: dict[str, list[Row]] = {}
-    for name in ("Property", "Member"):
+    for name in (*of_kind("Property"), *of_kind("Member")):
         if name in licence.sets:
             rows[name] = [row for row in world[name] if _passes(licence, name, row)]
     if "OpenHouse" in licence.sets:
-        listings = {meaning.normal(row["ListingKey"]) for row in rows.get("Property", [])}
+        listings = {meaning.normal(row["ListingKey"]) for name in of_kind("Property") for row in rows.get(name, [])}
         rows["OpenHouse"] = [
             row
             for row in world["OpenHouse"]
@@ -277,14 +306,21 @@ def _media(licence: Licence, world: World, rows: dict[str, list[Row]], meaning: 
         parent, owner = row["ResourceName"], row["ResourceRecordKey"]
         if parent not in ("Property", "Member") or not isinstance(owner, str) or not _passes(licence, "Media", row):
             continue
-        if meaning.normal(owner) not in {meaning.normal(other[KEY[parent]]) for other in rows.get(parent, [])}:
+        owners = [other[KEY[name]] for name in of_kind(parent) for other in rows.get(name, [])]
+        if meaning.normal(owner) not in {meaning.normal(other) for other in owners}:
             continue
         if parent == "Property" and licence.limit is not None and row["MediaCategory"] not in NOT_PHOTOS:
             photos.setdefault(meaning.normal(owner), []).append(row)
         else:
             kept.append(row)
     for several in photos.values():
-        kept += sorted(several, key=photo_rank)[: licence.limit]
+        several.sort(key=photo_rank)
+        places: dict[Any, int] = {}
+        for row in several:
+            # A photo that comes in several sizes is several rows of one Order.
+            sized = licence.profile.get("photo_sizes") and not photo_rank(row)[0]
+            place = places.setdefault(row["Order"] if sized else ("row", row["MediaKey"]), len(places))
+            kept += [row] if licence.limit is None or place < licence.limit else []
     return kept
 
 
@@ -322,11 +358,11 @@ def tested(licence: Licence, entity_set: str) -> set[str]:
     canonical database keeps it."""
     found = {KEY[entity_set], "PropertyType", "ResourceName", "ResourceRecordKey", "ListingKey", "ListAgentKey"}
     found |= {"Order", "MediaCategory"}
-    entry = licence.sets.get(entity_set)
-    if entry is not None:
+    if entity_set in licence.sets:
         for rule in row_rules(licence, entity_set):
             found.update(names(rule))
-        for rules in (*entry.role.values(), *entry.template.values()):
+        entries = [licence.sets[name] for name in (entity_set, *ABOVE.get(entity_set, ())) if name in licence.sets]
+        for rules in [rules for entry in entries for rules in (*entry.role.values(), *entry.template.values())]:
             for rule in rules.values():
                 if rule[0] == "W":
                     found.update(names(rule[1]))

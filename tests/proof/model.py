@@ -28,6 +28,15 @@ FIELDS: dict[str, dict[str, str]] = {
     "Member": {"MemberKey": "String", "MemberStatus": "String", "MemberFullName": "String", "MemberMobilePhone": "String"},
     "OpenHouse": {"OpenHouseKey": "String", "ListingKey": "String", "OpenHouseType": "String", "OpenHouseDate": "Date"},
 }  # fmt: skip
+#: A set over the same type as another one, and a set over a type that derives from another one's.
+TWINS = {"Listings": "Property"}
+DERIVED = {"ListMember": "Member"}
+FIELDS["Listings"] = dict(FIELDS["Property"])
+FIELDS["ListMember"] = FIELDS["Member"] | {"ListMemberNote": "String"}
+#: Set to the resource of the Data Dictionary that its rows are.
+KIND = {name: {**TWINS, **DERIVED}.get(name, name) for name in FIELDS}
+#: Set to the other words for its rows: what is said of those holds for it too.
+ABOVE: dict[str, tuple[str, ...]] = {"Property": ("Listings",), "Listings": ("Property",), "ListMember": ("Member",)}
 KEY = {name: next(iter(fields)) for name, fields in FIELDS.items()}
 #: (set, navigation) to (field here, set there, field there, whether it is a list, value of ResourceName there).
 NAVIGATION: dict[tuple[str, str], tuple[str, str, str, bool, str | None]] = {
@@ -37,6 +46,19 @@ NAVIGATION: dict[tuple[str, str], tuple[str, str, str, bool, str | None]] = {
     ("OpenHouse", "Listing"): ("ListingKey", "Property", "ListingKey", False, None),
     ("Member", "Media"): ("MemberKey", "Media", "ResourceRecordKey", True, "Member"),
 }
+NAVIGATION |= {
+    (name, navigation): edge
+    for name, kind in KIND.items()
+    if name != kind
+    for (source, navigation), edge in NAVIGATION.items()
+    if source == kind
+}
+
+
+def of_kind(kind: str) -> list[str]:
+    """The sets whose rows are of a resource."""
+    return [name for name in FIELDS if KIND[name] == kind]
+
 
 #: What a new row has where nothing else is said.
 DEFAULTS: dict[str, dict[str, Any]] = {"Property": {"StandardStatus": "Active", "PropertyType": "Residential"}}
@@ -54,8 +76,12 @@ def metadata(embedded: Embedded = MappingProxyType({})) -> bytes:
     """The ``$metadata`` document; an embedded list is declared as a property of its record."""
     types, sets = [], []
     for name, fields in FIELDS.items():
-        lines = [f'<EntityType Name="{name}"><Key><PropertyRef Name="{KEY[name]}"/></Key>']
+        base = DERIVED.get(name)
+        head = f' BaseType="P.{base}">' if base else f'><Key><PropertyRef Name="{KEY[name]}"/></Key>'
+        lines = [f'<EntityType Name="{name}"{head}']
         for field, kind in fields.items():
+            if base and field in FIELDS[base]:
+                continue
             whole = f"Collection(Edm.{kind[11:-1]})" if kind.startswith("Collection") else f"Edm.{kind}"
             size = ' MaxLength="40"' if whole == "Edm.String" else ""
             lines.append(f'<Property Name="{field}" Type="{whole}"{size}/>')
@@ -63,13 +89,15 @@ def metadata(embedded: Embedded = MappingProxyType({})) -> bytes:
         for (source, navigation), (_, target, _, is_list, _) in NAVIGATION.items():
             if source == name:
                 kind = f"Collection(P.{target})" if is_list else f"P.{target}"
-                if navigation in embedded.get(name, ()):
+                if navigation in embedded.get(KIND[name], ()):
                     lines.append(f'<Property Name="{navigation}" Type="{kind}"/>')
                     continue
-                lines.append(f'<NavigationProperty Name="{navigation}" Type="{kind}"/>')
+                if not base:
+                    lines.append(f'<NavigationProperty Name="{navigation}" Type="{kind}"/>')
                 bindings += f'<NavigationPropertyBinding Path="{navigation}" Target="{target}"/>'
-        types.append("".join([*lines, "</EntityType>"]))
-        sets.append(f'<EntitySet Name="{name}" EntityType="P.{name}">{bindings}</EntitySet>')
+        if name not in TWINS:
+            types.append("".join([*lines, "</EntityType>"]))
+        sets.append(f'<EntitySet Name="{name}" EntityType="P.{TWINS.get(name, name)}">{bindings}</EntitySet>')
     return (
         '<edmx:Edmx xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx" Version="4.0"><edmx:DataServices>'
         '<Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="P">'

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from tests.abnf import SAMPLES
 from tests.proof.language import Expression, names, text_of
 from tests.proof.licence import Licence, always_shows, ever_shows
-from tests.proof.model import FIELDS, NAVIGATION, World, navigations
+from tests.proof.model import FIELDS, KIND, NAVIGATION, World, navigations
 from tests.proof.worlds import DOMAINS, KEYS, different_values, make_atom
 
 Request = dict[str, Any]
@@ -123,7 +123,9 @@ class Maker:
         rng = self.rng
         if self.busy and rng.random() < 0.2:
             return self._photos()
-        name = rng.choice((*self.sets, *["Property"] * 3))
+        # Where a list stands in records, the set of its rows is another way to them.
+        likely = ["Media"] * 3 if self.licence.profile.get("embedded") and "Media" in self.sets else []
+        name = rng.choice((*self.sets, *["Property"] * 3, *likely))
         roll = rng.random()
         if roll < 0.1:
             return self._note(
@@ -230,7 +232,7 @@ class Maker:
             options["select"] = self._names(name)
             embedded = [
                 item
-                for item in self.licence.profile.get("embedded", {}).get(name, ())
+                for item in self.licence.profile.get("embedded", {}).get(KIND[name], ())
                 if ever_shows(self.licence, name, item)
             ]
             if embedded and rng.random() < 0.5:

@@ -56,7 +56,12 @@ def snapshot_of(licence: Licence) -> Snapshot:
         "policy": {"always": always, "redaction": licence.redaction, "unknown_select": licence.unknown_select},
         "requests": {"page_size": licence.page_size, "scan_requests": 60},
     })  # fmt: skip
-    rules = GatewayRules(Source("gateway.yaml"), settings.policy.always, {}, data_dictionary.FOLLOWS)
+    rules = GatewayRules(
+        Source("gateway.yaml"),
+        settings.policy.always,
+        {name: tuple(fields) for name, fields in licence.never.items()},
+        data_dictionary.FOLLOWS,
+    )
     source = Source("roles/idx.yaml")
     base = Role(validate(RoleDocument, role, source), source)
     templates = {

@@ -17,7 +17,7 @@ from gateway.errors import Code
 from gateway.settings import Upstream
 from gateway.upstream.client import Fetched, UnknownOutcomeError, UpstreamClient, UpstreamFailure, Written
 from tests.proof.language import EQUALITY, Expression, FailedOnRow, Meaning, Unreadable, holds, read
-from tests.proof.model import DEFAULTS, FIELDS, KEY, NAVIGATION, Embedded, Row, World, children, metadata
+from tests.proof.model import DEFAULTS, FIELDS, KEY, KIND, NAVIGATION, Embedded, Row, World, children, metadata
 
 URL = "http://upstream.example/odata"
 
@@ -282,7 +282,7 @@ class Model(UpstreamClient):
 
     def _record(self, name: str, row: Row, options: dict[str, str]) -> dict[str, Any]:
         record = self._projected(name, row, options.get("$select"))
-        for navigation in self.embedded.get(name, ()):
+        for navigation in self.embedded.get(KIND[name], ()):
             if navigation in options.get("$select", navigation).split(",") or "select" in self.habits.ignores:
                 target = NAVIGATION[name, navigation][1]
                 record[navigation] = [
@@ -322,7 +322,7 @@ class Model(UpstreamClient):
     def _expand(self, name: str, row: Row, text: str, record: dict[str, Any]) -> None:
         navigation, _, rest = text.partition("(")
         options = options_of(rest[:-1], ";") if rest else {}
-        if navigation in self.embedded.get(name, ()):
+        if navigation in self.embedded.get(KIND[name], ()):
             raise Unreadable(f"{navigation} is a property")
         _, target, _, is_list, _ = NAVIGATION[name, navigation]
         found = self._behind(name, navigation, row)

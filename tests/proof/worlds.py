@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.proof.language import Expression
 from tests.proof.licence import Entry, Licence, Rules, ever_shows, low, tested
-from tests.proof.model import FIELDS, KEY, Row, World, navigations
+from tests.proof.model import DERIVED, FIELDS, KEY, KIND, TWINS, Row, World, navigations, of_kind
 
 #: Small domains, so that ties, nulls and collisions happen.
 DOMAINS: dict[str, tuple[Any, ...]] = {
@@ -33,6 +33,7 @@ DOMAINS: dict[str, tuple[Any, ...]] = {
     "MemberStatus": ("Active", "Inactive", None),
     "MemberFullName": ("A", "B", None),
     "MemberMobilePhone": ("phone-5", "5", None),
+    "ListMemberNote": ("note", "A", None),
     "OpenHouseType": ("Public", "Broker", None),
     "OpenHouseDate": ("2026-01-14", "2026-01-15", "2026-01-16", None),
 }  # fmt: skip
@@ -42,6 +43,8 @@ KEYS = {
     "Media": (*(f"P{number:02d}" for number in range(12)), "K1", "K2", "K3", "K4"),
     "Member": ("M1", "M2", "M3"),
     "OpenHouse": ("H1", "H2", "H3", "H4"),
+    "Listings": ("K1", "K2", "K3", "K9"),
+    "ListMember": ("M1", "M2", "M4"),
 }
 #: What a hidden field that no rule looks at may turn into (M1).
 EXTREMES: tuple[Any, ...] = (
@@ -72,7 +75,9 @@ def make_row(rng: random.Random, entity_set: str, key: str) -> Row:
 
 def make_world(rng: random.Random) -> World:
     """A few rows in each set. Most listings have what most rules want, so that answers are not empty."""
-    sizes = {"Property": (3, 8), "Media": (2, 14), "Member": (1, 3), "OpenHouse": (0, 4)}
+    sizes = {
+        "Property": (3, 8), "Media": (2, 14), "Member": (1, 3), "OpenHouse": (0, 4), "Listings": (0, 3), "ListMember": (0, 3),
+    }  # fmt: skip
     world: World = {}
     for name, (fewest, most) in sizes.items():
         keys = rng.sample(KEYS[name], rng.randint(fewest, min(most, len(KEYS[name]))))
@@ -191,10 +196,11 @@ def canonical(licence: Licence, world: World, seen: Callable[[World], World]) ->
                 {field: value if field in shown or field in kept else None for field, value in row.items()}
             )
     if licence.limit is not None:
-        for row in other["Property"]:
-            count = row["PhotosCount"]
-            if isinstance(count, int) and not isinstance(count, bool) and count > licence.limit:
-                row["PhotosCount"] = licence.limit if "PhotosCount" not in tested(licence, "Property") else count
+        for name in of_kind("Property"):
+            for row in other[name]:
+                count = row["PhotosCount"]
+                if isinstance(count, int) and not isinstance(count, bool) and count > licence.limit:
+                    row["PhotosCount"] = licence.limit if "PhotosCount" not in tested(licence, name) else count
     return other if low(licence, seen(other)).shown == found.shown else world
 
 
@@ -288,9 +294,36 @@ def make_licence(rng: random.Random) -> Licence:
         page_size=rng.choice((2, 3, 50)),
         profile=make_profile(rng),
     )
+    if rng.random() < 0.25:
+        licence.never = rng.choice(({"Property": ["OwnerName"]}, {"Member": ["MemberMobilePhone"]}))
+        for name, fields in licence.never.items():
+            # A template that says Visible of such a field is refused.
+            for rules in licence.sets[name].template.values() if name in licence.sets else ():
+                for field in fields:
+                    rules.pop(field, None)
+    for name in (*TWINS, *DERIVED):
+        if rng.random() < 0.3:
+            sets[name] = _narrow_entry(rng, name)
+            if KIND[name] in sets and rng.random() < 0.4:
+                licence.always[KIND[name]] = [make_expression(rng, name, list(FIELDS[KIND[name]]), 1)]
     if rng.random() < 0.2:
         licence.always["Property"] = [["cmp", "ne", ["f", "ListingKey"], ["s", rng.choice(KEYS["Property"])]]]
     return licence
+
+
+def _narrow_entry(rng: random.Random, entity_set: str) -> Entry:
+    """What documents say of a set whose rows are another one's too: little, so that what is said of that one counts."""
+    fields = [field for field in FIELDS[entity_set] if field not in (KEY[entity_set], "PropertyType")]
+    shown = rng.sample(fields, rng.randint(1, len(fields)))
+    role: Rules = {"All": {member: ["V"] for member in (*shown, *navigations(entity_set))}}
+    if "PropertyType" in FIELDS[entity_set]:
+        role["All"]["PropertyType"] = ["V"]
+    entry = Entry(default=rng.choice(("Hidden", "Visible")), role=role)
+    if rng.random() < 0.3:
+        entry.filter = make_expression(rng, entity_set, list(FIELDS[entity_set]), 1)
+    if rng.random() < 0.2:
+        entry.lifted = rng.choice(("lift", make_expression(rng, entity_set, list(FIELDS[entity_set]), 1)))
+    return entry
 
 
 def _entry(rng: random.Random, entity_set: str) -> Entry:
@@ -372,10 +405,10 @@ def make_profile(rng: random.Random) -> dict[str, Any]:
     if rng.random() < 0.25:
         profile["unfilterable"] = {"Property": rng.sample(("City", "StandardStatus", "ListPrice", "Appliances"), 2)}
         profile["client_scan"] = rng.random() < 0.7
-    if rng.random() < 0.15:
+    if rng.random() < 0.25:
         profile["embedded"] = {"Property": ["Media"]}
     if rng.random() < 0.1:
-        profile["photo_sizes"] = False
+        profile["photo_sizes"] = True
     if rng.random() < 0.15:
         profile["omits_nulls"] = True
     return profile

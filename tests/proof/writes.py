@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.proof.language import holds, names
 from tests.proof.licence import Entry, Licence, Low, always_shows, ever_shows, low, row_rules, rules_for, shows
-from tests.proof.model import CLASSES, DEFAULTS, FIELDS, KEY, Row, World, navigations
+from tests.proof.model import CLASSES, DEFAULTS, FIELDS, KEY, KIND, Row, World, navigations, of_kind
 from tests.proof.worlds import DOMAINS, KEYS, Change, changed, make_atom, make_row
 
 Request = dict[str, Any]
@@ -34,6 +34,8 @@ def with_writes(rng: random.Random, licence: Licence) -> None:
     licence.profile["conditional_writes"] = rng.choice(("etag", "etag", "etag", "any", "none"))
     licence.profile["create_defaults"] = copy.deepcopy(DEFAULTS)
     for name, entry in licence.sets.items():
+        if KIND[name] != name:
+            continue  # read-only
         if rng.random() < (0.95 if name == "Property" else 0.7):
             entry.writes = _writes(rng, licence, name)
             deciding = [field for field in entry.writes["Fields"] if field in tested(licence, name)]
@@ -332,9 +334,14 @@ def _some_value(name: str, field: str) -> Any:
 
 
 def _has_parent(found: Low, name: str, row: Row) -> bool:
-    kind = row.get("ResourceName") if name == "Media" else "Property"
+    kind = str(row.get("ResourceName")) if name == "Media" else "Property"
     value = row.get("ResourceRecordKey" if name == "Media" else "ListingKey")
-    return kind in ("Property", "Member") and value in [other[KEY[kind]] for other in found.rows.get(kind, [])]
+    rows = (
+        [other for name in of_kind(kind) for other in found.rows.get(name, [])]
+        if kind in ("Property", "Member")
+        else []
+    )
+    return value in [other[KEY[kind]] for other in rows]
 
 
 def after_write(world: World, request: Request, key: str | None) -> World:
