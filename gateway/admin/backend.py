@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 from gateway.admin.calls import Call, stale
 from gateway.admin.envelope import SparkError, conflict, not_found, unavailable
 from gateway.errors import ConfigurationError, Fault
-from gateway.observe.events import Event
+from gateway.observe.events import Event, TrustLost
 from gateway.policy.compilation import compile_policy
 from gateway.policy.documents import Template
 from gateway.policy.inputs import Inputs, Report
@@ -20,6 +21,15 @@ from gateway.store.configuration import Configuration
 from gateway.store.database import ClashError, Database, StoreError
 from gateway.store.records import ConflictError, Entry, Kind, MissingError, Owner, Records, Stored
 from gateway.store.snapshot import Snapshot
+
+
+class Trust(Protocol):
+    """What the upstream has lost of its trust, and the way to give it back."""
+
+    @property
+    def losses(self) -> tuple[TrustLost, ...]: ...
+
+    def restore(self, kind: str | None = None, resource: str | None = None, by: str = "") -> tuple[TrustLost, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,8 @@ class Backend:
     renew_keys: Callable[[], Awaitable[bool]]
     clock: Callable[[], float]
     publish: Callable[[Event], None] = lambda _: None
+    #: None where no service runs: the command line works on the database alone.
+    trust: Trust | None = None
     #: One compilation at a time: whoever sends many templates waits for their own.
     compiling: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -143,6 +143,8 @@ def _schemas() -> dict[str, Any]:
             "Id": _TEXT, "ResourceUri": _TEXT, "MlsId": _TEXT, "Name": _TEXT, "StandardName": _MAYBE, "Mode": _TEXT,
             "Field": _TEXT, "Value": {"type": ["string", "boolean", "integer"]},
         }),
+        "RestoringBody": _object({"Kind": _TEXT, "Resource": _TEXT}),
+        "Loss": _object(dict.fromkeys(("Kind", "Resource", "Reason", "Profile", "LostTimestamp"), _TEXT)),
         "Pagination": _object({name: {"type": "integer"} for name in ("TotalRows", "PageSize", "TotalPages", "CurrentPage")}),
         "Failure": _enveloped(_object({
             "Success": {"const": False}, "Code": {"type": "integer"}, "Message": _TEXT,

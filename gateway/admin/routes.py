@@ -14,6 +14,7 @@ from gateway.admin.envelope import Success, not_found, not_offered
 from gateway.admin.keys import Keys
 from gateway.admin.lists import Lists
 from gateway.admin.templates import READING, WRITING, Templates
+from gateway.admin.trust import TrustOperations
 from gateway.store.api_keys import Permission
 
 BASE = "/v1/developers"
@@ -21,10 +22,18 @@ _LONGEST_ID = 200
 Run = Callable[[Call], Awaitable[Success]]
 #: What a body is, by the name that the OpenAPI document has for it.
 Body = Literal[
-    "NewTemplate", "Template", "FieldOverrides", "RestrictiveFilters", "Rollback", "NewKey", "Key", "Rotation"
+    "NewTemplate",
+    "Template",
+    "FieldOverrides",
+    "RestrictiveFilters",
+    "Rollback",
+    "NewKey",
+    "Key",
+    "Rotation",
+    "Restoring",
 ]
 #: What ``Results`` has, by the same names.
-Result = Literal["Template", "Created", "Effect", "Entry", "Key", "Secret", "Role", "Syndication", "Nothing"]
+Result = Literal["Template", "Created", "Effect", "Entry", "Key", "Secret", "Role", "Syndication", "Loss", "Nothing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,8 @@ class Route:
 def routes(backend: Backend) -> tuple[Route, ...]:
     """The verb matrix of Spark's page, and what is ours."""
     templates, keys, lists = Templates(backend), Keys(backend), Lists(backend)
+    trust = TrustOperations(backend)
+    restore: tuple[Permission, ...] = ("manage_trust",)
     manage: tuple[Permission, ...] = ("manage_templates",)
     grant: tuple[Permission, ...] = ("manage_keys",)
 
@@ -111,6 +122,10 @@ def routes(backend: Backend) -> tuple[Route, ...]:
         }),
         Route("/keys/{Id}/history", {
             "GET": Operation(keys.history, "Who changed what, newest first", grant, "Entry", PAGING),
+        }),
+        Route("/trust", {"GET": Operation(trust.all, "List the lost kinds of trust", restore, "Loss")}),
+        Route("/trust/restore", {
+            "POST": Operation(trust.restore, "Restore lost trust", restore, "Loss", (), "Restoring", optional=True),
         }),
         Route("/roles", {"GET": Operation(lists.roles, "Base roles", (*manage, *grant), "Role", PAGING)}),
         Route("/syndications", {

@@ -13,6 +13,7 @@ from gateway.cli.keys import keys
 from gateway.cli.sandbox import sandbox
 from gateway.cli.serve import reload, serve
 from gateway.cli.templates import templates
+from gateway.cli.trust import trust
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,5 +28,5 @@ def version() -> None:
     click.echo(f"gateway {__version__}")
 
 
-for command in (demo, serve, reload, doctor, check, explain, keys, templates, sandbox):
+for command in (demo, serve, reload, doctor, check, explain, keys, templates, trust, sandbox):
     main.add_command(command)

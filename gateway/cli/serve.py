@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.store.configuration import Configuration
     from gateway.store.tree import Tree
     from gateway.workers.control import Control
-    from gateway.workers.supervisor import Supervisor
+    from gateway.workers.supervisor import Outcome, Supervisor
 
 #: Seconds until a watch that has failed is tried again.
 _PAUSE = 5.0
@@ -74,10 +74,12 @@ async def _serve(configuration: Configuration, tree: Tree) -> int:
     stop = stop_event()
     control = None
     if configuration.control is not None:
-        actions = {
-            "reload": supervisor.reload,
-            "restart": supervisor.restart,
-            "metadata": supervisor.refresh_metadata,
+        actions: dict[str, Callable[[Mapping[str, Any]], Awaitable[Outcome]]] = {
+            "reload": lambda _: supervisor.reload(),
+            "restart": lambda _: supervisor.restart(),
+            "metadata": lambda _: supervisor.refresh_metadata(),
+            "trust": lambda _: supervisor.trust(),
+            "restore": lambda said: supervisor.restore(said.get("kind"), said.get("resource"), str(said.get("by", ""))),
         }
         control = Control(configuration.control, actions)
     tasks: list[asyncio.Task[Any]] = []
@@ -165,6 +167,17 @@ def stop_event() -> asyncio.Event:
     return event
 
 
+def control_of(directory: Path) -> Path:
+    """Return the control socket of the service of a configuration; exit where none is configured."""
+    configuration = load(directory)
+    if configuration.control is None:
+        click.echo(
+            "gateway.yaml: neither workers.control nor state_dir says where the service can be spoken to", err=True
+        )
+        sys.exit(EXIT_CONFIGURATION)
+    return configuration.control
+
+
 _TOLD = {
     "swapped": "every worker serves the files",
     "replaced": "new workers serve the files",
@@ -181,17 +194,12 @@ def reload(directory: Path, workers: bool, metadata: bool) -> None:
     """Have the running service serve what the files of its configuration say now: every worker does, or none."""
     from gateway.workers.control import ControlError, ask
 
-    configuration = load(directory)
-    if configuration.control is None:
-        click.echo(
-            "gateway.yaml: neither workers.control nor state_dir says where the service can be spoken to", err=True
-        )
-        sys.exit(EXIT_CONFIGURATION)
+    path = control_of(directory)
     try:
-        outcome = asyncio.run(ask(configuration.control, "reload"))
+        outcome = asyncio.run(ask(path, "reload"))
         for word, wanted in (("restart", workers), ("metadata", metadata)):
             if wanted and outcome.how != "refused":
-                outcome = asyncio.run(ask(configuration.control, word))
+                outcome = asyncio.run(ask(path, word))
     except ControlError as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_UNAVAILABLE)

@@ -425,6 +425,7 @@ class Gateway:
             rules=_rules(policy.resources[head.name], trace.tally) if policy and head and known else (),
             parsed=story.parsing,
             trace_id=trace_id(request.headers.getall("traceparent", [])),
+            unreadable=dict(trace.tally.unreadable),
         )
 
 

@@ -28,7 +28,7 @@ def read_computed(plan: Read, policy: Policy, shown: str, tally: Tally, form: Fo
         modified = max(shown, row.modified)
         members = {**row.members, "ModificationTimestamp": modified}
         record = Record({name: msgspec.Raw(msgspec.json.encode(value)) for name, value in members.items()})
-        proven = prove(record, plan.record)
+        proven = prove(record, plan.record, tally)
         if proven is not None:
             found.append(proven)
     if plan.kind == "entity":

@@ -209,13 +209,12 @@ def _policies(configuration: Configuration, schema: Schema) -> Iterator[Finding]
 async def _trust(configuration: Configuration, schema: Schema, client: UpstreamClient, now: datetime) -> Finding:
     """Whether the upstream reads the literals of rules as its profile says."""
     profile = configuration.settings.upstream.profile
-    lost: dict[str, str] = {}
-    trust = UpstreamTrust(profile, lambda kind, resource, reason: lost.update({kind: f"{resource}: {reason}"}))
+    trust = UpstreamTrust(profile)
     snapshot = build_snapshot(0, configuration, schema)
     questions = probes(snapshot.policies.values(), profile, Timestamp(now.replace(microsecond=0)))
     failed = await ask_probes(questions, Source(client, profile, Trace()), snapshot.schema or schema, trust)
-    if lost:
-        found = "; ".join(f"{kind} ({reason})" for kind, reason in lost.items())
+    if trust.losses:
+        found = "; ".join(f"{loss.resource}/{loss.kind} ({loss.reason})" for loss in trust.losses)
         return Finding("profile", "failed", found, "take these out of upstream.profile, or mend the upstream")
     if failed:
         return Finding("profile", "warning", failed, "try again when the upstream answers")

@@ -117,7 +117,7 @@ class _Carried:
         scan = Scan(self._source, self._plan, self._plan.page)
         batch = await scan.batch(1, count=True)
         for record, _ in batch:
-            prove(record, self._plan.record)
+            prove(record, self._plan.record, self._tally)
         return Result((), scan.total if batch else 0)
 
     async def by_key(self) -> Result:
@@ -138,7 +138,7 @@ class _Carried:
         scan = Scan(self._source, plan, plan.page)
         while not scan.ended and scan.requests < self._scan_requests:
             for record, _ in await scan.batch(1):
-                row = prove(record, plan.record)
+                row = prove(record, plan.record, self._tally)
                 if row is not None and row.key == key and row.matches(plan.client):
                     for kept in await self._joins.remaining(plan, [row]):
                         return kept
@@ -187,7 +187,7 @@ class _Carried:
         rows: list[Row] = []
         marks: dict[tuple[Value, ...], Mark] = {}
         for record, mark in batch:
-            row = prove(record, self._plan.record)
+            row = prove(record, self._plan.record, self._tally)
             if row is None or not row.matches(self._plan.client):
                 self._tally.dropped += row is None
                 continue

@@ -83,7 +83,7 @@ class Joins:
         for row in rows:
             found: list[Row] | None = [] if nested.empty else None
             if nested.inline and not nested.empty:
-                found = came_inside(row, nested)
+                found = came_inside(row, nested, self._tally)
             if found is None and nested.embedded:
                 raise BrokenAnswerError(f"`{nested.name}` was asked for and did not come")
             if found is None:
@@ -148,7 +148,7 @@ class Joins:
             while not scan.ended:
                 before = scan.mark
                 for record, _ in await scan.batch(_PAGE):
-                    row = prove(record, read.record)
+                    row = prove(record, read.record, self._tally)
                     if row is None or (asked is not None and normal_of(row, read.by) not in asked):
                         self._tally.dropped += 1
                         continue

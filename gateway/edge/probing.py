@@ -21,7 +21,7 @@ async def ask_probes(probes: Iterable[Probe], source: Source, schema: Schema, tr
     for the log: an upstream that does not answer contradicts nothing."""
     failed = ""
     for probe in probes:
-        if not any(trust.profile.trusts_kind(kind) for kind in probe.kinds):
+        if not any(trust.profile.trusts_kind(kind, probe.resource) for kind in probe.kinds):
             continue
         try:
             collection, _ = await source.ask(probe.resource, print_query(probe.query), 10)

@@ -147,7 +147,12 @@ class Scan:
 
     def _records(self, answer: Collection) -> list[Record]:
         """What of an answer is a record of the resource at all: nothing else has a place among them (C174)."""
-        return [record for record in answer.records if all(name in record.members for name in self._read.record.key)]
+        key = self._read.record.key
+        records = [record for record in answer.records if all(name in record.members for name in key)]
+        if len(records) < len(answer.records):
+            unreadable = self._source.trace.tally.unreadable
+            unreadable[f"{self._read.resource}.{key[0]}"] += len(answer.records) - len(records)
+        return records
 
     async def _numbered(self, missing: int, *, count: bool) -> list[tuple[Record, Mark]]:
         self._within_window()

@@ -20,7 +20,7 @@ from gateway.edge.operations import Operations
 from gateway.edge.publication import Publication
 from gateway.edge.trust import UpstreamTrust
 from gateway.errors import ConfigurationError, Fault, kind_of
-from gateway.observe.events import CertificateShown, Complaint, Event, Observer, Observers, TrustLost
+from gateway.observe.events import CertificateShown, Complaint, Event, Observer, Observers
 from gateway.observe.logs import DecisionLog
 from gateway.observe.metrics import Metrics
 from gateway.observe.record_file import RecordFile
@@ -77,9 +77,7 @@ class Service:
             self._publish.add(self._spans)
         if self._records is not None:
             self._publish.add(DecisionLog(stream=self._records, tells="decisions"))
-        self.trust = UpstreamTrust(
-            settings.upstream.profile, lambda kind, resource, reason: self._publish(TrustLost(kind, resource, reason))
-        )
+        self.trust = UpstreamTrust(settings.upstream.profile, self._publish, clock)
         self._upstream = UpstreamClient(
             settings.upstream,
             configuration.secrets.upstream_token,
@@ -119,7 +117,13 @@ class Service:
         )
         refresh = self.publication.refresh
         backend = Backend(
-            lambda: self.snapshot, self._database, refresh, lambda: refresh(keys_only=True), clock, self._publish
+            lambda: self.snapshot,
+            self._database,
+            refresh,
+            lambda: refresh(keys_only=True),
+            clock,
+            self._publish,
+            self.trust,
         )
         administration = Administration(
             backend, operations, self._publish, authenticator, settings.admin.max_body, self._records

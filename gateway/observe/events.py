@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -51,6 +51,8 @@ class RequestHandled:
     rules: tuple[str, ...] = ()
     parsed: str = ""
     trace_id: str = ""
+    #: ``Resource.Field`` to the records that were dropped because this member of theirs cannot be read.
+    unreadable: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +143,25 @@ class SnapshotPublished:
 
 @dataclass(frozen=True, slots=True)
 class TrustLost:
-    """The upstream contradicted its profile: it is trusted no more with a kind of question, by any key (D6)."""
+    """The upstream contradicted its profile: no key trusts it any more with a kind of question about a resource (D6).
+
+    ``profile`` is the digest of the declared profile, ``at`` seconds since 1970.
+    """
 
     kind: str
     resource: str
     reason: str
+    profile: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRestored:
+    """A person gave back a kind of trust for a resource. ``by`` is the key or the user who did."""
+
+    kind: str
+    resource: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +286,7 @@ Event = (
     | AnswerWithheld
     | SnapshotPublished
     | TrustLost
+    | TrustRestored
     | UpstreamAnswered
     | UpstreamRefused
     | WriteEnded

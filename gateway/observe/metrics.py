@@ -29,6 +29,7 @@ from gateway.observe.events import (
     SchemaChanged,
     SnapshotPublished,
     TrustLost,
+    TrustRestored,
     UpstreamAnswered,
     UpstreamRefused,
     UpstreamRetried,
@@ -98,6 +99,12 @@ class Metrics:
         )
         self._dropped = Counter(
             "gateway_records_dropped", "Records that were taken as never sent", registry=self.registry
+        )
+        self._unreadable = Counter(
+            "gateway_records_unreadable",
+            "Records dropped because a key or a deciding member cannot be read",
+            ("field",),
+            registry=self.registry,
         )
         self._rules = Counter(
             "gateway_rules_fired",
@@ -197,8 +204,8 @@ class Metrics:
         )
         self._distrusted = Gauge(
             "gateway_distrusted",
-            "1 for each kind of question with which the upstream is trusted no more",
-            ("kind",),
+            "1 for each kind of question about a resource that the upstream lost the trust in",
+            ("kind", "resource"),
             registry=self.registry,
             multiprocess_mode="livemax",
         )
@@ -231,7 +238,9 @@ class Metrics:
                 self._policies.set(event.policies)
                 self._faults.set(len(event.faults))
             case TrustLost():
-                self._distrusted.labels(event.kind).set(1)
+                self._distrusted.labels(event.kind, event.resource).set(1)
+            case TrustRestored():
+                self._distrusted.labels(event.kind, event.resource).set(0)
             case CertificateShown():
                 self._certificates.labels(event.listener).set(event.ends)
             case UpstreamAnswered():
@@ -267,6 +276,8 @@ class Metrics:
         self._dropped.inc(event.dropped)
         self._seconds.observe(event.seconds)
         self._own.observe(max(event.seconds - event.upstream_seconds, 0.0))
+        for name, number in event.unreadable.items():
+            self._unreadable.labels(name).inc(number)
         for kind in event.rules:
             self._rules.labels(kind).inc()
         if event.parsed:

@@ -2,7 +2,7 @@
 
 Records stay ``dict[str, Raw]``: a number keeps each of its digits, and nothing below a member is touched until policy
 asks for it. msgspec does not check UTF-8 inside ``Raw`` and lets the last of two equal names win, so both are
-checked here, first.
+checked here, first. A body that is not strict JSON is read by its structure (``json_repair``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 
 import msgspec
+
+from gateway.odata.json_repair import StructureError, readable
 
 #: Deeper JSON than this is nobody's listing; msgspec itself gives up at about 1,000.
 MAX_DEPTH = 64
@@ -179,11 +181,10 @@ def decode_collection(body: bytes, max_records: int) -> Collection:
     """Reads a collection response.
 
     Raises:
-        BodyError: not strict JSON, no ``value`` array of objects, an envelope with a repeated name, or more records
-            than ``max_records``.
+        BodyError: no JSON by its structure, no ``value`` array of objects, an envelope with a repeated name, or more
+            records than ``max_records``.
     """
-    body = _in_pairs(body)
-    check_text(body)
+    body = _strict(_in_pairs(body))
     envelope = decode_record(body)
     if envelope.repeated:
         raise BodyError("the envelope repeats a name")
@@ -197,6 +198,19 @@ def decode_collection(body: bytes, max_records: int) -> Collection:
         decode_count(envelope.members.get("@odata.count", envelope.members.get("@count"))),
         _next_link(envelope.members.get("@odata.nextLink", envelope.members.get("@nextLink"))),
     )
+
+
+def _strict(body: bytes) -> bytes:
+    """Return the body as strict JSON: what cannot be read of it is an empty object in place of a value (C317)."""
+    try:
+        check_text(body)
+    except BodyError:
+        try:
+            body = readable(body, MAX_DEPTH)
+        except StructureError as error:
+            raise BodyError(str(error)) from None
+        check_text(body)
+    return body
 
 
 def _next_link(raw: msgspec.Raw | None) -> str | None:

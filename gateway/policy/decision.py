@@ -328,7 +328,7 @@ class _Decision:
         options = level.options(query, skip=skip, top=top, count=bool(query.count) or kind == "count")
         read = self._read(kind, resource, level, Query(), page)
         # Nobody is believed here, so nobody can contradict.
-        record = replace(level.record, believed=TRUE, believed_whole=False)
+        record = replace(level.record, believed=TRUE)
         named_key = tuple((name, value.value) for name, value in key)
         return replace(read, record=record, gather=options, computed=True, entity_key=named_key)
 
@@ -481,10 +481,10 @@ class _Decision:
 
     def _require_counts(self, resource: ResourcePolicy, level: Level) -> None:
         """Numbers and windows cannot be verified record by record, so every atom must be trusted (C289, C371)."""
-        if not self.profile.trusts_kind("counts"):
+        if not self.profile.trusts_kind("counts", resource.name):
             raise not_offered("$count")
         self._require_exact(resource, level, "$count")
-        if not self.profile.trusts(level.client):
+        if not self.profile.trusts(level.client, resource.name):
             raise not_offered("$count")
 
     def _require_skip(self, resource: ResourcePolicy, level: Level, skip: int) -> None:

@@ -61,6 +61,8 @@ class Level:
     local: Expression
     rule: Pushed
     guard: Pushed
+    #: Whether the upstream is trusted to send each record of the set once, and nothing else.
+    believed_whole: bool
 
     def options(self, query: Query, *, skip: int, top: int | None, count: bool) -> LocalOptions:
         """The client's own options of this level, to be applied here."""
@@ -69,7 +71,7 @@ class Level:
     @property
     def exact(self) -> bool:
         """Whether the upstream selects the very rows that exist for the key, as far as it is believed."""
-        return self.record.believed_whole and self.rule.exact and self.guard.exact and self.local == TRUE
+        return self.believed_whole and self.rule.exact and self.guard.exact and self.local == TRUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,6 @@ class Levels:
             self.profile.reading,
             self._displays(types),
             self.profile.omits_nulls,
-            self.profile.trusts_kind("comparisons"),
         )
         return Level(
             record,
@@ -157,11 +158,12 @@ class Levels:
             local,
             rule,
             guarded,
+            self.profile.trusts_kind("comparisons", resource.name),
         )
 
     def bind(self, resource: ResourcePolicy, expression: Expression, said: Said) -> Expression:
         literal = self.profile.patterns == "literal"
-        places = self.profile.trusts_kind("geo")
+        places = self.profile.trusts_kind("geo", resource.name)
         bound = names.bind(self.policy, resource, expression, said, backslash_is_literal=literal, places=places)
         return self.folded(bound)
 
@@ -193,7 +195,7 @@ class Levels:
         """
         terms = tuple(walk.conjuncts(client))
         cannot = [term for term in terms if self.profile.cannot_filter(resource.name, term)]
-        local = [term for term in terms if term in cannot or not self.profile.trusts(term)]
+        local = [term for term in terms if term in cannot or not self.profile.trusts(term, resource.name)]
         if not cannot:
             return conjunction(*local), client
         return conjunction(*local), conjunction(*(term for term in terms if term not in cannot))
@@ -220,7 +222,7 @@ class Levels:
             far = [atom for atom in walk.atoms(term) if walk.is_far(atom)]
             if not far:
                 continue
-            if here or self.profile.cannot_filter(resource.name, term) or not self.profile.trusts(term):
+            if here or self.profile.cannot_filter(resource.name, term) or not self.profile.trusts(term, resource.name):
                 path = walk.place_of(far[0])
                 raise said.unfit("$filter", path.name, path.position, "cannot be searched here")
             for atom in far:
@@ -328,7 +330,7 @@ class Levels:
         # A filter inside $expand is legal on lists only; a row that may have to be read otherwise is never asked for.
         whole = is_child and (is_collection or not target.is_restricted)
         embedded = (parent.name, item.name) in self.policy.schema.embedded
-        inline = embedded or (whole and self.profile.trusts_kind("nested"))
+        inline = embedded or (whole and self.profile.trusts_kind("nested", target.name))
         plan = NestedPlan(
             item.name,
             is_collection,
@@ -345,7 +347,7 @@ class Levels:
             return replace(plan, empty=True), None
         if embedded:
             # Nothing was asked of these rows, so none of them contradicts anything.
-            record = replace(level.record, believed=TRUE, believed_whole=False)
+            record = replace(level.record, believed=TRUE)
             return replace(plan, embedded=True, record=record), None
         if not inline:
             return plan, None

@@ -85,8 +85,6 @@ class RecordPlan:
     reading: Reading = STRICT
     displays: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     omits_nulls: bool = False
-    #: Whether the upstream is trusted to send records only, each with a key of its type.
-    believed_whole: bool = False
 
     def normal(self, value: Value) -> Hashable:
         """One value for all that the upstream's equality does not tell apart."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, get_args
 from typing import Literal as OneOf
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.odata.ast import (
     DATE_PARTS,
@@ -132,8 +133,9 @@ class Profile(BaseModel):
     class_values: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     #: Resource to navigation to link, where the upstream's metadata and the Data Dictionary do not tell.
     links: Mapping[str, Mapping[str, Link]] = Field(default_factory=dict)
-    #: What is declared above and not trusted all the same; the gateway adds to it what the upstream has contradicted.
-    distrusted: tuple[Trust, ...] = ()
+    #: Kinds of trust that are declared above and not given all the same: ``counts`` everywhere, ``Media/counts`` for
+    #: one resource. The gateway adds what the upstream has contradicted.
+    distrusted: tuple[str, ...] = ()
     #: How the upstream keeps a write from changing another state than the one that was read; untrusted: it does not,
     #: so records are neither changed nor deleted.
     conditional_writes: OneOf["untrusted", "etag", "any", "none"] = "untrusted"
@@ -152,6 +154,15 @@ class Profile(BaseModel):
             raise ValueError(f"`{data['preset']}` is no preset; known are {', '.join(sorted(PRESETS))}")
         return {**PRESETS[data["preset"]], **data}
 
+    @field_validator("distrusted")
+    @classmethod
+    def _of_known_kinds(cls, distrusted: tuple[str, ...]) -> tuple[str, ...]:
+        for scope in distrusted:
+            kind = scope.rpartition("/")[2]
+            if kind not in TRUSTS:
+                raise ValueError(f"`{kind}` is not a kind of trust; known are {', '.join(TRUSTS)}")
+        return distrusted
+
     @property
     def is_linked(self) -> bool:
         """Whether pages of the upstream lead to each other; where they do, few servers take ``$skip`` too."""
@@ -162,21 +173,31 @@ class Profile(BaseModel):
         """How rules, guards and conditions are evaluated here; equality that is not declared is exact (C58)."""
         return Reading("exact" if self.string_equality == "untrusted" else self.string_equality)
 
-    def trusts_kind(self, kind: Trust) -> bool:
-        """Whether the profile declares something of the kind, and nothing has contradicted it."""
-        return getattr(self, kind) not in ("untrusted", "none") and kind not in self.distrusted
+    def declares(self, kind: Trust) -> bool:
+        """Whether the profile declares something of the kind."""
+        return getattr(self, kind) not in ("untrusted", "none")
 
-    def distrusting(self, kinds: Iterable[Trust]) -> Profile:
-        """The profile without trust in these kinds. How strings are compared here does not change with it."""
-        lost = (*self.distrusted, *(kind for kind in kinds if kind not in self.distrusted))
+    def trusts_kind(self, kind: Trust, resource: str) -> bool:
+        """Whether the profile declares something of the kind, and nothing has contradicted it for the resource."""
+        return self.declares(kind) and not {kind, scope_of(resource, kind)} & set(self.distrusted)
+
+    def distrusting(self, scopes: Iterable[str]) -> Profile:
+        """The profile without trust in these kinds (``counts``, ``Media/counts``). How strings are compared here does
+        not change with it."""
+        lost = (*self.distrusted, *(scope for scope in scopes if scope not in self.distrusted))
         return self.model_copy(update={"distrusted": lost})
 
-    def trusts(self, expression: Expression) -> bool:
+    def trusts(self, expression: Expression, resource: str) -> bool:
         """Whether every atom is of kinds that the upstream is declared to read as we do (CHANNELS D6)."""
-        return all(self.trusts_atom(atom) for atom in atoms(expression))
+        return all(self.trusts_atom(atom, resource) for atom in atoms(expression))
 
-    def trusts_atom(self, atom: Atom) -> bool:
-        return all(self.trusts_kind(kind) for kind in kinds_of(atom))
+    def trusts_atom(self, atom: Atom, resource: str) -> bool:
+        return all(self.trusts_kind(kind, resource) for kind in kinds_of(atom))
+
+    @property
+    def digest(self) -> str:
+        """Names what is declared: trust that was lost under another profile says nothing of this one."""
+        return hashlib.sha256(self.model_dump_json().encode("utf-8")).hexdigest()[:16]
 
     def cannot_filter(self, resource: str, expression: Expression) -> bool:
         """Whether the expression names a field, or is of a form, that the upstream cannot filter by."""
@@ -199,6 +220,11 @@ class Profile(BaseModel):
         """One text for all that the upstream's equality may not tell apart: where nothing is declared, much."""
         equality: Equality = "fold_pad" if self.string_equality == "untrusted" else self.string_equality
         return Reading(equality).normal(text)
+
+
+def scope_of(resource: str, kind: Trust) -> str:
+    """How ``distrusted`` names a kind of trust for one resource."""
+    return f"{resource}/{kind}"
 
 
 def kinds_of(atom: Atom) -> frozenset[Trust]:

@@ -81,7 +81,7 @@ def _atom(literal: Expression) -> Atom:
 def _is_believed(literal: Expression, resource: str, profile: Profile) -> bool:
     if _holds_of_nothing(literal):
         return False
-    return not profile.cannot_filter(resource, literal) and profile.trusts_atom(_atom(literal))
+    return not profile.cannot_filter(resource, literal) and profile.trusts_atom(_atom(literal), resource)
 
 
 def _holds_of_nothing(literal: Expression) -> bool:
@@ -94,7 +94,7 @@ def _holds_of_nothing(literal: Expression) -> bool:
 def _is_asked(literal: Expression, resource: str, profile: Profile) -> bool:
     if profile.cannot_filter(resource, literal):
         return False
-    return profile.trusts_atom(_atom(literal)) or not _may_be_narrower(literal)
+    return profile.trusts_atom(_atom(literal), resource) or not _may_be_narrower(literal)
 
 
 def _may_be_narrower(literal: Expression) -> bool:
@@ -121,16 +121,22 @@ def _may_be_narrower(literal: Expression) -> bool:
             assert_never(atom)
 
 
-def blamed(expression: Expression, is_true: Callable[[Expression], bool]) -> frozenset[Trust]:
-    """The kinds of trust that a record contradicts on which what was believed is not definitely true."""
+def blamed(
+    expression: Expression, is_true: Callable[[Expression], bool], can_read: Callable[[Expression], bool]
+) -> frozenset[Trust]:
+    """Return the kinds of trust that a record contradicts by the parts of what was believed that are not true of it.
+
+    A part that names a member which cannot be read (``can_read``) contradicts nothing.
+    """
     match expression:
         case And(terms):
-            return frozenset().union(*(blamed(term, is_true) for term in terms))
+            return frozenset().union(*(blamed(term, is_true, can_read) for term in terms))
         case Or(terms):
-            if is_true(expression):
+            if is_true(expression) or not can_read(expression):
                 return frozenset()
-            return frozenset().union(*(blamed(term, is_true) for term in terms))
+            return frozenset().union(*(blamed(term, is_true, can_read) for term in terms))
         case Constant():
             return frozenset()
         case _:
-            return frozenset() if is_true(expression) else kinds_of(_atom(expression))
+            excused = is_true(expression) or not can_read(expression)
+            return frozenset() if excused else kinds_of(_atom(expression))

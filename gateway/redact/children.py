@@ -11,7 +11,7 @@ from gateway.redact.media import rank, within_limit
 from gateway.redact.rows import Children, ContradictionError, Row, Tally, belongs, grouped, names_another, prove, select
 
 
-def came_inside(row: Row, nested: NestedPlan) -> list[Row] | None:
+def came_inside(row: Row, nested: NestedPlan, tally: Tally) -> list[Row] | None:
     """The permitted rows that came inside a record; None where they are not proven to be all, and are to be read anew.
 
     Raises:
@@ -27,15 +27,15 @@ def came_inside(row: Row, nested: NestedPlan) -> list[Row] | None:
             items = [json_format.decode_item(item) for item in json_format.decode_list(raw)]
     except BodyError:
         return None
-    rows = [child for item in items if (child := _proven(row, item, nested)) is not None]
+    rows = [child for item in items if (child := _proven(row, item, nested, tally)) is not None]
     if nested.is_collection and not nested.embedded and not _is_whole(row, nested, len(items)):
         return None
     return rows
 
 
-def _proven(row: Row, item: Record, nested: NestedPlan) -> Row | None:
+def _proven(row: Row, item: Record, nested: NestedPlan, tally: Tally) -> Row | None:
     try:
-        child = prove(item, nested.record)
+        child = prove(item, nested.record, tally)
     except ContradictionError as error:
         raise ContradictionError(error.resource, {"nested"}, error.reason) from None
     if child is None or nested.embedded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,6 +12,7 @@ from gateway.odata.evaluate import holds
 from gateway.odata.json_format import Record
 from gateway.odata.literals import Value
 from gateway.odata.values import UNKNOWN, Unknown, as_members, typed_value
+from gateway.odata.walk import properties
 from gateway.policy.plan import LocalOptions, RecordPlan
 from gateway.policy.profile import Link, Trust
 from gateway.policy.pushdown import blamed
@@ -36,6 +38,8 @@ class Tally:
     fields_hidden: int = 0
     photos_cut: int = 0
     unknown_members: int = 0
+    #: Records that were dropped because a key or a deciding member cannot be read, by ``Resource.Field``.
+    unreadable: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -81,6 +85,10 @@ class Row:
         reading = replace(self.plan.reading, odata_nulls=True)
         return holds(client, self.value, reading)
 
+    def can_read(self, expression: Expression) -> bool:
+        """Whether every member that an expression names has a value of its type, or null."""
+        return not any(isinstance(self.value(path.name), Unknown) for path in properties(expression))
+
     @property
     def key(self) -> tuple[Value, ...]:
         return tuple(self.value(name) for name in self.plan.key)  # type: ignore[misc]  # proven rows have one
@@ -106,22 +114,28 @@ class Row:
         return known, value if known else None
 
 
-def prove(record: Record, plan: RecordPlan) -> Row | None:
-    """The row of a record that is definitely permitted; None for one that is to be taken as never sent (C315).
+def prove(record: Record, plan: RecordPlan, tally: Tally) -> Row | None:
+    """Return the row of a record that is definitely permitted; None for one that counts as never sent (C315).
+
+    A record of which the key or a deciding member cannot be read is not permitted. It contradicts nothing: the upstream
+    may have selected it rightly and written it badly. ``tally`` names the field for operators.
 
     Raises:
         ContradictionError: it is not permitted, and the upstream is believed not to send it.
     """
     row = Row(record, plan)
-    if any(value is None or isinstance(value, Unknown) for value in (row.value(name) for name in plan.key)):
-        if plan.believed_whole:
-            raise ContradictionError(plan.resource, {"comparisons"}, "what came is no record")
-        return None  # whatever it is (C174)
+    for name in plan.key:
+        if not _is_known(row.value(name)):
+            tally.unreadable[f"{plan.resource}.{name}"] += 1
+            return None  # whatever it is (C174)
     if row.holds(plan.rule) and row.holds(plan.guard):
         return row
-    if not row.holds(plan.believed):
-        kinds = blamed(plan.believed, row.holds)
+    kinds = blamed(plan.believed, row.holds, row.can_read)
+    if kinds:
         raise ContradictionError(plan.resource, kinds, "a record came that is not definitely permitted")
+    for name in dict.fromkeys(path.name for condition in (plan.rule, plan.guard) for path in properties(condition)):
+        if isinstance(row.value(name), Unknown):
+            tally.unreadable[f"{plan.resource}.{name}"] += 1
     return None
 
 

@@ -29,7 +29,7 @@ class KeyBindings(BaseModel):
         return {name: value for name, value in self.model_dump().items() if value is not None}
 
 
-Permission = Literal["manage_templates", "manage_keys"]
+Permission = Literal["manage_templates", "manage_keys", "manage_trust"]
 #: The role whose keys may be given permissions: staff of the MLS and of its associations.
 STAFF_ROLE = "private"
 

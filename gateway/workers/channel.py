@@ -12,6 +12,11 @@ import msgspec
 _LIMIT = 256 * 1024 * 1024
 
 
+def told_of(said: dict[str, Any]) -> dict[str, Any]:
+    """Return what a message tells, without the word that says what it is."""
+    return {name: value for name, value in said.items() if name != "what"}
+
+
 class Channel:
     """One end of a connection. Whatever is wrong with the other end looks like its end."""
 

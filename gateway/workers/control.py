@@ -9,8 +9,9 @@ import stat
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from gateway.workers.channel import Channel
+from gateway.workers.channel import Channel, told_of
 from gateway.workers.supervisor import Outcome
 
 
@@ -21,10 +22,10 @@ class ControlError(Exception):
 class Control:
     """Answers on a Unix socket. Use as ``start`` and ``stop``."""
 
-    def __init__(self, path: Path, actions: Mapping[str, Callable[[], Awaitable[Outcome]]]) -> None:
+    def __init__(self, path: Path, actions: Mapping[str, Callable[[Mapping[str, Any]], Awaitable[Outcome]]]) -> None:
         """
         Args:
-            actions: what can be asked for, by its word.
+            actions: what can be asked for, by its word; each takes what was said with the word.
         """
         self._path = path
         self._actions = actions
@@ -69,7 +70,7 @@ class Control:
         if action is None:
             channel.send("outcome", how="refused", faults=["it is not known what that is"])
         else:
-            outcome = await action()
+            outcome = await action(told_of(asked or {}))
             channel.send("outcome", how=outcome.how, faults=outcome.faults)
         await channel.close()
 
@@ -82,7 +83,7 @@ class Control:
                 self._path.unlink()
 
 
-async def ask(path: Path, what: str) -> Outcome:
+async def ask(path: Path, what: str, **said: str | None) -> Outcome:
     """Asks a running service to do something, and waits until it has.
 
     Raises:
@@ -92,7 +93,7 @@ async def ask(path: Path, what: str) -> Outcome:
         channel = await Channel.to(str(path))
     except OSError as error:
         raise ControlError(f"{path}: no service listens here: {error.strerror or error}") from None
-    channel.send(what)
+    channel.send(what, **said)
     told = await channel.receive()
     await channel.close()
     if told is None:

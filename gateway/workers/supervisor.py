@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.edge.accepting import listening_socket
@@ -24,7 +25,7 @@ from gateway.observe.metrics import forget_levels
 from gateway.store.configuration import Configuration, load_configuration
 from gateway.store.counters import Count, LocalCounters
 from gateway.store.tree import Tree
-from gateway.workers.channel import Channel
+from gateway.workers.channel import Channel, told_of
 from gateway.workers.notify import Notifier
 
 #: A worker that lived shorter than this is replaced after a pause, which doubles up to the longest one.
@@ -86,8 +87,11 @@ class _Worker:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of something that was asked for: ``how`` as in the event, or ``refreshed``; and every fault where it is
-    ``refused``. ``is_passing``: not for what the files say, so the same may go well later."""
+    """What came of something that was asked for: ``how`` as in the event, ``refreshed``, ``trust`` or ``restored``.
+
+    ``faults`` are the reasons where it is ``refused``, and the lines to show for the last two. ``is_passing``: not for
+    what the files say, so the same may go well later.
+    """
 
     how: str
     faults: tuple[str, ...] = ()
@@ -120,7 +124,8 @@ class Supervisor:
         self._stopping = False
         self._ids = itertools.count()
         #: What the upstream has contradicted in front of any worker, by kind.
-        self._lost: dict[str, dict[str, Any]] = {}
+        #: (resource, kind) to the loss of trust that a worker reported.
+        self._lost: dict[tuple[str, str], dict[str, Any]] = {}
         #: Of rate limits, for all workers.
         self._counters = LocalCounters()
         self._refused: tuple[str, ...] = ()
@@ -264,7 +269,9 @@ class Supervisor:
                 counts = [Count(*entry) for entry in said["counts"]]
                 worker.channel.send("counted", id=said["id"], totals=self._counters.added(counts, said["now"]))
             case "lost":
-                self._spread(worker, said)
+                self._spread(worker, told_of(said))
+            case "restored":
+                self._give_back(worker, said["resource"], said["kind"], said["by"])
             case "done":
                 worker.lost = said["lost"]
 
@@ -328,11 +335,34 @@ class Supervisor:
 
     def _spread(self, told_by: _Worker, said: dict[str, Any]) -> None:
         """What one worker has learned of the upstream holds for all (D6)."""
-        if said["kind"] in self._lost:
+        place = (said["resource"], said["kind"])
+        if place in self._lost:
             return
-        self._lost[said["kind"]] = said
+        self._lost[place] = said
         for worker in self._workers - {told_by}:
-            worker.channel.send("lost", **{name: said[name] for name in ("kind", "resource", "reason")})
+            worker.channel.send("lost", **said)
+
+    def _give_back(self, told_by: _Worker | None, resource: str, kind: str, by: str) -> None:
+        """What was restored in front of one worker, or here, is restored for all."""
+        if self._lost.pop((resource, kind), None) is not None:
+            for worker in self._workers - {told_by}:
+                worker.channel.send("restored", resource=resource, kind=kind, by=by)
+
+    async def trust(self) -> Outcome:
+        """Report what was lost, one line each."""
+        lines = (
+            f"{said['resource']}/{said['kind']}: {said['reason']} "
+            f"({datetime.fromtimestamp(said['at'], UTC).isoformat(timespec='seconds')}, profile {said['profile']})"
+            for said in self._lost.values()
+        )
+        return Outcome("trust", tuple(lines))
+
+    async def restore(self, kind: str | None = None, resource: str | None = None, by: str = "") -> Outcome:
+        """Give back what was lost, in every worker: all of it, or a kind, or what was lost for a resource."""
+        chosen = [place for place in self._lost if resource in (None, place[0]) and kind in (None, place[1])]
+        for place in chosen:
+            self._give_back(None, *place, by)
+        return Outcome("restored", tuple("/".join(place) for place in chosen))
 
     # --- changes
 

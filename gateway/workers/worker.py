@@ -8,19 +8,20 @@ import os
 import signal
 import socket
 from collections.abc import Coroutine, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from gateway.edge.publication import Prepared
 from gateway.edge.service import Service
 from gateway.errors import ConfigurationError, kind_of
-from gateway.observe.events import Event, TrustLost
+from gateway.observe.events import Event, TrustLost, TrustRestored
 from gateway.observe.logs import DecisionLog
 from gateway.observe.metrics import share_numbers
 from gateway.store.configuration import Configuration, load_configuration
 from gateway.store.counters import Count, CountersUnavailableError
 from gateway.store.database import StoreError
 from gateway.store.tree import Tree
-from gateway.workers.channel import Channel
+from gateway.workers.channel import Channel, told_of
 
 #: Exit codes of a start that failed, as ``gateway serve`` has them.
 STORE, CONFIGURATION = 75, 78
@@ -74,8 +75,8 @@ async def _serve(
     told: asyncio.Event,
 ) -> None:
     def tell(event: Event) -> None:
-        if isinstance(event, TrustLost):
-            channel.send("lost", kind=event.kind, resource=event.resource, reason=event.reason)
+        if isinstance(event, TrustLost | TrustRestored):
+            channel.send("lost" if isinstance(event, TrustLost) else "restored", **asdict(event))
 
     pulse = asyncio.create_task(_pulse(channel))
     try:
@@ -87,7 +88,7 @@ async def _serve(
         async with Service(configuration, log, tell, inherited=sockets, counters=counters) as service:
             worker = _Worker(service, channel, counters)
             for lost in order["lost"]:
-                worker.distrust(lost)
+                service.trust.adopt(TrustLost(**lost))
             service.operations.refused = tuple(order["refused"])
             snapshot = service.snapshot
             channel.send("ready", serving=bool(snapshot.policies), faults=[str(fault) for fault in snapshot.faults])
@@ -160,7 +161,9 @@ class _Worker:
                     case "counted":
                         self._counters.heard(order["id"], order["totals"])
                     case "lost":
-                        self.distrust(order)
+                        self._service.trust.adopt(TrustLost(**told_of(order)))
+                    case "restored":
+                        self._service.trust.restore(order["kind"], order["resource"], order["by"])
                     case "refused":
                         self._service.operations.refused = tuple(order["faults"])
                     case "prepare":
@@ -173,10 +176,6 @@ class _Worker:
             ending.cancel()
             for task in self._tasks:
                 task.cancel()
-
-    def distrust(self, lost: dict[str, Any]) -> None:
-        """What the upstream has contradicted in front of another worker (D6)."""
-        self._service.trust.lose([lost["kind"]], lost["resource"], lost["reason"])
 
     def _beside(self, order: dict[str, Any], work: Coroutine[Any, Any, list[str]]) -> None:
         """Does what takes its time, and answers with every fault of it: somebody waits for that, whatever happens."""

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aiohttp import web
 
-from gateway.observe.events import TrustLost
+from gateway.observe.events import RequestHandled, TrustLost, TrustRestored
 from tests.hostile import Hostile, Rows, collection, hostile_running
 from tests.support import Harness, configuration, key_file, running, write_configuration
 
@@ -102,7 +102,7 @@ async def test_a_row_that_is_not_permitted_changes_no_byte_and_costs_trust_once(
             met = await gateway.get(target, "k-idx")
             after = [await gateway.get(target, "k-idx"), await gateway.get("Property?$select=City", "k-vow")]
             lost = gateway.service.trust.lost
-            events = [event.kind for event in gateway.events if isinstance(event, TrustLost)]
+            events = [f"{event.resource}/{event.kind}" for event in gateway.events if isinstance(event, TrustLost)]
         assert met == after[0]
         assert sorted(lost) == sorted(events)
         answers.append((met, after[1].status))
@@ -127,14 +127,14 @@ async def test_what_only_trust_could_answer_is_answered_no_more_to_any_key(direc
 
     assert [answer.status for answer in before_it] == [200, 200]
     assert {answer.status for answer in after} == {501}
-    assert detail["distrusted"] == ["string_equality"]
+    assert detail["distrusted"] == ["Property/string_equality"]
 
 
 @pytest.mark.channel("C10", "C315", "C356", "C357")
 @pytest.mark.parametrize(
     ("media", "count", "lost"),
     [
-        ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L9", "Order": 1}], 1, ("nested",)),
+        ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L9", "Order": 1}], 1, ("Media/nested",)),
         ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L1", "Order": 1}], 2, ()),
         ([{"MediaKey": "M1", "ResourceName": "Property", "ResourceRecordKey": "L1", "Order": 1}], None, ()),
     ],
@@ -326,14 +326,144 @@ async def test_records_that_are_no_records_are_as_if_not_sent(directory: Path, t
     assert (met.status, met.rows) == (200, [])
 
 
-async def test_another_profile_gives_back_what_was_lost(directory: Path) -> None:
-    upstream = Hostile(serving([listing(1, StandardStatus="Closed")]))
-    async with before(upstream, directory) as gateway:
-        await gateway.get("Property", "k-idx")
-        trust, profile = gateway.service.trust, gateway.service.snapshot.configuration.settings.upstream.profile
-        seen = [trust.lost]
-        for current in (profile, profile.model_copy(update={"confirmed": "2026-01-01 repaired upstream"})):
-            trust.under(current)
-            seen.append(trust.lost)
+UNREADABLE = [
+    b'"\xff"', b'"\xc0\xa7"', b"NaN", b"-Infinity", b"01", b"+1", b".5", b"1.", b"0x10", b"tru", b"undefined", b'"\\q"', b'"\\u12"', b'"a\nb"',
+    b'"a\x00b"', b"", b"1 2", b'"a" "b"', b'"he said "so" twice"', b"\xff\xfe", b"[1,,2]", b"[NaN]", b'{"x":nul}', b'{"x"}', b"{,}", b"'a'",
+    b'"\\ud800"', b'"x","Secret":"y"', b"9" * 5000, b"1e999999999999", b'{"a":1,"a":2}', b"/*x*/", b"1:2",
+]  # fmt: skip
 
-    assert seen == [("string_equality",), ("string_equality",), ()]
+
+#: Those of them that are a text which no rule names: it can be read, and contradicts.
+TEXTS = (b'"\\ud800"', b'"x","Secret":"y"')
+
+
+def answering(*records: bytes) -> Hostile:
+    """An upstream that answers each question with these very bytes, and counts one record."""
+
+    def answer(request: web.BaseRequest) -> web.Response:
+        if "$count" in options(request):
+            return collection([listing(1)], **{"@odata.count": 1})
+        return web.Response(body=b'{"value":[' + b",".join(records) + b"]}", content_type="application/json")
+
+    return Hostile(answer)
+
+
+GOOD = b'{"ListingKey":"L1","StandardStatus":"Active","PropertyType":"Farm","City":"X","ListPrice":1'
+
+
+@pytest.mark.channel("C200", "C317", "C318")
+@pytest.mark.guarantee("G1")
+@pytest.mark.parametrize("value", UNREADABLE)
+async def test_bytes_of_a_withheld_member_decide_nothing(directory: Path, value: bytes) -> None:
+    """In a member that nobody asked for, in one that is hidden on its record, and in a record that is dropped."""
+    secret = GOOD + b',"Secret":' + value + b"}"
+    hidden = (
+        b'{"ListingKey":"L2","StandardStatus":"Active","PropertyType":"Land","City":"Y","ListPrice":' + value + b"}"
+    )
+    dropped = b'{"ListingKey":"L3","StandardStatus":"Closed","PropertyType":"Farm","City":' + value + b"}"
+    clean = [
+        hidden.replace(value + b"}", b"1}")
+        if value
+        else b'{"ListingKey":"L2","StandardStatus":"Active","PropertyType":"Land","City":"Y"}'
+    ]
+    answers = []
+    for records in ([GOOD + b"}", *clean], [secret, hidden], [GOOD + b"}", hidden, dropped]):
+        async with before(answering(*records), directory) as gateway:
+            answers.append(await gateway.get("Property?$select=City,ListPrice", "k-idx"))
+
+    assert answers[0].status == 200
+    assert answers[0].rows == [{"City": "X", "ListPrice": 1}, {"City": "Y"}]
+    assert answers[0] == answers[1] == answers[2]
+
+
+@pytest.mark.channel("C200", "C318")
+@pytest.mark.parametrize("tail", [b'"', b"[", b"{", b"]", b"}}", b'"a\\"', b"[" * 64 + b"1" + b"]" * 64])
+async def test_only_what_breaks_the_structure_fails_the_answer(directory: Path, tail: bytes) -> None:
+    async with before(answering(GOOD + b',"Secret":' + tail + b"}"), directory) as gateway:
+        answer = await gateway.get("Property?$select=City", "k-idx")
+
+    assert answer.status == 502
+
+
+@pytest.mark.channel("C315", "C318", "C320", "C197")
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(value for value in UNREADABLE if value not in TEXTS),
+        *(b'"Active","StandardStatus":"Active"', b"1", b"{}", b"[]", b"true"),
+    ],
+)
+async def test_a_record_that_cannot_be_read_is_dropped_and_blames_nothing(directory: Path, value: bytes) -> None:
+    """Its deciding member, its key, or all of it: every key keeps $count and $skip."""
+    status = b'{"ListingKey":"L2","City":"canary","StandardStatus":' + value + b"}"
+    missing = b'{"ListingKey":"L2","City":"canary"}'
+    key = b'{"StandardStatus":"Active","City":"canary","ListingKey":' + value + b"}"
+    for record in (status, missing, key, value.replace(b",", b"") if value[:1] not in (b"[", b"{") else b"null"):
+        async with before(answering(GOOD + b"}", record), directory) as gateway:
+            answer = await gateway.get("Property?$select=City", "k-idx")
+            after = [
+                await gateway.get(f"Property{rest}", key)
+                for key in ("k-idx", "k-vow")
+                for rest in ("?$skip=1", "/$count")
+            ]
+            event = next(event for event in gateway.events if isinstance(event, RequestHandled))
+            lost = gateway.service.trust.lost
+
+        assert (answer.status, answer.rows) == (200, [{"City": "X"}])
+        assert [later.status for later in after] == [200] * 4
+        assert lost == ()
+        assert set(event.unreadable) <= {"Property.StandardStatus", "Property.ListingKey"}
+        assert sum(event.unreadable.values()) == 1
+
+
+@pytest.mark.channel("C315")
+async def test_a_contradiction_beside_what_cannot_be_read_costs_trust_all_the_same(directory: Path) -> None:
+    rule = ROLE.replace("StandardStatus eq 'Active'", "StandardStatus eq 'Active' and ListPrice gt 5")
+    rule = rule.replace("ListPrice, ", "").replace(", Land: {Hidden: [ListPrice]}", "")
+    closed = b'{"ListingKey":"L2","StandardStatus":"Closed","City":"canary","ListPrice":NaN}'
+    async with before(answering(closed), directory, role=rule) as gateway:
+        answer = await gateway.get("Property?$select=City", "k-idx")
+        lost = gateway.service.trust.lost
+
+    assert (answer.status, answer.rows) == (200, [])
+    assert lost == ("Property/string_equality",)
+
+
+@pytest.mark.channel("C315", "C364")
+async def test_trust_is_lost_for_the_resource_that_contradicts_and_for_no_other(directory: Path) -> None:
+    def answer(request: web.BaseRequest) -> web.Response:
+        if request.path.endswith("Office"):
+            return collection([{"OfficeKey": "O1", "OfficeName": "Acme"}], **{"@odata.count": 1})
+        return serving([listing(1, StandardStatus="Closed")])(request)
+
+    async with before(
+        Hostile(answer), directory, role=ROLE.replace("Office: {", "Office: {Filter: \"OfficeName eq 'Acme'\", ")
+    ) as gateway:
+        await gateway.get("Property", "k-idx")
+        counts = [(await gateway.get(f"{name}/$count", "k-idx")).status for name in ("Property", "Office")]
+
+    assert counts == [501, 200]
+
+
+@pytest.mark.channel("C315")
+@pytest.mark.guarantee("G1")
+async def test_each_kind_and_resource_tells_one_bit_until_a_person_restores_it(directory: Path) -> None:
+    """The attack that docs/guarantees.md counts: what a record contradicts can be seen once, whoever asks how often."""
+    upstream = Hostile(serving([listing(1)]))
+    async with before(upstream, directory) as gateway:
+        seen = []
+        for rows in ([listing(1)], [listing(1), listing(2, StandardStatus="ACTIVE")], [listing(1)]) * 3:
+            upstream.answer = serving(rows)
+            await gateway.get("Property?$select=City", "k-idx")
+            seen.append((await gateway.get("Property?$skip=1&$select=City", "k-vow")).status)
+        losses = gateway.service.trust.losses
+        restored = gateway.service.trust.restore(by="tester")
+        upstream.answer = serving([listing(1)])
+        after = (await gateway.get("Property?$skip=1&$select=City", "k-vow")).status
+        events = [event for event in gateway.events if isinstance(event, TrustLost | TrustRestored)]
+
+    assert seen == [200] + [501] * 8
+    assert [(loss.resource, loss.kind) for loss in losses] == [("Property", "string_equality")]
+    assert restored == losses
+    assert after == 200
+    assert events == [*losses, TrustRestored("string_equality", "Property", "tester")]

@@ -29,7 +29,7 @@ def test_levels_follow_what_happened() -> None:
 
     log(SnapshotPublished(1, 2, (), ()))
     log(SnapshotPublished(2, 2, ("templates/t.json: fault",), ()))
-    log(TrustLost("patterns", "Property", "why"))
+    log(TrustLost("patterns", "Property", "why", "p", 0.0))
 
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [(line["event"], line["level"]) for line in lines] == [("snapshot", "warning"), ("trust lost", "error")]

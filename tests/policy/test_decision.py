@@ -560,7 +560,7 @@ def test_enumerations_are_spelt_as_the_profile_says_and_compared_by_member(spell
     for sent, permitted in (("Active", True), ("Active Now", True), ("Sold", False), ("active", False)):
         record = decode_record(json.dumps({"Id": "1", "Status": sent, "Price": 1}).encode())
         trusting_less = replace(decided.record, believed=TRUE)
-        row = prove(record, trusting_less)
+        row = prove(record, trusting_less, Tally())
         assert (row is not None) is permitted
         if row is not None:
             assert json.loads(emit(row, Tally()))["Status"] == sent

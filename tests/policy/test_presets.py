@@ -101,7 +101,7 @@ async def test_a_vendors_habits_change_no_row(directory: Path, name: str) -> Non
 def test_what_is_said_lies_on_top_of_the_preset_and_nothing_is_trusted_by_name() -> None:
     for name in PRESETS:
         profile = Profile(preset=name)
-        assert not [kind for kind in TRUSTS if profile.trusts_kind(kind)]
+        assert not [kind for kind in TRUSTS if profile.trusts_kind(kind, "Property")]
     assert Profile(preset="bridge").skip_max == 10_000
     assert Profile(preset="bridge", skip_max=5).skip_max == 5
     with pytest.raises(ValidationError, match="is no preset; known are amplify, bridge"):

@@ -208,21 +208,21 @@ class Trial:
         self, method: str, targets: tuple[str, str], headers: dict[str, str], body: bytes | None
     ) -> tuple[Answer, Answer]:
         """Both answers under equal trust: what one side learns of the upstream is part of the state of a run (7.1)."""
-        for _ in range(14):
+        for _ in range(70):
             first = await self.one.ask(method, targets[0], headers, body)
             second = await self.two.ask(method, targets[1], headers, body)
-            lost = {kind for side in (self.one, self.two) for kind, _ in side.lost}
+            lost = {loss for side in (self.one, self.two) for loss in side.lost}
             for side, answer in ((self.one, first), (self.two, second)):
                 if side.violations and answer.status == 502 and not self.case.habits.trouble:
                     raise self.fail("O10", f"a record that contradicts the profile decides a status\n{targets[0]}")
             if self.honest and (lost or self.one.violations or self.two.violations):
                 raise self.fail("O10", f"an honest upstream is not believed any more: {sorted(lost)}\n{targets[0]}")
-            if all({kind for kind, _ in side.lost} == lost for side in (self.one, self.two)):
+            if all(set(side.lost) == lost for side in (self.one, self.two)):
                 return first, second
             for side in (self.one, self.two):
                 if len(side.lost) != len(set(side.lost)):
                     raise self.fail("O1", "trust was lost more than once")
-                side.trust.lose(sorted(lost), "Property", "the other side")  # type: ignore[arg-type]  # kinds of trust
+                _share(lost, side)
         raise self.fail("O10", "trust is lost without end")
 
     def _compare(self, first: Answer, second: Answer, targets: tuple[str, str]) -> None:
@@ -336,12 +336,11 @@ class Trial:
 
     def _level(self) -> None:
         """What one side has learnt of the upstream the other one knows as well; nothing is written for that."""
-        lost = {kind for side in (self.one, self.two) for kind, _ in side.lost}
+        lost = {loss for side in (self.one, self.two) for loss in side.lost}
         if self.honest and lost:
             raise self.fail("O10", f"an honest upstream is not believed any more: {sorted(lost)}")
         for side in (self.one, self.two):
-            if {kind for kind, _ in side.lost} != lost:
-                side.trust.lose(sorted(lost), "Property", "the other side")  # type: ignore[arg-type]  # kinds of trust
+            _share(lost, side)
 
     def _effect(self, request: Request, side: Side, answer: Answer, before: World) -> None:
         """What has come of a write: nothing but what it states, only where it is allowed, and once."""
@@ -487,6 +486,11 @@ class Trial:
                 "O5",
                 f"{unquote(target_of(request))}\n  {wanted} would be right, not {answer.status} {answer.body[:200]!r}",
             )
+
+
+def _share(lost: set[tuple[str, str]], side: Side) -> None:
+    for kind, resource in sorted(lost - set(side.lost)):
+        side.trust.lose([kind], resource, "the other side")  # type: ignore[list-item]  # a kind of trust
 
 
 def _wired(request: Request) -> tuple[str, str, dict[str, str], bytes | None]:

@@ -22,7 +22,7 @@ from multidict import CIMultiDict
 from gateway.edge.app import Gateway
 from gateway.edge.enforcement import Enforcement
 from gateway.edge.trust import UpstreamTrust
-from gateway.observe.events import Complaint, Event, RequestHandled
+from gateway.observe.events import Complaint, Event, RequestHandled, TrustLost, TrustRestored
 from gateway.odata.csdl import Schema, parse_metadata
 from gateway.policy import data_dictionary
 from gateway.policy.compilation import GatewayRules
@@ -131,12 +131,16 @@ class Side:
         configuration = self.snapshot.configuration
         profile = configuration.settings.upstream.profile
         self.lost: list[tuple[str, str]] = []
-        self.trust = UpstreamTrust(profile, lambda kind, resource, _: self.lost.append((kind, resource)))
+        self.trust = UpstreamTrust(profile, self._note)
         self.model = self.upstream(self.world, self.habits)
         self.model.embedded = profile.embedded
         enforcement = Enforcement(self.model, configuration.settings.requests.scan_requests)
         self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW)
         self.gateway.snapshot = self.snapshot
+
+    def _note(self, event: TrustLost | TrustRestored) -> None:
+        if isinstance(event, TrustLost):
+            self.lost.append((event.kind, event.resource))
 
     async def ask(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         self.events.clear()

@@ -65,7 +65,7 @@ def plan(target: str, compiled: Policy | None = None, profile: Profile = TRUSTIN
 
 def with_children(row: Row, tally: Tally) -> Row:
     for nested in row.plan.nested:
-        rows = came_inside(row, nested)
+        rows = came_inside(row, nested, tally)
         if rows is None:
             raise Apart
         for child in attach(row, nested, rows, tally):
@@ -82,10 +82,10 @@ def emitted(
     profile: Profile = TRUSTING,
 ) -> bytes:
     raw = row if isinstance(row, bytes) else json.dumps(row).encode()
-    proven = prove(decode_record(raw), plan(target, compiled, profile))
+    tally = tally or Tally()
+    proven = prove(decode_record(raw), plan(target, compiled, profile), tally)
     if proven is None:
         raise NotSent
-    tally = tally or Tally()
     return emit(with_children(proven, tally), tally, form)
 
 
@@ -117,7 +117,9 @@ def test_a_record_that_is_not_definitely_permitted_is_as_if_not_sent(change: dic
     """And it costs the trust in the kind of question that it contradicts, where there was one."""
     with pytest.raises(NotSent):
         emitted({**GOOD, **change}, profile=TRUSTING.distrusting(["string_equality", "comparisons"]))
-    if "StandardStatus" not in change:
+    if "StandardStatus" not in change or change["StandardStatus"] == 1:
+        with pytest.raises(NotSent):  # what cannot be read contradicts nothing
+            emitted({**GOOD, **change})
         return
     with pytest.raises(ContradictionError) as contradicted:
         emitted({**GOOD, **change})
@@ -143,7 +145,7 @@ def test_a_member_may_be_missing_where_the_profile_says_that_nulls_are() -> None
 @pytest.mark.channel("C197")
 def test_a_tested_member_twice_permits_nothing_and_an_emitted_one_breaks_the_answer() -> None:
     good = json.dumps(GOOD).encode()
-    with pytest.raises(ContradictionError):
+    with pytest.raises(NotSent):
         emitted(good[:-1] + b',"St\\u0061ndardStatus":"Active"}')
     with pytest.raises(ShapeError):
         emitted(good[:-1] + b',"City":"Y"}', "Property?$select=City")

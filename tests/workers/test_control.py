@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,15 +21,16 @@ def path() -> Iterator[Path]:
         yield Path(folder) / "control"
 
 
-async def refuse() -> Outcome:
-    return Outcome("refused", ("keys.yaml:3: no", "roles/idx.yaml:1: nor that"))
+async def refuse(said: Mapping[str, Any]) -> Outcome:
+    return Outcome("refused", ("keys.yaml:3: no", "roles/idx.yaml:1: nor that", *map(str, said.values())))
 
 
 async def test_what_came_of_it_is_heard(path: Path) -> None:
     control = Control(path, {"reload": refuse})
     await control.start()
 
-    assert await ask(path, "reload") == await refuse()
+    assert await ask(path, "reload") == await refuse({})
+    assert (await ask(path, "reload", kind="counts")).faults[-1] == "counts"
     await control.stop()
     assert not path.exists()  # noqa: ASYNC240  # as above
 

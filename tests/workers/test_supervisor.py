@@ -19,6 +19,7 @@ from aiohttp import web
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
 from gateway.workers.control import Control, ControlError, ask
+from gateway.workers.supervisor import Outcome
 from tests.certificates import pair, trusting
 from tests.hostile import Hostile, collection, hostile_running
 from tests.load import load
@@ -291,10 +292,22 @@ async def test_what_the_upstream_has_contradicted_is_known_to_all_workers_and_to
         await ask(found.control, "restart")
         after = {await status(found, "Property?$skip=1&$select=City") for _ in range(8)}
         distrusted = await found.metric("gateway_distrusted")
+        told = await ask(found.control, "trust")
+        other = await ask(found.control, "restore", kind="counts", resource=None, by="tester")
+        restored = await ask(found.control, "restore", kind=None, resource="Property", by="tester")
+        async with asyncio.timeout(60):
+            while {await status(found, "Property?$skip=1&$select=City") for _ in range(8)} != {200}:  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.05)
+        await ask(found.control, "restart")
+        again = {await status(found, "Property?$skip=1&$select=City") for _ in range(8)}
 
     assert before == asked == {200}
     assert after == {501}
     assert distrusted >= 1
+    assert [line.partition(":")[0] for line in told.faults] == ["Property/string_equality"]
+    assert other.faults == ()
+    assert restored == Outcome("restored", ("Property/string_equality",))
+    assert again == {200}
 
 
 async def test_workers_do_not_outlive_the_process_that_keeps_them(directory: Path) -> None:
