@@ -23,6 +23,7 @@ STAFF = {
     "assoc_b": f"Role: private\n    AssociationId: B\n    {BOTH}",
     "only_keys": "Role: private\n    Permissions: [manage_keys]",
     "only_templates": "Role: private\n    Permissions: [manage_templates]",
+    "trusted": "Role: private\n    Permissions: [manage_trust]",
     "reader": "Role: private",
     "idx": "Template: company-idx",
     "gone": f"Role: private\n    Enabled: false\n    {BOTH}",

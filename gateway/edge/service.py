@@ -28,6 +28,7 @@ from gateway.settings import Tracing
 from gateway.store.configuration import Configuration
 from gateway.store.counters import Counters, RedisCounters
 from gateway.store.database import Database
+from gateway.store.losses import Losses
 from gateway.store.repeats import Repeats
 from gateway.store.snapshot import Snapshot
 from gateway.store.usage import Usage
@@ -69,7 +70,8 @@ class Service:
         self._database = Database(url) if url is not None else None
         self._usage = Usage(self._database, clock) if self._database is not None else None
         self.metrics = Metrics()
-        own = [self._usage] if self._usage is not None else []
+        self._losses = Losses(self._database) if self._database is not None else None
+        own: list[Observer] = [observer for observer in (self._usage, self._losses) if observer is not None]
         self._publish = Observers(self.metrics, *observers, *own)
         self._records = _record_file(configuration, self._publish)
         self._spans = _spans(settings.tracing)
@@ -176,6 +178,8 @@ class Service:
             stack.push_async_callback(self._spans.close)
         if self._database is not None:
             await stack.enter_async_context(self._database)
+        if self._losses is not None:
+            await self._adopt_losses(self._losses)
         stack.push_async_callback(self.publication.close)
         await self.publication.open()
         if self._redis is not None:
@@ -196,6 +200,26 @@ class Service:
             stack.push_async_callback(self._write_usage, self._usage)
             self._run(self._note_usage(self._usage))
         return self
+
+    async def _adopt_losses(self, losses: Losses) -> None:
+        """Take over what was lost before this start, and keep what is lost from now on.
+
+        Raises:
+            StoreError: it cannot be read: an upstream that is trusted again by accident tells another bit.
+        """
+        for loss in await losses.read():
+            self.trust.adopt(loss)
+        self._run(self._keep_losses(losses))
+
+    async def _keep_losses(self, losses: Losses) -> None:
+        while True:
+            await losses.noted()
+            try:
+                await losses.write()
+            except Exception as error:  # noqa: BLE001  # nobody waits for this; it is tried again, and every process knows
+                self._publish(Complaint(f"lost trust could not be written: {kind_of(error)}"))
+                await asyncio.sleep(_USAGE)
+                losses.retry()
 
     async def drain(self, *, notice: bool) -> int:
         """Takes no more requests, and answers those that there are; the service is left afterwards.

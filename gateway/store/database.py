@@ -17,6 +17,7 @@ from typing import Any, Self
 from sqlalchemy import (
     Column,
     Connection,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -122,6 +123,19 @@ REPEATS = Table(
 )
 
 
+#: Kinds of trust that the upstream lost: for which resource, why, under which profile (its digest), and when (seconds
+#: since 1970).
+LOSSES = Table(
+    "trust_loss",
+    TABLES,
+    Column("resource", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("lost_at", Float, nullable=False),
+)
+
+
 def _first(connection: Connection) -> None:
     TABLES.create_all(connection, tables=[STATE, TEMPLATES, KEYS, HISTORY, SHOWN])
 
@@ -130,8 +144,12 @@ def _with_repeats(connection: Connection) -> None:
     REPEATS.create(connection)
 
 
+def _with_losses(connection: Connection) -> None:
+    LOSSES.create(connection)
+
+
 #: From each version of the tables to the next one. One that has been released is never changed.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _with_repeats)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first, _with_repeats, _with_losses)
 VERSION = len(MIGRATIONS)
 
 

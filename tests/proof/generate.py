@@ -13,7 +13,7 @@ from tests.proof.requests import Maker, Request, target_of
 from tests.proof.sides import snapshot_of
 from tests.proof.surface import channels_of, channels_of_writes
 from tests.proof.upstream import Habits, as_printed, is_honest, make_habits, misreads
-from tests.proof.worlds import changed, make_changes, make_licence, make_lively_world
+from tests.proof.worlds import KINDS, changed, make_changes, make_licence, make_lively_world
 from tests.proof.writes import TROUBLE, Writer, hidden_deciders, with_writes
 
 
@@ -87,8 +87,10 @@ def make_case(seed: int, length: int = 24) -> Made | None:
     rng = random.Random(seed)
     hostile = rng.random() < 0.35
     licence = make_licence(rng)
-    if hostile:
-        # A number cannot be verified record by record: an upstream that is believed to count is one that counts.
+    spoilt = rng.random() < 0.2
+    if hostile or spoilt:
+        # A number cannot be verified record by record: an upstream that is believed to count is one that counts. One
+        # that counts records which cannot be read is declared (docs/guarantees.md).
         licence.profile.pop("counts", None)
     snapshot = snapshot_of(licence)
     if snapshot.faults:
@@ -96,14 +98,16 @@ def make_case(seed: int, length: int = 24) -> Made | None:
     world = make_lively_world(rng, licence)
     habits = make_habits(rng, licence.profile, hostile=hostile)
     snapshot = _unlimited(licence, habits, snapshot)
-    changes = make_changes(rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits))
+    changes = make_changes(
+        rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits), ("spoil",) if spoilt else KINDS
+    )
     if "orderby" in habits.ignores:
         # Where an upstream stores a row is nothing that a licence withholds, and such a one shows nothing else.
         changes = [change for change in changes if change[0] != "order"]
-    case = Case(licence, world, changes, habits, [], canonical=rng.random() < 0.4, seed=seed)
+    case = Case(licence, world, changes, habits, [], canonical=rng.random() < (0.1 if spoilt else 0.4), seed=seed)
     maker = Maker(rng, licence, world, case.other())
     case.requests = [maker.make() for _ in range(length)]
-    if hostile:
+    if "counts" not in licence.profile:
         # Nor can a window: what an upstream passes over never comes to be looked at (C371).
         case.requests = [request for request in case.requests if not _skips(request)]
     return Made(case, snapshot, channels_of(maker.used), maker.productions)

@@ -314,6 +314,8 @@ class Meaning:
     #: Letters and blanks stay as they are, and blanks at the end are not counted.
     dull_functions: bool = False
     now: str = "2026-01-15T12:00:00.000Z"
+    #: A value that is printed unreadably counts as what is stored.
+    stored: bool = False
 
 
 class FailedOnRow(Exception):
@@ -327,10 +329,20 @@ EQUALITY: dict[str, Callable[[str], str]] = {
 }
 
 
+def is_raw(value: Any) -> bool:
+    """Whether a value is ``{"raw": hex, "is": value}``: stored like any other, and printed as bytes that no reader
+    takes for a value of its type."""
+    return isinstance(value, dict) and "raw" in value
+
+
 def holds(
     e: Expression, row: Row, meaning: Meaning, related: Callable[[str], Sequence[Row]] | None = None
 ) -> bool | None:
     """True, False or None for unknown."""
+    if e[0] not in ("and", "or", "not", "some", "every") and any(is_raw(row.get(name)) for name in names(e)):
+        if not meaning.stored:
+            return None  # nothing is known of what cannot be read
+        row = {field: value["is"] if is_raw(value) else value for field, value in row.items()}
     match e:
         case ["and", *terms]:
             found = [holds(term, row, meaning, related) for term in terms]

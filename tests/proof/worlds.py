@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.proof.language import Expression
-from tests.proof.licence import Entry, Licence, Rules, ever_shows, low, tested
+from tests.proof.language import Expression, is_raw, names
+from tests.proof.licence import Entry, Licence, Rules, ever_shows, low, row_rules, tested
 from tests.proof.model import DERIVED, FIELDS, KEY, KIND, TWINS, Row, World, navigations, of_kind
 
 #: Small domains, so that ties, nulls and collisions happen.
@@ -50,6 +50,18 @@ KEYS = {
 EXTREMES: tuple[Any, ...] = (
     None, 0, -(2**63), 10**30, "", "canary" * 3000, "canary\u0000", "\ud800canary", "9" * 5000, {"canary": 1}, ["canary"], True, 1e308,
 )  # fmt: skip
+
+
+#: Bytes that are no value of any type, delimited by the structure around them. ``%`` is the member's name.
+UNREADABLE = (
+    b'"\xff"', b"NaN", b"01", b'"\\q"', b'"a\nb"', b"tru", b"1 2", b'"a" "b"', b"", b'"A","%":"B"', b"[,]", b'{"a":}', b"1:2",
+)  # fmt: skip
+
+
+def unreadable(rng: random.Random, field: str, value: Any) -> dict[str, Any]:
+    """A value that is stored, and printed as what cannot be read."""
+    value = value["is"] if is_raw(value) else value
+    return {"raw": rng.choice(UNREADABLE).replace(b"%", field.encode()).hex(), "is": value}
 
 
 # --- databases
@@ -105,11 +117,12 @@ def make_lively_world(rng: random.Random, licence: Licence) -> World:
 Change = list[Any]
 
 
-def random_change(rng: random.Random, licence: Licence, world: World) -> Change:
+KINDS = ("cell", "cell", "cell", "extreme", "add", "twin", "twin", "delete", "photo", "photo", "order", "move", "spoil")
+
+
+def random_change(rng: random.Random, licence: Licence, world: World, kinds: tuple[str, ...] = KINDS) -> Change:
     """One edit, as data. Most are of the kinds that licences withhold; the others are tried and thrown away."""
-    kind = rng.choice(
-        ("cell", "cell", "cell", "extreme", "add", "twin", "twin", "delete", "photo", "photo", "order", "move")
-    )
+    kind = rng.choice(kinds)
     name = rng.choice([name for name in FIELDS if world[name]])
     row = rng.choice(world[name])
     key = row[KEY[name]]
@@ -125,6 +138,13 @@ def random_change(rng: random.Random, licence: Licence, world: World) -> Change:
         ]
         if fields:
             return ["cell", name, key, rng.choice(fields), rng.choice(EXTREMES)]
+    if kind == "spoil":
+        if "counts" not in licence.profile and rng.random() < 0.7:
+            spoilt = _spoilt_twin(rng, licence, world)
+            if spoilt is not None:
+                return spoilt
+        field = rng.choice(_loose(name))
+        return ["cell", name, key, field, unreadable(rng, field, row[field])]
     if kind == "photo":
         owners = [row["ResourceRecordKey"] for row in world["Media"] if row["ResourceName"] == "Property"]
         listing = rng.choice([*owners, rng.choice(world["Property"])[KEY["Property"]]])
@@ -143,6 +163,31 @@ def random_change(rng: random.Random, licence: Licence, world: World) -> Change:
     if kind == "order":
         return ["order", name, rng.randint(0, 10**6)]
     return ["delete", name, key]
+
+
+def _loose(name: str) -> list[str]:
+    """Fields that tie no rows together."""
+    return [field for field in FIELDS[name] if not field.endswith("Key") and field != "ResourceName"]
+
+
+def _spoilt_twin(rng: random.Random, licence: Licence, world: World) -> Change | None:
+    """A row that the upstream selects like a permitted one, and of which no reader can tell that it is."""
+    deciding = [
+        (name, field)
+        for name in licence.sets
+        for rule in row_rules(licence, name)
+        for field in names(rule)
+        if field in _loose(name)
+    ]
+    if not deciding:
+        return None
+    name, field = rng.choice(deciding)
+    rows = low(licence, world).rows[name]
+    if not rows:
+        return None
+    twin = copy.deepcopy(rng.choice(rows))
+    twin[KEY[name]] = rng.choice((twin[KEY[name]] + "0", twin[KEY[name]][:-1] or "0"))
+    return ["add", name, twin | {field: unreadable(rng, field, twin[field])}]
 
 
 def changed(world: World, change: Change) -> World:
@@ -164,7 +209,12 @@ def changed(world: World, change: Change) -> World:
 
 
 def make_changes(
-    rng: random.Random, licence: Licence, world: World, wanted: int, seen: Callable[[World], World]
+    rng: random.Random,
+    licence: Licence,
+    world: World,
+    wanted: int,
+    seen: Callable[[World], World],
+    kinds: tuple[str, ...] = KINDS,
 ) -> list[Change]:
     """Edits after each of which the licence permits the same as before, of what is ``seen`` of a database."""
     same = low(licence, seen(world))
@@ -172,7 +222,7 @@ def make_changes(
     for _ in range(wanted * 12):
         if len(changes) == wanted:
             break
-        change = random_change(rng, licence, world)
+        change = random_change(rng, licence, world, kinds)
         other = changed(world, change)
         if other != world and low(licence, seen(other)).shown == same.shown:
             changes.append(change)
