@@ -18,7 +18,7 @@ from gateway import __version__
 from gateway.errors import Code, kind_of
 from gateway.observe.events import BreakerChanged, Event, UpstreamRetried
 from gateway.settings import Upstream
-from gateway.upstream.bodies import CODINGS, BrokenCodingError, TooLongError, content_type, read_bounded
+from gateway.upstream.bodies import BrokenCodingError, TooLongError, coding_of, content_type, read_bounded
 from gateway.upstream.credentials import ClientCredentialsGrant, Credential, UpstreamFailure, fixed
 from gateway.upstream.exchanges import Exchanges
 from gateway.upstream.protection import Breaker, Budget, Gate, date_of, seconds_of
@@ -335,9 +335,10 @@ class UpstreamClient:
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         """The whole body, inflated if need be, within ``max_body`` bytes."""
-        coding = response.headers.get("Content-Encoding", "identity").lower()
-        if coding not in CODINGS:
-            raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with the content coding {coding!r}")
+        fields = response.headers.getall("Content-Encoding", [])
+        coding = coding_of(fields)
+        if coding is None:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with the content coding {', '.join(fields)!r}")
         limit = self._settings.max_body
         try:
             return await read_bounded(response.content, coding, limit)

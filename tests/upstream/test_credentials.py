@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,6 +28,9 @@ class Server:
         self.status = 200
         self.delay = 0.0
         self.accepted: str | None = None
+        #: Whether answers are compressed, and which codings were offered for that.
+        self.is_pressed = False
+        self.offered: list[str] = []
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         if request.path == "/token":
@@ -35,6 +40,10 @@ class Server:
             await asyncio.sleep(self.delay)
             self.accepted = f"token-{len(self.forms)}"
             body = {"access_token": self.accepted, "token_type": "Bearer", "expires_in": self.life}
+            self.offered.append(request.headers["Accept-Encoding"])
+            if self.is_pressed:
+                pressed = gzip.compress(json.dumps(body).encode())
+                return web.Response(body=pressed, headers={"Content-Encoding": "gzip"}, content_type="application/json")
             return web.json_response(body, status=self.status)
         self.shown.append(request.headers.get("Authorization"))
         status = 200 if self.shown[-1] == f"Bearer {self.accepted}" else 401
@@ -73,6 +82,18 @@ async def test_there_is_one_renewal_at_a_time() -> None:
 
     assert len(server.forms) == 1
     assert set(server.shown) == {"Bearer token-1"}
+
+
+@pytest.mark.parametrize("is_pressed", [False, True])
+async def test_a_token_may_come_compressed(is_pressed: bool) -> None:
+    """The library used to offer codings in our name that were then not read."""
+    server, now = Server(), [0.0]
+    server.is_pressed = is_pressed
+    async with client(server, now) as upstream:
+        await upstream.read_collection("Property", "$top=1")
+
+    assert server.offered == ["gzip"]
+    assert server.shown == ["Bearer token-1"]
 
 
 @pytest.mark.channel("C349")
