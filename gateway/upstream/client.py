@@ -21,6 +21,7 @@ from gateway.settings import Upstream
 from gateway.upstream.bodies import BrokenCodingError, TooLongError, coding_of, content_type, read_bounded
 from gateway.upstream.credentials import ClientCredentialsGrant, Credential, UpstreamFailure, fixed
 from gateway.upstream.exchanges import Exchanges
+from gateway.upstream.once import ConnectionLostError, sent_once
 from gateway.upstream.protection import Breaker, Budget, Gate, date_of, seconds_of
 
 __all__ = ["Fetched", "UnknownOutcomeError", "UpstreamClient", "UpstreamFailure", "Written"]
@@ -47,17 +48,6 @@ class Fetched:
 
 class UnknownOutcomeError(Exception):
     """A write was sent, and what became of it is not known. The text is for the log."""
-
-
-async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """The library sends a DELETE again when its connection breaks, also a new one, and reports what comes of that
-    (C308). It does so for its own errors only."""
-    try:
-        return await send(request)
-    except aiohttp.ClientConnectorError:
-        raise  # there was no connection: nothing was sent
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise UnknownOutcomeError(f"{request.method} was sent and not answered: {kind_of(error)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +110,17 @@ class UpstreamClient:
     async def __aenter__(self) -> Self:
         self._session = self._opened(force_close=self._settings.force_close)
         # A write has a connection of its own: one that was used before may be closed by the upstream just now.
-        self._writer = self._opened(force_close=True, middlewares=(_sent_once,))
+        self._writer = self._opened(force_close=True)
         return self
 
-    def _opened(
-        self,
-        *,
-        force_close: bool,
-        middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (),
-    ) -> aiohttp.ClientSession:
+    def _opened(self, *, force_close: bool) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._settings.max_connections, force_close=force_close),
             cookie_jar=aiohttp.DummyCookieJar(),  # C304
             auto_decompress=False,  # C156: the library inflates without a bound
             trust_env=False,  # C305
             skip_auto_headers=("Accept", "User-Agent"),
-            middlewares=middlewares,
+            middlewares=(sent_once,),
             timeout=aiohttp.ClientTimeout(
                 total=None,
                 sock_connect=self._settings.connect_timeout,
@@ -210,6 +195,8 @@ class UpstreamClient:
                     return Written(response.status, location, await self._refusal(response))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise UpstreamFailure(Code.UNAVAILABLE, f"cannot be reached: {error}", is_outage=True) from None
+        except ConnectionLostError as error:
+            raise UnknownOutcomeError(str(error)) from None
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise UnknownOutcomeError(f"{method} was sent and not answered: {kind_of(error)}") from None
 
@@ -300,7 +287,7 @@ class UpstreamClient:
             raise UpstreamFailure(
                 Code.UNAVAILABLE, f"cannot be reached: {error}", is_outage=True, may_pass=True
             ) from None
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        except (ConnectionLostError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             raise UpstreamFailure(
                 Code.UNAVAILABLE, f"connection lost: {kind_of(error)}", is_outage=True, may_pass=True
             ) from None

@@ -18,6 +18,7 @@ import msgspec
 from gateway.errors import Code
 from gateway.settings import ClientCredentials
 from gateway.upstream.bodies import BrokenCodingError, TooLongError, read_answer
+from gateway.upstream.once import ConnectionLostError
 
 #: A token is renewed when less than this share of its life is left, and in any case this many seconds before its end.
 _SHARE, _MARGIN = 0.1, 30.0
@@ -132,7 +133,14 @@ class ClientCredentialsGrant:
                     raise UpstreamFailure(Code.UNAVAILABLE, f"gave no token: {response.status}")
             answer = msgspec.json.decode(body, type=_Answer)
             life = float(answer.expires_in)
-        except (aiohttp.ClientError, TimeoutError, ValueError, TooLongError, BrokenCodingError) as error:
+        except (
+            aiohttp.ClientError,
+            ConnectionLostError,
+            TimeoutError,
+            ValueError,
+            TooLongError,
+            BrokenCodingError,
+        ) as error:
             raise UpstreamFailure(Code.UNAVAILABLE, f"gave no token: {type(error).__name__}") from None
         if answer.token_type.lower() != "bearer" or not answer.access_token.isascii() or not life > 0:
             raise UpstreamFailure(Code.UNAVAILABLE, "gave a token of another kind")

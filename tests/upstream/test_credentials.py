@@ -28,6 +28,7 @@ class Server:
         self.status = 200
         self.delay = 0.0
         self.accepted: str | None = None
+        self.hangs_up = False
         #: Whether answers are compressed, and which codings were offered for that.
         self.is_pressed = False
         self.offered: list[str] = []
@@ -38,6 +39,9 @@ class Server:
             assert (scheme, base64.b64decode(pair)) == ("Basic", b"me:s%3Acret%20%2B")
             self.forms.append((await request.read()).decode())
             await asyncio.sleep(self.delay)
+            if self.hangs_up:
+                assert request.transport is not None
+                request.transport.abort()
             self.accepted = f"token-{len(self.forms)}"
             body = {"access_token": self.accepted, "token_type": "Bearer", "expires_in": self.life}
             self.offered.append(request.headers["Accept-Encoding"])
@@ -139,3 +143,15 @@ async def test_a_token_that_is_refused_is_not_shown_again() -> None:
         await upstream.read_collection("Property", "$top=1")
 
     assert server.shown == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+
+
+@pytest.mark.channel("C349")
+async def test_a_token_server_that_hangs_up_is_asked_once_a_read() -> None:
+    server, now = Server(), [0.0]
+    server.hangs_up = True
+    async with client(server, now) as upstream:
+        with pytest.raises(UpstreamFailure) as failed:
+            await upstream.read_collection("Property", "$top=1")
+
+    assert failed.value.code is Code.UNAVAILABLE
+    assert (len(server.forms), server.shown) == (1, [])
