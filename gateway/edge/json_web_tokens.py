@@ -30,8 +30,8 @@ _PAUSE = 10.0
 
 #: Keys that the signature of one token is tried with.
 _MOST_TRIED = 8
-#: Algorithm to the type of its keys, and to the curves that it is bound to (RFC 7518, 3.1; RFC 8037, 3.1). A secret that
-#: both sides know signs as well as it checks: such keys are not here.
+#: Algorithm to the type of its keys, and to the curves that it is bound to (RFC 7518, 3.1; RFC 8037, 3.1). A secret
+#: that both sides know signs as well as it checks: such keys are not here.
 _KINDS = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", ())),
     "ES256": ("EC", ("P-256",)),

@@ -274,8 +274,9 @@ async def test_an_issuer_that_hangs_holds_up_nobody_whose_key_is_known(
 
 def bare(identity: Any = ..., key: Any = SIGNER, **more: Any) -> dict[str, Any]:
     """A published key with no more than it must have."""
-    kind = {rsa.RSAPrivateKey: RSAAlgorithm, ec.EllipticCurvePrivateKey: ECAlgorithm}
-    writer = next((found for base, found in kind.items() if isinstance(key, base)), OKPAlgorithm)
+    writer: Any = OKPAlgorithm
+    if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        writer = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
     found = {name: value for name, value in writer.to_jwk(key.public_key(), as_dict=True).items() if name != "key_ops"}
     return {**found, **({} if identity is ... else {"kid": identity}), **more}
 

@@ -12,13 +12,13 @@ import pytest
 from gateway.upstream.bodies import BrokenCodingError, TooLongError, coding_of, read_bounded
 
 
-async def read(body: bytes, coding: str = "gzip", limit: int = 4096, piece: int | None = None) -> bytes:
+async def read(body: bytes, limit: int = 4096, piece: int | None = None) -> bytes:
     """Read a body that arrives in pieces of so many bytes."""
     stream = aiohttp.StreamReader(_Protocol(), 2**16, loop=asyncio.get_running_loop())
     for start in range(0, len(body), piece or len(body) or 1):
         stream.feed_data(body[start : start + (piece or len(body))])
     stream.feed_eof()
-    return await read_bounded(stream, coding, limit)
+    return await read_bounded(stream, "gzip", limit)
 
 
 class _Protocol(aiohttp.base_protocol.BaseProtocol):

@@ -208,12 +208,14 @@ async def test_an_upstream_that_hangs_up_is_asked_so_often_and_no_more(retries: 
         return collection([])
 
     upstream = Hostile(answer)
-    async with hostile_running(upstream) as running:
-        async with UpstreamClient(Upstream(url=running.url, retry_wait=0.1, retries=retries), None) as client:
-            for _ in range(answered_before):
-                await client.read_collection("Property", "$top=1")
-            with pytest.raises(UpstreamFailure, match="connection lost"):
-                await client.read_collection("Property", "$top=1")
+    async with (
+        hostile_running(upstream) as running,
+        UpstreamClient(Upstream(url=running.url, retry_wait=0.1, retries=retries), None) as client,
+    ):
+        for _ in range(answered_before):
+            await client.read_collection("Property", "$top=1")
+        with pytest.raises(UpstreamFailure, match="connection lost"):
+            await client.read_collection("Property", "$top=1")
 
     assert len(upstream.requests) == answered_before + 1 + retries
 
