@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from gateway.edge.responses import SERVER
 from gateway.errors import Code, Refusal
-from gateway.upstream.bodies import content_type
+from gateway.upstream.bodies import coding_of, content_type
 
 #: Where tokens are asked for, on the clients' listener and beside the service root.
 PATH = "/oauth2/token"
@@ -104,7 +104,7 @@ async def read_token_request(request: web.BaseRequest) -> TokenRequest:
     if request.method != "POST":
         raise Refusal(Code.METHOD_NOT_ALLOWED, "tokens are asked for by POST", headers={"Allow": "POST"})
     media_type, charset = content_type(request.headers.get("Content-Type", ""))
-    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    encoding = coding_of(request.headers.getall("Content-Encoding", []))
     if media_type != "application/x-www-form-urlencoded" or charset not in ("", "utf-8") or encoding != "identity":
         raise TokenError("invalid_request", "the body must be application/x-www-form-urlencoded")
     if "?" in request.raw_path:

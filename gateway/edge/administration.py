@@ -25,6 +25,7 @@ from gateway.errors import Refusal, kind_of
 from gateway.observe.events import AdminHandled, Complaint, Event
 from gateway.observe.record_file import RecordFile
 from gateway.store.database import StoreError
+from gateway.upstream.bodies import coding_of
 
 _OVERRIDES = ("X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override")
 _MOST_QUERY = 8 * 1024
@@ -140,7 +141,7 @@ class Administration:
         return caller_of(key, backend.mls)
 
     async def _body(self, request: web.BaseRequest, operation: Operation) -> Mapping[str, Any] | None:
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        if coding_of(request.headers.getall("Content-Encoding", [])) != "identity":
             raise SparkError(SparkCode.UNREADABLE, "the body must not be encoded")
         raw = bytearray()
         async for chunk in request.content.iter_any():

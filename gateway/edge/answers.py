@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from aiohttp import web
-from cachetools import LRUCache
 
 from gateway.edge import responses
 from gateway.edge.enforcement import Result
+from gateway.edge.keyed_cache import KeyedCache
 from gateway.edge.negotiation import wants_json
 from gateway.edge.preferences import Preferences
 from gateway.edge.responses import Answer
@@ -21,6 +21,8 @@ from gateway.policy.plan import Local, Read
 from gateway.redact.links import collection_body, entity_body, service_document
 from gateway.redact.metadata import metadata_json, metadata_xml
 
+#: Bytes of documents that are kept, in all and of one key.
+_CACHED, _CACHED_OF_KEY = 64 * 1024 * 1024, 8 * 1024 * 1024
 #: Stands in addresses as it is, as the standard writes them.
 QUOTE = "'"
 
@@ -32,14 +34,18 @@ class Answers:
         self.public_url = public_url.rstrip("/")
         self._pepper = pepper
         # A key's own metadata, by effective policy and format.
-        self._documents: LRUCache[tuple[str, bool], tuple[Schema, bytes]] = LRUCache(maxsize=64)
+        self._documents: KeyedCache[tuple[Schema, bytes]] = KeyedCache(_CACHED, _CACHED_OF_KEY, _CACHED_OF_KEY)
 
-    def local(self, plan: Local, policy: Policy, parsed: Request, request: web.BaseRequest, request_id: str) -> Answer:
+    def local(
+        self, plan: Local, policy: Policy, key_id: str, parsed: Request, request: web.BaseRequest, request_id: str
+    ) -> Answer:
         """What is answered without the upstream."""
         if plan.kind == "metadata":
             as_json = wants_json(parsed, request)
             content_type = "application/json" if as_json else "application/xml"
-            return self.tagged(self._metadata(policy, as_json=as_json), policy, request_id, content_type=content_type)
+            return self.tagged(
+                self._metadata(policy, key_id, as_json=as_json), policy, request_id, content_type=content_type
+            )
         if plan.kind == "service":
             return self.tagged(service_document(self.public_url, plan.select or ()), policy, request_id)
         if plan.kind == "count":
@@ -47,12 +53,13 @@ class Answers:
         body = collection_body(self.public_url, plan.context, (), count=0 if plan.total else None, next_link=None)
         return self.tagged(body, policy, request_id)
 
-    def _metadata(self, policy: Policy, *, as_json: bool) -> bytes:
-        """The policy's own metadata, written once for each effective policy and schema."""
-        schema, document = self._documents.get((policy.fingerprint, as_json), (None, b""))
+    def _metadata(self, policy: Policy, key_id: str, *, as_json: bool) -> bytes:
+        """The policy's own metadata, written once for each key, effective policy and schema."""
+        place = (policy.fingerprint, as_json)
+        schema, document = self._documents.get(key_id, place) or (None, b"")
         if schema is not policy.schema:  # sizes and names of lookups are no part of a policy, and may change under it
             document = metadata_json(policy) if as_json else metadata_xml(policy)
-            self._documents[policy.fingerprint, as_json] = policy.schema, document
+            self._documents.put(key_id, place, (policy.schema, document), len(document))
         return document
 
     def data(

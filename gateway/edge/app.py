@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from aiohttp import web
-from cachetools import LRUCache
 
 from gateway.edge import access_tokens, responses
 from gateway.edge.access_tokens import TokenError, TokenRequest, invalid_client, read_token_request, token_response
@@ -20,6 +19,7 @@ from gateway.edge.bodies import read_query_body, read_record
 from gateway.edge.computed import read_computed
 from gateway.edge.continuation import TokenSeal, TooLongError
 from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Trace
+from gateway.edge.keyed_cache import KeyedCache
 from gateway.edge.limits import Allowance, Limiter
 from gateway.edge.links import Continued, Links
 from gateway.edge.negotiation import check_accept, check_framing
@@ -59,8 +59,8 @@ _LIMITS = Limits()
 _BODY_LIMITS = Limits(filter_length=128 * 1024, list_length=128 * 1024)
 #: Seconds for the form of a request for a token.
 _FORM_PATIENCE = 5.0
-#: Characters of targets in the cache of parsed requests, in all and of one.
-_CACHED_BYTES, _CACHED_REQUEST = 1_000_000, 2_000
+#: Weights in the cache of parsed requests, about those of their texts: in all, of one key and of one request.
+_CACHED, _CACHED_OF_KEY, _CACHED_REQUEST = 1_000_000, 125_000, 2_000
 
 
 @dataclass(slots=True)
@@ -124,11 +124,8 @@ class Gateway:
         self._writing = Writing(
             self._sender, enforcement, self._answers, settings.answers, settings.root, self._form, trust
         )
-        # Parsed requests by method and target: bounded, and free of policy, so shared by all keys.
-        # A parsed request weighs up to seventy times its text, so the sum of their weights is bounded.
-        self._parsed: LRUCache[tuple[str, str], Request] = LRUCache(
-            maxsize=_CACHED_BYTES, getsizeof=lambda request: request.weight
-        )
+        # By method and target. A parsed request weighs up to seventy times its text, so the sum of weights is bounded.
+        self._parsed: KeyedCache[Request] = KeyedCache(_CACHED, _CACHED_OF_KEY, _CACHED_REQUEST)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers a request and publishes its event. Whatever goes wrong inside is a 502 without a word."""
@@ -247,7 +244,7 @@ class Gateway:
             plan = decide(policy, continued.request, profile, settings, now, continued.position)
             check_accept(request, plan)
             if isinstance(plan, Local):
-                return self._answers.local(plan, policy, continued.request, request, story.request_id)
+                return self._answers.local(plan, policy, key.Id, continued.request, request, story.request_id)
             story.trace.tally = Tally()
             form = replace(self._form, omit_nulls=preferences.omit_nulls)
             try:
@@ -361,12 +358,13 @@ class Gateway:
         method = request.method
         if any(name in request.headers for name in _OVERRIDES):
             method = "OVERRIDE"  # no method: 405 on whatever the path resolves to
-        cached = self._parsed.get((method, request.raw_path))
+        assert story.key is not None  # the policy has come from it
+        place = (method, request.raw_path)
+        cached = self._parsed.get(story.key.Id, place)
         story.parsing = "new" if cached is None else "known"
         if cached is None:
             cached = self._parsed_of(method, request.raw_path, _LIMITS, None)
-            if cached.weight <= _CACHED_REQUEST:
-                self._parsed[method, request.raw_path] = cached
+            self._parsed.put(story.key.Id, place, cached, cached.weight)
         head = cached.path.head
         if not cached.via_query or method != "POST" or head is None or head.name not in policy.resources:
             return cached

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.errors import Code, Refusal, invalid_query
 from gateway.odata.json_format import BodyError, Record, check_text, decode_record
-from gateway.upstream.bodies import CODINGS, BrokenCodingError, TooLongError, content_type, read_bounded
+from gateway.upstream.bodies import BrokenCodingError, Coding, TooLongError, coding_of, content_type, read_bounded
 
 
 async def read_query_body(request: web.BaseRequest, limit: int) -> str:
@@ -43,7 +43,7 @@ async def read_record(request: web.BaseRequest, limit: int) -> tuple[Record, byt
         raise _unsupported("the body must be application/json")
     if charset not in ("", "utf-8", "utf8"):
         raise _unsupported("the body must be in UTF-8")
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+    if _coding(request) != "identity":
         raise _unsupported("the body must not be encoded")
     body = await _bounded(request, limit)
     try:
@@ -58,9 +58,13 @@ def _record_of(body: bytes) -> tuple[Record, bytes]:
     return decode_record(body), hashlib.sha256(body).digest()
 
 
+def _coding(request: web.BaseRequest) -> Coding | None:
+    return coding_of(request.headers.getall("Content-Encoding", []))
+
+
 async def _bounded(request: web.BaseRequest, limit: int) -> bytes:
-    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
-    if coding not in CODINGS:
+    coding = _coding(request)
+    if coding is None:
         raise _unsupported("this content coding is not read")
     try:
         return await read_bounded(request.content, coding, limit, most_received=limit)

@@ -6,7 +6,10 @@ ours, and we know them: the same request is decided again from its seal. So of s
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import unquote_plus
+
+from gateway.upstream.next_links import Place
 
 #: Stands in front of the name of an option whose value is that of the question; no server's option begins so.
 _SAME = "="
@@ -31,6 +34,29 @@ def lengthened(cursor: str, question: str) -> str:
     asked = {_decoded(part)[0]: part for part in question.split("&")}
     parts = (asked.get(part[1:], "") if part.startswith(_SAME) else part for part in cursor.split("&"))
     return "&".join(part for part in parts if part)
+
+
+def cursor_of(place: Place, question: str) -> str:
+    """Return a place as one text without blanks, or as three with blanks between them where it is at another host.
+
+    Such a host is told nothing but what the link of the upstream says: its cursor is good for the very question that
+    it came for, so that no later one is put in.
+    """
+    rest = shortened(place.query, question)
+    return f"{place.host} {_digest(question)} {rest}" if place.host else rest
+
+
+def place_of(cursor: str, question: str) -> Place | None:
+    """Return the place again; None where the question is another one now and the place is at another host."""
+    host, _, rest = cursor.rpartition(" ")
+    if not host:
+        return Place(lengthened(rest, question))
+    host, _, digest = host.partition(" ")
+    return Place(lengthened(rest, question), host) if digest == _digest(question) else None
+
+
+def _digest(question: str) -> str:
+    return hashlib.sha256(question.encode("utf-8")).hexdigest()[:16]
 
 
 def _decoded(part: str) -> tuple[str, str]:

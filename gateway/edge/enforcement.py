@@ -116,6 +116,11 @@ class _Carried:
     async def count(self) -> Result:
         scan = Scan(self._source, self._plan, self._plan.page)
         batch = await scan.batch(1, count=True)
+        while not batch and not scan.ended:
+            # That there is a number is told by a record; a page without one is not the end while another follows.
+            if scan.requests >= self._scan_requests:
+                raise BrokenAnswerError("the upstream's pages are empty, and say that more follow")
+            batch = await scan.batch(1)
         for record, _ in batch:
             prove(record, self._plan.record, self._tally)
         return Result((), scan.total if batch else 0)
@@ -136,13 +141,18 @@ class _Carried:
         plan = self._plan
         key = tuple(value for _, value in plan.entity_key)
         scan = Scan(self._source, plan, plan.page)
+        some = False
         while not scan.ended and scan.requests < self._scan_requests:
-            for record, _ in await scan.batch(1):
+            batch = await scan.batch(1)
+            some = some or bool(batch)
+            for record, _ in batch:
                 row = prove(record, plan.record, self._tally)
                 if row is not None and row.key == key and row.matches(plan.client):
                     for kept in await self._joins.remaining(plan, [row]):
                         return kept
                 self._tally.dropped += 1
+        if not scan.ended and not some:
+            raise BrokenAnswerError("the upstream's pages are empty, and say that more follow")
         raise not_found()
 
     async def collection(self) -> Result:

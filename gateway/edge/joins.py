@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from gateway.edge.scan import BrokenAnswerError, Scan, Source
+from gateway.edge.scan import MAX_REQUESTS, BrokenAnswerError, Scan, Source
 from gateway.odata.ast import In, PropertyPath, Query, conjunction
 from gateway.odata.literals import Literal, Value
 from gateway.odata.values import Unknown
@@ -145,9 +145,14 @@ class Joins:
         for narrowed in [read] if values is None else self._batches(read, values):
             asked = None if values is None else {_normal(read, value) for value in values}
             scan = Scan(self._source, narrowed, replace(narrowed.page, skip=0, cursor=None))
+            empty = 0
             while not scan.ended:
                 before = scan.mark
-                for record, _ in await scan.batch(_PAGE):
+                batch = await scan.batch(_PAGE)
+                empty = 0 if batch else empty + 1
+                if empty >= MAX_REQUESTS:
+                    raise BrokenAnswerError("the upstream's pages are empty, and say that more follow")
+                for record, _ in batch:
                     row = prove(record, read.record, self._tally)
                     if row is None or (asked is not None and normal_of(row, read.by) not in asked):
                         self._tally.dropped += 1

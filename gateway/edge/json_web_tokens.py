@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -15,7 +16,8 @@ import msgspec
 
 from gateway.errors import ConfigurationError, Fault, unavailable
 from gateway.settings import JsonWebTokens
-from gateway.upstream.bodies import TooLongError, read_bounded
+from gateway.upstream.bodies import BrokenCodingError, TooLongError, read_answer
+from gateway.upstream.once import ConnectionLostError, sent_once
 
 if TYPE_CHECKING:
     import jwt
@@ -24,6 +26,28 @@ _MOST_BYTES = 256 * 1024
 _PATIENCE = 5.0
 #: Seconds between two tries to read the keys, whatever makes one wish for them: nobody makes us ask more often.
 _PAUSE = 10.0
+
+
+#: Keys that the signature of one token is tried with.
+_MOST_TRIED = 8
+#: Algorithm to the type of its keys, and to the curves that it is bound to (RFC 7518, 3.1; RFC 8037, 3.1). A secret
+#: that both sides know signs as well as it checks: such keys are not here.
+_KINDS = {
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", ())),
+    "ES256": ("EC", ("P-256",)),
+    "ES384": ("EC", ("P-384",)),
+    "ES512": ("EC", ("P-521",)),
+    "EdDSA": ("OKP", ("Ed25519", "Ed448")),
+}
+_PUBLIC = ("kty", "n", "e", "crv", "x", "y")
+
+
+@dataclass(frozen=True, slots=True)
+class _PublishedKey:
+    """A key of the issuer, ready for each algorithm that it may be used with. ``identity`` is its ``kid``."""
+
+    identity: str | None
+    by_algorithm: Mapping[str, jwt.PyJWK]
 
 
 class WebTokens:
@@ -43,7 +67,7 @@ class WebTokens:
         self._jwt = jwt
         self._settings = settings
         self._clock = clock
-        self._keys: dict[str, jwt.PyJWK] | None = None
+        self._keys: tuple[_PublishedKey, ...] | None = None
         self._read_at = self._tried_at = -float("inf")
         self._reading: asyncio.Task[None] | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -62,36 +86,81 @@ class WebTokens:
         settings, jwt = self._settings, self._jwt
         try:
             header = jwt.get_unverified_header(token)
-            key = await self._key(str(header.get("kid", "")))
-            if key is None:
+            identity, algorithm = header.get("kid"), header.get("alg")
+            if algorithm not in settings.algorithms:
                 return None, 0.0
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key,
-                algorithms=list(settings.algorithms),
-                audience=settings.audience,
-                issuer=settings.issuer,
-                leeway=settings.leeway,
-                options={"require": ["exp", "iss", "aud"]},
-            )
+            started = await self._current()
+            claims = self._claims(token, identity, algorithm)
+            if claims is None and not self._has(identity) and await self._renewed(started):
+                claims = self._claims(token, identity, algorithm)
+            if claims is None:
+                return None, 0.0
             until = float(claims["exp"]) + settings.leeway
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
             return None, 0.0
         subject = claims.get(settings.claim)
         return (subject if isinstance(subject, str) and subject else None), until
 
-    async def _key(self, identity: str) -> jwt.PyJWK | None:
-        known = self._keys is not None and identity in self._keys
-        if not known or self._clock() - self._read_at > self._settings.refresh:
-            started = self._refreshed()
-            # Only who cannot be answered without them waits for keys; and once there are some, nobody behind somebody
-            # else: no number of tokens that name unknown keys holds up anything.
-            waited_for = started or (self._reading if self._keys is None else None)
-            if waited_for is not None and not known:
-                await asyncio.shield(waited_for)
+    def _claims(self, token: str, identity: str | None, algorithm: str) -> dict[str, Any] | None:
+        """Return the claims of a token that one of the fitting keys has signed, None where none has.
+
+        A token that names no key may be signed by any (RFC 7517, 4.5: ``kid`` is optional, and several keys may have
+        the same one).
+
+        Raises:
+            PyJWTError: the token is signed, and is not to be taken.
+        """
+        settings = self._settings
+        fitting = [
+            key.by_algorithm[algorithm]
+            for key in self._keys or ()
+            if algorithm in key.by_algorithm and (identity is None or key.identity == identity)
+        ]
+        for key in fitting[:_MOST_TRIED]:
+            try:
+                claims: dict[str, Any] = self._jwt.decode(
+                    token,
+                    key,
+                    algorithms=[algorithm],
+                    audience=settings.audience,
+                    issuer=settings.issuer,
+                    leeway=settings.leeway,
+                    options={"require": ["exp", "iss", "aud"]},
+                )
+            except self._jwt.InvalidSignatureError:
+                continue
+            return claims
+        return None
+
+    def _has(self, identity: str | None) -> bool:
+        """Return whether there is a key of this name: then a newer set of keys would not help."""
+        return identity is not None and any(key.identity == identity for key in self._keys or ())
+
+    async def _current(self) -> asyncio.Task[None] | None:
+        """Make sure that there are keys; return the task that reads them anew, where this call has started one.
+
+        Raises:
+            Refusal: 503 where they have never been read.
+        """
         if self._keys is None:
-            raise unavailable()
-        return self._keys.get(identity)
+            started = self._refreshed() or self._reading
+            if started is not None:
+                await asyncio.shield(started)
+            if self._keys is None:
+                raise unavailable()
+            return None
+        return self._refreshed() if self._clock() - self._read_at > self._settings.refresh else None
+
+    async def _renewed(self, started: asyncio.Task[None] | None) -> bool:
+        """Read the keys anew for a token that none of them fits; return whether that was done.
+
+        Only the request that starts the reading waits for it: no number of tokens that name unknown keys holds up
+        another request.
+        """
+        started = started or self._refreshed()
+        if started is not None:
+            await asyncio.shield(started)
+        return started is not None
 
     def _refreshed(self) -> asyncio.Task[None] | None:
         """Reads the keys anew, unless that is under way, or was tried just now."""
@@ -110,26 +179,49 @@ class WebTokens:
                 timeout=aiohttp.ClientTimeout(total=_PATIENCE),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,  # it inflates without a bound
-                headers={"Accept-Encoding": "identity", "Accept": "application/json"},
+                headers={"Accept-Encoding": "gzip", "Accept": "application/json"},
+                middlewares=(sent_once,),
             )
         try:
             async with self._session.get(self._settings.jwks_url, allow_redirects=False) as response:
-                raw = await read_bounded(response.content, "identity", _MOST_BYTES)
+                raw = await read_answer(response, _MOST_BYTES)
                 found = msgspec.json.decode(raw, type=dict[str, Any]) if response.status == 200 else {}
-        except (aiohttp.ClientError, TimeoutError, ValueError, TooLongError):
+        except (
+            aiohttp.ClientError, ConnectionLostError, TimeoutError, ValueError, TooLongError, BrokenCodingError,
+        ):  # fmt: skip
             return
         entries = found.get("keys")
         if not isinstance(entries, list):
             return
-        keys: dict[str, jwt.PyJWK] = {}
-        for entry in entries:
+        keys = [key for entry in entries if (key := self._published(entry)) is not None]
+        self._keys, self._read_at = tuple(keys), self._clock()
+
+    def _published(self, entry: object) -> _PublishedKey | None:
+        """Return a key of the set with all algorithms that it may be used with; None for one that is not for us.
+
+        ``alg``, ``use`` and ``key_ops`` are honoured where they are given (RFC 7517, 4.2 to 4.4). Only the public
+        members of a key are looked at.
+        """
+        if not isinstance(entry, dict):
+            return None
+        identity, operations = entry.get("kid"), entry.get("key_ops")
+        if not isinstance(identity, str | None) or entry.get("use") not in (None, "sig"):
+            return None
+        if operations is not None and not (isinstance(operations, list) and "verify" in operations):
+            return None
+        public = {name: entry[name] for name in _PUBLIC if name in entry}
+        found: dict[str, jwt.PyJWK] = {}
+        for algorithm in self._settings.algorithms:
+            kind, curves = _KINDS[algorithm]
+            if public.get("kty") != kind or entry.get("alg") not in (None, algorithm):
+                continue
+            if curves and public.get("crv") not in curves:
+                continue
             try:
-                # A secret that both sides know signs as well as it checks: such keys are no keys here.
-                if isinstance(entry, dict) and entry.get("kty") != "oct" and entry.get("use", "sig") == "sig":
-                    keys[str(entry.get("kid", ""))] = self._jwt.PyJWK(entry)
+                found[algorithm] = self._jwt.PyJWK(public, algorithm)
             except Exception:  # noqa: BLE001, S112  # whatever the library raises: one that we cannot read is another's
                 continue
-        self._keys, self._read_at = keys, self._clock()
+        return _PublishedKey(identity, found)
 
     async def close(self) -> None:
         if self._reading is not None:

@@ -17,7 +17,8 @@ from gateway.policy.model import Policy, ResourcePolicy
 from gateway.store.api_keys import ApiKey
 from gateway.store.configuration import Configuration
 
-#: Policies of which it is remembered that they were told. One that is forgotten is told again.
+#: Policies of which it is remembered that they were told, and digests that are kept. One that is forgotten is told, or
+#: made, again.
 _MOST = 100_000
 
 
@@ -31,26 +32,40 @@ class PolicyRecords:
         self._publish = publish
         self._generation = generation
         self._told_in = 0
-        self._told: LRUCache[tuple[str, str], str] = LRUCache(maxsize=_MOST)
+        self._told: LRUCache[tuple[str, str], bool] = LRUCache(maxsize=_MOST)
+        # By the Id of a key, then the policy: the first request of a key costs the same, whoever has asked before.
+        self._digests: LRUCache[tuple[str, str, str], str] = LRUCache(maxsize=_MOST)
 
     def visible(self, policy: Policy, key: ApiKey, configuration: Configuration) -> str:
         """The digest of the names that a policy lets a key know; tells the policy, if that was not done yet."""
         if self._told_in != self._generation():
             self._told_in = self._generation()
             self._told.clear()
+            self._digests.clear()
         place = (policy.name, policy.fingerprint)
-        digest = self._told.get(place)
+        digest = self._digests.get((key.Id, *place))
         if digest is None:
-            self._told[place] = digest = visible_digest(policy)
-            template = configuration.templates.get(key.Template) if key.Template is not None else None
-            document = template.document.model_dump(mode="json", exclude_defaults=True) if template else None
-            resources = {name: _described(resource) for name, resource in sorted(policy.resources.items())}
-            self._publish(
-                PolicyLoaded(
-                    policy.name, policy.role, policy.fingerprint, digest, document, policy.photo_limit, resources
-                )
-            )
+            event = _loaded(policy, key, configuration)
+            digest = self._digests[(key.Id, *place)] = event.visible
+            if place not in self._told:
+                self._told[place] = True
+                self._publish(event)
         return digest
+
+
+def _loaded(policy: Policy, key: ApiKey, configuration: Configuration) -> PolicyLoaded:
+    template = configuration.templates.get(key.Template) if key.Template is not None else None
+    document = template.document.model_dump(mode="json", exclude_defaults=True) if template else None
+    resources = {name: _described(resource) for name, resource in sorted(policy.resources.items())}
+    return PolicyLoaded(
+        policy.name,
+        policy.role,
+        policy.fingerprint,
+        visible_digest(policy),
+        document,
+        policy.photo_limit,
+        resources,
+    )
 
 
 def visible_digest(policy: Policy) -> str:

@@ -14,6 +14,7 @@ from gateway.policy.plan import RecordPlan
 from gateway.policy.probes import Probe
 from gateway.redact.rows import Row
 from gateway.upstream.client import UpstreamFailure
+from gateway.upstream.next_links import Place
 
 
 async def ask_probes(probes: Iterable[Probe], source: Source, schema: Schema, trust: UpstreamTrust) -> str:
@@ -24,13 +25,13 @@ async def ask_probes(probes: Iterable[Probe], source: Source, schema: Schema, tr
         if not any(trust.profile.trusts_kind(kind, probe.resource) for kind in probe.kinds):
             continue
         try:
-            collection, _ = await source.ask(probe.resource, print_query(probe.query), 10)
+            page = await source.ask(probe.resource, Place(print_query(probe.query)), 10)
         except (UpstreamFailure, BrokenAnswerError, BodyError) as error:
             failed = f"a probe of {probe.resource} was not answered: {error}"
             continue
         types = schema.type_of(probe.resource).properties
         plan = RecordPlan(probe.resource, (), TRUE, TRUE, TRUE, (), (), types, trust.profile.reading)
-        if all(Row(record, plan).holds(probe.holds) for record in collection.records):
+        if all(Row(record, plan).holds(probe.holds) for record in page.collection.records):
             continue
         trust.lose(probe.kinds, probe.resource, "a probe of a rule was answered with a record that it excludes")
     return failed

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from gateway.edge.cursors import lengthened, shortened
-from gateway.odata import json_format
+from gateway.edge.cursors import cursor_of, place_of
+from gateway.errors import stale_link
 from gateway.odata.ast import OrderByItem, conjunction
 from gateway.odata.json_format import Collection, Record
 from gateway.odata.literals import Literal
@@ -23,6 +23,8 @@ from gateway.policy.profile import Profile
 from gateway.policy.spelling import spelled
 from gateway.redact.rows import Row, Tally
 from gateway.upstream.client import UpstreamClient
+from gateway.upstream.next_links import Place
+from gateway.upstream.paging import UpstreamPage, fetch_page, page_of
 
 #: A page that needs more upstream requests than this makes no progress that anybody could wait for. Second reads are
 #: not counted: how many those take depends on rows that the key may not see, so the deadline alone ends them (R11).
@@ -76,18 +78,14 @@ class Source:
         self.trace = trace
         self._upstream = upstream
 
-    async def ask(self, resource: str, query: str, most: int) -> tuple[Collection, str | None]:
-        """A page, and the query of the link to the one behind it where the profile says that pages are linked."""
+    async def ask(self, resource: str, place: Place, most: int) -> UpstreamPage:
+        """Read a page. A place at a host that is not listed any more is like a link that is over."""
+        if place.host and all(host.url != place.host for host in self.profile.link_hosts):
+            raise stale_link()
         with self.trace.asking():
-            fetched = await self._upstream.read_collection(resource, query)
+            fetched = await fetch_page(self._upstream, self.profile, resource, place)
         # An upstream that ignores $top is cut by us; one that sends the whole table is no upstream.
-        collection = json_format.decode_collection(fetched.body, max_records=max(10_000, 2 * most))
-        if not self.profile.is_linked:
-            return collection, None
-        link = fetched.link if self.profile.paging == "link_header" else collection.next_link
-        if link is None:
-            return collection, None
-        return collection, self._upstream.cursor(resource, link)
+        return page_of(fetched, self._upstream, self.profile, resource, place, max(10_000, 2 * most))
 
 
 def values_of(row: Row, order: Iterable[OrderByItem]) -> tuple[Literal, ...]:
@@ -160,13 +158,14 @@ class Scan:
         most = self._source.profile.page_max
         wanted = max(1, wanted if most is None else min(wanted, most))
         query = replace(self._read.ask, top=wanted, skip=self.mark.skip or None, count=True if count else None)
-        answer, _ = await self._source.ask(self._read.resource, print_query(query), wanted)
+        page = await self._source.ask(self._read.resource, Place(print_query(query)), wanted)
+        answer = page.collection
         self._note_total(answer, count=count)
         records = self._records(answer)[:wanted]
-        if not answer.records and answer.next_link is not None:
+        if not records and page.is_followed:
             raise BrokenAnswerError("an empty page of the upstream says that more follow")
         # A page that is full may be followed by another; one that is short is not, unless a link says so.
-        self.ended = answer.next_link is None and len(answer.records) < wanted
+        self.ended = not page.is_followed and len(answer.records) < wanted
         start, after = self.mark.skip, self.mark.after
         return [(record, Mark(start + number, None, after)) for number, record in enumerate(records, 1)]
 
@@ -174,12 +173,14 @@ class Scan:
         """A page of the upstream's own making. Rows that the walk has behind it are passed over, not asked away."""
         here = self.mark
         question = print_query(self._read.ask)
+        place: Place | None = Place(print_query(replace(self._read.ask, count=True)) if count else question)
         if here.cursor is not None:
-            query = lengthened(here.cursor, question)
-        else:
-            query = print_query(replace(self._read.ask, count=True)) if count else question
-        answer, link = await self._source.ask(self._read.resource, query, MAX_REQUESTS)
-        cursor = None if link is None else shortened(link, question)
+            place = place_of(here.cursor, question)
+        if place is None:
+            raise stale_link()
+        page = await self._source.ask(self._read.resource, place, MAX_REQUESTS)
+        answer = page.collection
+        cursor = None if page.following is None else cursor_of(page.following, question)
         if cursor is not None and len(cursor) > MAX_CURSOR:
             raise BrokenAnswerError("the upstream's next link is too long")
         self._note_total(answer, count=count)

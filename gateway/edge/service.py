@@ -113,6 +113,7 @@ class Service:
             publish=self.publication.publish_schema,
             complain=self._complain,
             changed=self._publish,
+            profile=lambda: self.trust.profile,
         )
         self.operations = operations = Operations(
             lambda: self.snapshot, self.trust, self.metrics, lambda: self.publication.unserved, self._records

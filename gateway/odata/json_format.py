@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -196,7 +197,7 @@ def decode_collection(body: bytes, max_records: int) -> Collection:
     return Collection(
         tuple(decode_item(item) for item in items),
         decode_count(envelope.members.get("@odata.count", envelope.members.get("@count"))),
-        _next_link(envelope.members.get("@odata.nextLink", envelope.members.get("@nextLink"))),
+        _next_link(envelope.members),
     )
 
 
@@ -213,8 +214,18 @@ def _strict(body: bytes) -> bytes:
     return body
 
 
-def _next_link(raw: msgspec.Raw | None) -> str | None:
-    return None if raw is None else decode_string(raw) or ""
+def _next_link(members: Mapping[str, msgspec.Raw]) -> str | None:
+    """Return the link to the next page under either of its names (OData JSON Format, 4.5.5); None where there is none,
+    or null in its place. A link that is no text, or leads nowhere, is an empty one: it is not an end.
+
+    Raises:
+        BodyError: there are two, and they differ.
+    """
+    given = [members[name] for name in ("@odata.nextLink", "@nextLink") if name in members]
+    links = {decode_string(raw) or "" for raw in given if bytes(raw) != b"null"}
+    if len(links) > 1:
+        raise BodyError("the envelope has two next links")
+    return links.pop() if links else None
 
 
 def decode_count(raw: msgspec.Raw | None) -> int | None:

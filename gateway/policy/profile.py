@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, get_args
 from typing import Literal as OneOf
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -61,6 +62,32 @@ class Link(BaseModel):
         return frozenset(name for name in (self.target, self.discriminator) if name is not None)
 
 
+class LinkHost(BaseModel):
+    """Another host to which a next link of the upstream may lead: its service root, and whether the upstream's
+    credential goes there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    url: Annotated[
+        str,
+        Field(
+            pattern=r"^(https://[A-Za-z0-9.\-\[\]:]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?)(/[A-Za-z0-9._~\-]+)*$"
+        ),
+    ]
+    credential: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        try:
+            split = urlsplit(url)
+            host, _ = split.hostname, split.port
+        except ValueError:
+            host = None
+        if not host:
+            raise ValueError("must be the service root of a host, such as https://pages.example/odata")
+        return url
+
+
 class Profile(BaseModel):
     """``upstream.profile`` of gateway.yaml; docs/configuration.md explains each setting."""
 
@@ -98,6 +125,8 @@ class Profile(BaseModel):
     page_max: Annotated[int, Field(ge=1)] | None = None
     #: How the next page is asked for: by ``$skip``, by the upstream's own next link, or by its Link header.
     paging: OneOf["skip", "next_link", "link_header"] = "skip"
+    #: Other hosts to which its next links may lead. The host of any other link is never asked.
+    link_hosts: tuple[LinkHost, ...] = ()
     #: The largest ``$skip`` that the upstream takes.
     skip_max: Annotated[int, Field(ge=0)] | None = None
     #: Resource to fields whose values are printed as finely as they are stored, sorted and compared, and never equal

@@ -28,7 +28,7 @@ def came_inside(row: Row, nested: NestedPlan, tally: Tally) -> list[Row] | None:
     except BodyError:
         return None
     rows = [child for item in items if (child := _proven(row, item, nested, tally)) is not None]
-    if nested.is_collection and not nested.embedded and not _is_whole(row, nested, len(items)):
+    if nested.is_collection and not _is_whole(row, nested, len(items)):
         return None
     return rows
 
@@ -51,6 +51,8 @@ def _is_whole(row: Row, nested: NestedPlan, arrived: int) -> bool:
     members = row.record.members
     if f"{nested.name}@odata.nextLink" in members or f"{nested.name}@nextLink" in members:
         return False
+    if nested.embedded:
+        return True  # the profile says so, and no number comes with such a list
     count = json_format.decode_count(members.get(f"{nested.name}@odata.count", members.get(f"{nested.name}@count")))
     return count == arrived
 

@@ -17,10 +17,13 @@ from yarl import URL
 from gateway import __version__
 from gateway.errors import Code, kind_of
 from gateway.observe.events import BreakerChanged, Event, UpstreamRetried
+from gateway.policy.profile import LinkHost, Profile
 from gateway.settings import Upstream
-from gateway.upstream.bodies import CODINGS, BrokenCodingError, TooLongError, content_type, read_bounded
+from gateway.upstream.bodies import BrokenCodingError, TooLongError, coding_of, content_type, read_bounded
 from gateway.upstream.credentials import ClientCredentialsGrant, Credential, UpstreamFailure, fixed
 from gateway.upstream.exchanges import Exchanges
+from gateway.upstream.next_links import LinkError, Place, followed, next_of
+from gateway.upstream.once import ConnectionLostError, sent_once
 from gateway.upstream.protection import Breaker, Budget, Gate, date_of, seconds_of
 
 __all__ = ["Fetched", "UnknownOutcomeError", "UpstreamClient", "UpstreamFailure", "Written"]
@@ -29,6 +32,8 @@ _JSON = "application/json"
 _XML = "application/xml"
 #: Answers of something that stands before an upstream which is away. 504 may be one that was asked for too much.
 _OUTAGES = (502, 503)
+#: Bytes of one header of an answer to a read: a Link header repeats the whole question.
+_MAX_FIELD = 128 * 1024
 #: Seconds before a request is sent again for the first time, and the most that chance adds to any such pause.
 _FIRST_WAIT = 0.1
 # What is sent again is told by our own event, once.
@@ -37,7 +42,7 @@ stamina.instrumentation.set_on_retry_hooks(())
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A body, and the address of the next page where a Link header names one."""
+    """A body, and the target of the link to the next page where a Link header has one."""
 
     body: bytes
     link: str | None = None
@@ -47,17 +52,6 @@ class Fetched:
 
 class UnknownOutcomeError(Exception):
     """A write was sent, and what became of it is not known. The text is for the log."""
-
-
-async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """The library sends a DELETE again when its connection breaks, also a new one, and reports what comes of that
-    (C308). It does so for its own errors only."""
-    try:
-        return await send(request)
-    except aiohttp.ClientConnectorError:
-        raise  # there was no connection: nothing was sent
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise UnknownOutcomeError(f"{request.method} was sent and not answered: {kind_of(error)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,24 +112,20 @@ class UpstreamClient:
         return self._session
 
     async def __aenter__(self) -> Self:
-        self._session = self._opened(force_close=self._settings.force_close)
+        self._session = self._opened(force_close=self._settings.force_close, max_field=_MAX_FIELD)
         # A write has a connection of its own: one that was used before may be closed by the upstream just now.
-        self._writer = self._opened(force_close=True, middlewares=(_sent_once,))
+        self._writer = self._opened(force_close=True)
         return self
 
-    def _opened(
-        self,
-        *,
-        force_close: bool,
-        middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (),
-    ) -> aiohttp.ClientSession:
+    def _opened(self, *, force_close: bool, max_field: int = 8_190) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._settings.max_connections, force_close=force_close),
             cookie_jar=aiohttp.DummyCookieJar(),  # C304
             auto_decompress=False,  # C156: the library inflates without a bound
             trust_env=False,  # C305
             skip_auto_headers=("Accept", "User-Agent"),
-            middlewares=middlewares,
+            middlewares=(sent_once,),
+            max_field_size=max_field,
             timeout=aiohttp.ClientTimeout(
                 total=None,
                 sock_connect=self._settings.connect_timeout,
@@ -150,13 +140,16 @@ class UpstreamClient:
             if session is not None:
                 await session.close()
 
-    async def read_collection(self, entity_set: str, query: str) -> Fetched:
-        """The JSON body of ``<entity_set>?<query>``; both are already encoded, by the printer.
+    async def read_collection(self, entity_set: str, query: str, host: LinkHost | None = None) -> Fetched:
+        """The JSON body of ``<entity_set>?<query>``; both are already encoded, by the printer or as a link.
+
+        Args:
+            host: to be asked in place of the upstream.
 
         Raises:
             UpstreamFailure: anything but 200 with a JSON body within the bounds.
         """
-        return await self._get(f"{entity_set}?{query}", _JSON)
+        return await self._get(f"{entity_set}?{query}", _JSON, host)
 
     async def write(
         self,
@@ -210,6 +203,8 @@ class UpstreamClient:
                     return Written(response.status, location, await self._refusal(response))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise UpstreamFailure(Code.UNAVAILABLE, f"cannot be reached: {error}", is_outage=True) from None
+        except ConnectionLostError as error:
+            raise UnknownOutcomeError(str(error)) from None
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise UnknownOutcomeError(f"{method} was sent and not answered: {kind_of(error)}") from None
 
@@ -230,25 +225,37 @@ class UpstreamClient:
         fetched = await self._get("$metadata", _XML)
         return fetched.body, fetched.date
 
-    def cursor(self, entity_set: str, link: str) -> str:
-        """The query of a next link, if it leads to the same set of the same service (C292).
+    def host(self, profile: Profile, place: Place) -> LinkHost | None:
+        """Return the host that is to be asked for a page; None for the upstream itself.
+
+        Raises:
+            UpstreamFailure: it is not listed: nothing is asked there.
+        """
+        if not place.host:
+            return None
+        listed = next((host for host in profile.link_hosts if host.url == place.host), None)
+        if listed is None:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, "its next link leads to a host that is not listed")
+        return listed
+
+    def followed(self, entity_set: str, link: str, place: Place, profile: Profile) -> Place:
+        """Return the page that a next link leads to, if that is of the same set (C292).
+
+        Args:
+            place: the page that has the link.
 
         Raises:
             UpstreamFailure: it leads anywhere else; nothing is asked there.
         """
-        page = URL(f"{self._base}/{entity_set}")
         try:
-            target = page.join(URL(link, encoded=True))
-        except ValueError:
-            raise UpstreamFailure(Code.UPSTREAM_ERROR, "its next link is no address") from None
-        same = (target.scheme, target.host, target.port, target.raw_path.rstrip("/")) == (
-            page.scheme, page.host, page.port, page.raw_path,
-        )  # fmt: skip
-        if not same or not target.raw_query_string:
-            raise UpstreamFailure(Code.UPSTREAM_ERROR, "its next link leads elsewhere")
-        return target.raw_query_string
+            return followed(link, place, self._base, entity_set, profile.link_hosts)
+        except LinkError as error:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, str(error)) from None
 
-    async def _get(self, target: str, accept: str) -> Fetched:
+    def _address(self, target: str, root: str = "") -> URL:
+        return URL(f"{root or self._base}/{target}", encoded=True)  # C299: never re-encoded
+
+    async def _get(self, target: str, accept: str, host: LinkHost | None = None) -> Fetched:
         """Reads, and reads again what may be answered the second time, as far as the budget goes."""
         self._budget.earn()
         tries = itertools.count(1)
@@ -260,7 +267,7 @@ class UpstreamClient:
         async for attempt in again:
             with attempt:
                 async with self._gate.passing(), self._breaker.watching():
-                    return await self._fetch(target, accept)
+                    return await self._fetch(target, accept, host)
         raise AssertionError("the last attempt raises or returns")
 
     def _is_worth_another(self, error: Exception, tries: int) -> bool | float:
@@ -274,21 +281,21 @@ class UpstreamClient:
         self._publish(UpstreamRetried(tries + 1))
         return True if error.retry_after is None else max(error.retry_after, _FIRST_WAIT)
 
-    async def _fetch(self, target: str, accept: str) -> Fetched:
-        token = await self._credential()
+    async def _fetch(self, target: str, accept: str, host: LinkHost | None) -> Fetched:
+        token = await self._credential() if host is None or host.credential else None
         authorization = {} if token is None else {"Authorization": f"Bearer {token}"}
-        url = URL(f"{self._base}/{target}", encoded=True)  # C299: never re-encoded
+        url = self._address(target, host.url if host is not None else "")
         try:
             with self._exchanges.one("GET") as exchange:
-                sent = {**self._headers, **authorization, "Accept": accept, **exchange.headers}
+                traced = exchange.headers if host is None else {}
+                sent = {**self._headers, **authorization, "Accept": accept, **traced}
                 async with self._connected().get(url, headers=sent, allow_redirects=False) as response:
                     exchange.status = response.status
-                    if response.status == 401 and self._grant is not None and token is not None:
+                    if response.status == 401 and self._grant is not None and token is not None and host is None:
                         self._grant.reject(token)
                     self._check_status(response.status, response.headers.get("Retry-After"))
                     self._check_type(response.headers, accept)
-                    following = response.links.get("next")
-                    link = str(following["url"]) if following is not None and "url" in following else None
+                    link = next_of(response.headers.getall("Link", []), url) if accept == _JSON else None
                     date = date_of(response.headers.get("Date")) if accept == _XML else None
                     return Fetched(await self._body(response), link, date)
         except aiohttp.ServerTimeoutError as error:
@@ -300,10 +307,12 @@ class UpstreamClient:
             raise UpstreamFailure(
                 Code.UNAVAILABLE, f"cannot be reached: {error}", is_outage=True, may_pass=True
             ) from None
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+        except (ConnectionLostError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             raise UpstreamFailure(
                 Code.UNAVAILABLE, f"connection lost: {kind_of(error)}", is_outage=True, may_pass=True
             ) from None
+        except LinkError as error:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, str(error)) from None
         except (aiohttp.ClientError, ValueError) as error:
             raise UpstreamFailure(Code.UPSTREAM_ERROR, f"no proper HTTP answer: {kind_of(error)}") from None
 
@@ -335,9 +344,10 @@ class UpstreamClient:
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         """The whole body, inflated if need be, within ``max_body`` bytes."""
-        coding = response.headers.get("Content-Encoding", "identity").lower()
-        if coding not in CODINGS:
-            raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with the content coding {coding!r}")
+        fields = response.headers.getall("Content-Encoding", [])
+        coding = coding_of(fields)
+        if coding is None:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered with the content coding {', '.join(fields)!r}")
         limit = self._settings.max_body
         try:
             return await read_bounded(response.content, coding, limit)

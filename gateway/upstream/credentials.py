@@ -17,7 +17,8 @@ import msgspec
 
 from gateway.errors import Code
 from gateway.settings import ClientCredentials
-from gateway.upstream.bodies import TooLongError, read_bounded
+from gateway.upstream.bodies import BrokenCodingError, TooLongError, read_answer
+from gateway.upstream.once import ConnectionLostError
 
 #: A token is renewed when less than this share of its life is left, and in any case this many seconds before its end.
 _SHARE, _MARGIN = 0.1, 30.0
@@ -121,17 +122,25 @@ class ClientCredentialsGrant:
             "Authorization": "Basic " + base64.b64encode(pair.encode("utf-8")).decode("ascii"),
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "application/json",
+            "Accept-Encoding": "gzip",
         }
         try:
             async with self._session().post(
                 self._settings.token_url, data=urlencode(form).encode("ascii"), headers=headers, allow_redirects=False
             ) as response:
-                body = await read_bounded(response.content, "identity", _MOST_BYTES)
+                body = await read_answer(response, _MOST_BYTES)
                 if response.status != 200:
                     raise UpstreamFailure(Code.UNAVAILABLE, f"gave no token: {response.status}")
             answer = msgspec.json.decode(body, type=_Answer)
             life = float(answer.expires_in)
-        except (aiohttp.ClientError, TimeoutError, ValueError, TooLongError) as error:
+        except (
+            aiohttp.ClientError,
+            ConnectionLostError,
+            TimeoutError,
+            ValueError,
+            TooLongError,
+            BrokenCodingError,
+        ) as error:
             raise UpstreamFailure(Code.UNAVAILABLE, f"gave no token: {type(error).__name__}") from None
         if answer.token_type.lower() != "bearer" or not answer.access_token.isascii() or not life > 0:
             raise UpstreamFailure(Code.UNAVAILABLE, "gave a token of another kind")

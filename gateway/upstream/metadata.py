@@ -7,10 +7,13 @@ from collections.abc import Awaitable, Callable
 
 from gateway.observe.events import SchemaChanged
 from gateway.odata.csdl import LookupValue, Schema, SchemaError, parse_metadata
-from gateway.odata.json_format import BodyError, decode_collection, decode_string
+from gateway.odata.json_format import BodyError, Record, decode_string
 from gateway.odata.literals import parse_timestamp
 from gateway.policy.computed import LOOKUP, with_computed
+from gateway.policy.profile import Profile
 from gateway.upstream.client import UpstreamClient, UpstreamFailure
+from gateway.upstream.next_links import Place
+from gateway.upstream.paging import fetch_page, page_of
 
 
 def shrinks(old: Schema, new: Schema) -> bool:
@@ -41,6 +44,8 @@ def _described(schema: Schema) -> dict[str, str]:
 #: Members of Lookup beside its key and its moment.
 _LOOKUP_MEMBERS = ("LookupName", "LookupValue", "StandardLookupValue", "LegacyODataValue")
 _PAGE, _MOST_PAGES = 1_000, 500
+#: Rows of Lookup in one answer: without ``$top`` they may all come at once.
+_MOST_LOOKUPS = 500_000
 
 
 def _moment(text: str | None) -> str:
@@ -51,7 +56,8 @@ def _moment(text: str | None) -> str:
 
 class MetadataWatcher:
     """Runs until cancelled. ``publish`` gets every schema to serve with, and says whether it is; ``complain`` gets what
-    went wrong, for the log; ``changed`` what is served now and was not before."""
+    went wrong, for the log; ``changed`` what is served now and was not before. ``profile`` is the one in force: it says
+    how pages go on."""
 
     def __init__(
         self,
@@ -62,6 +68,7 @@ class MetadataWatcher:
         publish: Callable[[Schema], Awaitable[bool]],
         complain: Callable[[str], None],
         changed: Callable[[SchemaChanged], None] = lambda _: None,
+        profile: Callable[[], Profile] = Profile,
     ) -> None:
         self._client = client
         self._refresh = refresh
@@ -69,6 +76,7 @@ class MetadataWatcher:
         self._publish = publish
         self._complain = complain
         self._changed = changed
+        self._profile = profile
         self._fetching = asyncio.Lock()
         self._document: bytes | None = None
         self._current: Schema | None = None
@@ -131,26 +139,54 @@ class MetadataWatcher:
             return ()
         members = schema.type_of(LOOKUP).properties
         names = [name for name in ("LookupKey", *_LOOKUP_MEMBERS, "ModificationTimestamp") if name in members]
-        found: dict[str, LookupValue] = {}
         try:
-            for _ in range(_MOST_PAGES):
-                query = f"$select={','.join(names)}&$orderby=LookupKey&$top={_PAGE}" + (
-                    f"&$skip={len(found)}" if found else ""
-                )
-                fetched = await self._client.read_collection(LOOKUP, query)
-                page = decode_collection(fetched.body, max_records=10 * _PAGE)
-                before = len(found)
-                for record in page.records:
-                    texts = {name: decode_string(record.members[name]) for name in names if name in record.members}
-                    key, name, value = texts.get("LookupKey"), texts.get("LookupName"), texts.get("LookupValue")
-                    if key and name and value:
-                        found[key] = LookupValue(
-                            key, name, value, texts.get("StandardLookupValue"), texts.get("LegacyODataValue"),
-                            _moment(texts.get("ModificationTimestamp")),
-                        )  # fmt: skip
-                if len(found) == before:
-                    break
+            return await self._walk_lookups(names)
         except (UpstreamFailure, BodyError) as failure:
             self._complain(f"the upstream's Lookup: {failure}")
             return self._lookups
-        return tuple(found.values())
+
+    async def _walk_lookups(self, names: list[str]) -> tuple[LookupValue, ...]:
+        """Read the rows of Lookup to their end: by its links where the profile has those, else by ``$skip``.
+
+        Raises:
+            UpstreamFailure, BodyError: the end was not reached.
+        """
+        profile = self._profile()
+        question = f"$select={','.join(names)}&$orderby=LookupKey"
+        place = Place(question if profile.is_linked else f"{question}&$top={_PAGE}")
+        found: dict[str, LookupValue] = {}
+        seen: set[str] = set()
+        received = 0
+        for _ in range(_MOST_PAGES):
+            fetched = await fetch_page(self._client, profile, LOOKUP, place)
+            page = page_of(fetched, self._client, profile, LOOKUP, place, _MOST_LOOKUPS)
+            records, before = page.collection.records, len(seen)
+            seen |= {key for record in records if (key := _text(record, "LookupKey")) is not None}
+            found |= {value.key: value for record in records if (value := _lookup(record, names)) is not None}
+            received += len(records)
+            if page.following is not None:
+                place = page.following
+            elif profile.is_linked or (len(seen) == before and not page.is_followed):
+                # Without links pages may be shorter than was asked for: the end is a page that brings nothing new.
+                return tuple(found.values())
+            elif not records:
+                raise BodyError("an empty page says that more follow")
+            else:
+                place = Place(f"{question}&$top={_PAGE}&$skip={received}")
+        raise BodyError(f"it does not end within {_MOST_PAGES} pages")
+
+
+def _text(record: Record, name: str) -> str | None:
+    return decode_string(record.members[name]) if name in record.members else None
+
+
+def _lookup(record: Record, names: list[str]) -> LookupValue | None:
+    """Return a row of Lookup; None for one without key, name or value."""
+    texts = {name: _text(record, name) for name in names}
+    key, name, value = texts.get("LookupKey"), texts.get("LookupName"), texts.get("LookupValue")
+    if not key or not name or not value:
+        return None
+    return LookupValue(
+        key, name, value, texts.get("StandardLookupValue"), texts.get("LegacyODataValue"),
+        _moment(texts.get("ModificationTimestamp")),
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
 from collections.abc import AsyncIterator
@@ -14,8 +15,8 @@ from typing import Any
 import jwt
 import pytest
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
@@ -49,8 +50,18 @@ class Issuer:
     #: Whether the keys come in two pieces.
     is_slow: bool = False
 
+    #: Whether the connection ends in place of an answer, and whether answers are compressed.
+    hangs_up: bool = False
+    is_pressed: bool = False
+
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked += 1
+        if self.hangs_up:
+            assert request.transport is not None
+            request.transport.abort()
+        if self.is_pressed:
+            body = gzip.compress(json.dumps({"keys": self.keys}).encode())
+            return web.Response(body=body, headers={"Content-Encoding": "gzip"}, content_type="application/json")
         await self.goes_on.wait()
         response = web.StreamResponse(status=self.status, headers={"Content-Type": "application/json"})
         await response.prepare(request)
@@ -61,7 +72,7 @@ class Issuer:
         return response
 
 
-def published(identity: str = "one", key: rsa.RSAPrivateKey = SIGNER, **more: Any) -> dict[str, Any]:
+def published(identity: str | None = "one", key: rsa.RSAPrivateKey = SIGNER, **more: Any) -> dict[str, Any]:
     return {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": identity, "alg": "RS256", **more}
 
 
@@ -93,12 +104,13 @@ async def gateway_of(directory: Path, issuer: Issuer, more: str = "", **keys: st
         yield gateway
 
 
-def token(key: Any = SIGNER, algorithm: str = "RS256", identity: str = "one", **claims: Any) -> str:
-    """A good token but for what is said; a claim of None is left out."""
+def token(key: Any = SIGNER, algorithm: str = "RS256", identity: str | None = "one", **claims: Any) -> str:
+    """A good token but for what is said; a claim of None is left out, and so is a ``kid`` of None."""
     said = {"iss": ISSUER, "aud": AUDIENCE, "exp": int(time.time()) + 300, "client_id": "portal-7", **claims}
     return jwt.encode(
-        {name: value for name, value in said.items() if value is not None}, key, algorithm, headers={"kid": identity}
-    )
+        {name: value for name, value in said.items() if value is not None}, key, algorithm,
+        headers={} if identity is None else {"kid": identity},
+    )  # fmt: skip
 
 
 async def asked(gateway: Harness, secret: str) -> int:
@@ -258,3 +270,110 @@ async def test_an_issuer_that_hangs_holds_up_nobody_whose_key_is_known(
         last = await waiting
 
     assert (found, last) == ([200, 401, 200], 401)
+
+
+def bare(identity: Any = ..., key: Any = SIGNER, **more: Any) -> dict[str, Any]:
+    """A published key with no more than it must have."""
+    writer: Any = OKPAlgorithm
+    if isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+        writer = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
+    found = {name: value for name, value in writer.to_jwk(key.public_key(), as_dict=True).items() if name != "key_ops"}
+    return {**found, **({} if identity is ... else {"kid": identity}), **more}
+
+
+_ED, _P384 = ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP384R1())
+_ANY = ", algorithms: [RS256, RS512, PS256, ES256, ES384, EdDSA]"
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        ([published()], token(identity=None)),
+        ([published(None)], token(identity=None)),
+        ([bare()], token(identity=None)),
+        ([bare(key=STRANGER), bare()], token(identity=None)),
+        ([bare("a", STRANGER), bare("b")], token(identity=None)),
+        ([bare(), bare("", CURVE)], token(CURVE, "ES256", None)),
+        ([bare("one", STRANGER), bare("one")], token()),
+        ([bare("one", CURVE), bare("one")], token()),
+        ([bare("one")], token(algorithm="RS512")),
+        ([bare("one")], token(algorithm="PS256")),
+        ([bare("one", _P384)], token(_P384, "ES384")),
+        ([bare("one", _ED)], token(_ED, "EdDSA")),
+        ([bare("one", alg=None, use=None, key_ops=None)], token()),
+        ([bare("one", use="sig", key_ops=["sign", "verify"])], token()),
+        ([{"kty": "future", "kid": "one"}, {"kid": "one"}, bare("one")], token()),
+        ([{"kty": "OKP", "crv": "X25519", "x": "AAAA", "kid": "one"}, bare("one", _ED)], token(_ED, "EdDSA")),
+    ],
+)  # fmt: skip
+async def test_a_token_is_tried_with_every_key_that_may_have_signed_it(
+    directory: Path, keys: list[dict[str, Any]], shown: str
+) -> None:
+    """RFC 7517, 4.5: neither a key nor a token must have a ``kid``, and several keys may have one."""
+    async with issuing(*keys) as issuer, gateway_of(directory, issuer, _ANY) as gateway:
+        assert await asked(gateway, shown) == 200
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        ([bare()], token(STRANGER, identity=None)),
+        ([bare("two")], token()),
+        ([bare()], token()),
+        ([bare("one", alg="RS512")], token()),
+        ([bare("one", use="enc")], token()),
+        ([bare("one", use=["sig"])], token()),
+        ([bare("one", key_ops=["encrypt"])], token()),
+        ([bare("one", key_ops="verify")], token()),
+        ([bare("one", key_ops=[])], token()),
+        ([bare("one", use="sig", key_ops=["sign"])], token()),
+        ([bare(7)], token(identity="7")),
+        ([bare("one", _P384)], token(CURVE, "ES256")),
+        ([bare("one", CURVE, crv="P-384")], token(CURVE, "ES256")),
+        ([{"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXM"}], _symmetric()),
+        ([], token(identity=None)),
+    ],
+)  # fmt: skip
+async def test_a_token_is_tried_with_no_other_key(directory: Path, keys: list[dict[str, Any]], shown: str) -> None:
+    async with issuing(*keys) as issuer, gateway_of(directory, issuer, _ANY) as gateway:
+        assert await asked(gateway, shown) == 401
+
+
+@pytest.mark.guarantee("G6")
+async def test_a_token_without_a_name_is_tried_with_so_many_keys_and_no_more(directory: Path) -> None:
+    others = [bare(key=ec.generate_private_key(ec.SECP256R1())) for _ in range(8)]
+    async with issuing(*others[:7], bare(key=CURVE)) as issuer, gateway_of(directory, issuer) as gateway:
+        within = await asked(gateway, token(CURVE, "ES256", None))
+    async with issuing(*others, bare(key=CURVE)) as issuer, gateway_of(directory, issuer) as gateway:
+        beyond = await asked(gateway, token(CURVE, "ES256", None))
+
+    assert (within, beyond) == (200, 401)
+
+
+async def test_a_new_key_without_a_name_is_read_when_a_token_needs_it(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.edge.json_web_tokens._PAUSE", 0.0)
+    async with issuing(bare()) as issuer, gateway_of(directory, issuer) as gateway:
+        before = await asked(gateway, token(identity=None))
+        issuer.keys = [bare(key=STRANGER)]
+        after = await asked(gateway, token(STRANGER, identity=None))
+        over = await asked(gateway, token(STRANGER, identity=None, exp=int(time.time()) - 120))
+
+    assert (before, after, over) == (200, 200, 401)
+    assert issuer.asked == 2
+
+
+async def test_an_issuer_that_hangs_up_is_asked_once(directory: Path) -> None:
+    async with issuing(published()) as issuer, gateway_of(directory, issuer) as gateway:
+        issuer.hangs_up = True
+        status = await asked(gateway, token())
+
+    assert (status, issuer.asked) == (503, 1)
+
+
+async def test_keys_may_come_compressed(directory: Path) -> None:
+    async with issuing(published()) as issuer, gateway_of(directory, issuer) as gateway:
+        issuer.is_pressed = True
+
+        assert await asked(gateway, token()) == 200

@@ -225,6 +225,20 @@ async def test_a_compressed_body_is_read_within_the_bound(directory: Path) -> No
     assert len(model.requests) == 2
 
 
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZIP", "identity, gzip"])
+async def test_a_compressed_body_may_have_members_and_its_coding_any_legal_name(directory: Path, coding: str) -> None:
+    async with modelled(directory, tables(Property=ROWS)) as (gateway, _):
+        url = URL(f"http://127.0.0.1:{gateway.service.listener.port}{ROOT}/Property/%24query", encoded=True)
+        headers = {"Authorization": "Bearer k", "Content-Type": "text/plain", "Content-Encoding": coding}
+        members = gzip.compress(b"$top=1&") + gzip.compress(b"$select=City")
+        found = []
+        for body in (members, members + b"garbage"):
+            async with gateway.session.post(url, data=body, headers=headers) as response:
+                found.append((response.status, (await response.json()).get("value")))
+
+    assert found == [(200, [{"City": "X"}]), (400, None)]
+
+
 # --- versions and formats
 
 

@@ -10,6 +10,7 @@ from odatapy.server.adapters import ODataWSGIApp
 from odatapy.server.inmemory import InMemoryProcessor
 
 from gateway.errors import Code
+from gateway.policy.profile import LinkHost
 from gateway.upstream.client import Fetched, UpstreamFailure
 from tests.interop.odatapy_rows import store_of
 from tests.proof.model import NAVIGATION, World, metadata
@@ -29,7 +30,7 @@ class Odatapy(Model):
         handler.register(InMemoryProcessor(store_of(schema(), _RELATIONS, world), page_size=100))
         self._app = ODataWSGIApp(handler)
 
-    async def _get(self, target: str, accept: str) -> Fetched:
+    async def _get(self, target: str, accept: str, host: LinkHost | None = None) -> Fetched:
         if target == "$metadata":
             return Fetched(metadata())
         self.asked.append(target)

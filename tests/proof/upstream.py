@@ -6,6 +6,7 @@ Every habit is honest or hostile by what the profile in force declares of it.
 from __future__ import annotations
 
 import json
+import random
 import re
 import zlib
 from collections.abc import Callable
@@ -15,8 +16,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from gateway.errors import Code
+from gateway.policy.profile import LinkHost
 from gateway.settings import Upstream
 from gateway.upstream.client import Fetched, UnknownOutcomeError, UpstreamClient, UpstreamFailure, Written
+from gateway.upstream.next_links import next_of
 from tests.proof.language import EQUALITY, Expression, FailedOnRow, Meaning, Unreadable, holds, is_raw, read
 from tests.proof.model import DEFAULTS, FIELDS, KEY, KIND, NAVIGATION, Embedded, Row, World, children, metadata
 
@@ -49,6 +52,12 @@ class Habits:
     extra: bool = False
     auto_expand: bool = False
     absolute_links: bool = False
+    #: Where a next link stands: in the body, in a Link header, or in both; how either names it.
+    links: str = "both"
+    relation: str = "next"
+    link_member: str = "@odata.nextLink"
+    #: Whether a nested list that is cut has a link, too.
+    nested_links: bool = False
     #: Sort values of the last row in its cursors, as many servers have.
     telling_cursors: bool = False
     #: Digits of a fraction of a second that are printed; all are stored and compared.
@@ -99,7 +108,10 @@ def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
         "skip" in habits.ignores,
         "nested" in habits.ignores and declared("nested") == "exact",
         habits.foreign_children and declared("nested") == "exact",
-        habits.nested_page is not None and habits.nested_count == "arrived" and declared("nested") == "exact",
+        habits.nested_page is not None
+        and habits.nested_count == "arrived"
+        and not habits.nested_links
+        and declared("nested") == "exact",
         habits.nested_count == "doubled" and declared("nested") == "exact",
         habits.estimates and declared("counts") == "exact",
         # A record is judged by what is printed: where that is less than what is compared, the two contradict.
@@ -144,7 +156,7 @@ class Model(UpstreamClient):
             stored=True,
         )
 
-    async def _get(self, target: str, accept: str) -> Fetched:
+    async def _get(self, target: str, accept: str, host: LinkHost | None = None) -> Fetched:
         if target == "$metadata":
             return Fetched(metadata(self.embedded))
         self.asked.append(target)
@@ -157,7 +169,7 @@ class Model(UpstreamClient):
             self._check_status(int(trouble))
         name, _, query = target.partition("?")
         try:
-            body, link = self._collection(name, options_of(query))
+            body, fields = self._collection(name, options_of(query))
         except (Unreadable, FailedOnRow, KeyError) as error:
             raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered 400 canary {error!r}") from None
         data = _RAW.sub(lambda match: bytes.fromhex(match[1].decode()), json.dumps(body).encode())
@@ -170,7 +182,7 @@ class Model(UpstreamClient):
                 data = b"\xef\xbb\xbf" + data
             case "double":
                 data = data.replace(b'"value"', b'"v\\u0061lue": [], "value"', 1)
-        self.answered[target] = Fetched(data, link)
+        self.answered[target] = Fetched(data, next_of(fields, self._address(target)))
         return self.answered[target]
 
     async def write(
@@ -228,7 +240,8 @@ class Model(UpstreamClient):
         number = sum(target.encode()) % 7
         return self.habits.trouble[number] if number < len(self.habits.trouble) else ""
 
-    def _collection(self, name: str, options: dict[str, str]) -> tuple[dict[str, Any], str | None]:
+    def _collection(self, name: str, options: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
+        """The body of a page, and its Link headers."""
         habits = self.habits
         rows = list(self.world[name])
         if "$filter" in options and "filter" not in habits.ignores:
@@ -248,11 +261,16 @@ class Model(UpstreamClient):
         body["value"] = [self._record(name, row, options) for row in rows[start:end]]
         if habits.twice:
             body["value"] = [record for record in body["value"] for _ in range(2)]
-        link = None
+        fields = [f'<{URL}/canary?page=0>; rel="prev"; title="next"', f'<{URL}/>; anchor="{URL}/"; rel=next']
         if end < min(len(rows), start + size):
             link = self._link(name, options, end, rows[end - 1] if end else {})
-            body["@odata.nextLink"] = link
-        return body, link
+            if habits.links != "header":
+                body[habits.link_member] = link
+            if habits.links != "body":
+                fields.append(
+                    f'<{URL}/canary>; rel=help,<{quote(link, safe=_LINKED)}>; rel="{habits.relation}"; rel=prev'
+                )
+        return body, fields
 
     def _link(self, name: str, options: dict[str, str], end: int, last: Row) -> str:
         kept = {key: value for key, value in options.items() if key not in ("$skip", "$skiptoken", "$top")}
@@ -346,8 +364,14 @@ class Model(UpstreamClient):
             nested.append(shown)
         record[navigation] = nested if is_list else (nested[0] if nested else None)
         count = {"right": whole, "arrived": len(found), "doubled": whole * 2, "missing": None}[self.habits.nested_count]
+        if is_list and self.habits.nested_links and len(found) < whole:
+            record[f"{navigation}{self.habits.link_member}"] = f"{URL}/canary?page=2"
         if is_list and options.get("$count") == "true" and count is not None:
             record[f"{navigation}@odata.count"] = count
+
+
+#: Signs of a link that stand in a header as they are.
+_LINKED = "%/:?&=$',();~+"
 
 
 def tag_of(row: Row) -> str:
@@ -439,6 +463,15 @@ def make_habits(rng: Any, profile: dict[str, Any], *, hostile: bool) -> Habits:
         # Everything that is stored of a record comes along.
         ignores=("select",) if rng.random() < 0.2 else (),
     )
+    # Of a sequence beside: links are of no number's choice, so that the cases of a number stay what they were.
+    beside = random.Random(rng.getstate()[1][0])
+    habits = replace(
+        habits,
+        links=beside.choice(("body", "header", "both")),
+        relation=beside.choice(("next", "self next", "NEXT", "prefetch\tNext")),
+        link_member=beside.choice(("@odata.nextLink", "@nextLink")),
+        nested_links=beside.random() < 0.5,
+    )
     choices: list[dict[str, Any]] = [
         {"like": True, "fails": profile.get("patterns") != "literal"}, {"flat_lambdas": True}, {"zone": -5}, {"dull_functions": True}, {"ignores": ("filter",)}, {"ignores": ("orderby",)}, {"ignores": ("nested",)},
         {"ignores": ("select",)}, {"ignores": ("top",)}, {"foreign_children": True}, {"nested_page": 1, "nested_count": "arrived"}, {"nested_count": "doubled"},
@@ -462,7 +495,7 @@ def make_habits(rng: Any, profile: dict[str, Any], *, hostile: bool) -> Habits:
             taken += 1
             if taken >= 3:
                 break
-    if habits.nested_count == "arrived" and profile.get("nested") == "exact":
+    if habits.nested_count == "arrived" and not habits.nested_links and profile.get("nested") == "exact":
         # That the number of a nested list is the number of its rows is what the word says; nothing could tell a list
         # that is cut from a whole one but that number (docs/guarantees.md).
         habits = replace(habits, nested_count="right")

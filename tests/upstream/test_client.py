@@ -96,6 +96,16 @@ async def test_gzip_is_inflated_within_the_bound() -> None:
     )
 
 
+@pytest.mark.guarantee("G4")
+@pytest.mark.parametrize("coding", ["gzip", "X-GZip", "identity, gzip"])
+async def test_every_member_of_a_gzip_is_part_of_the_answer(coding: str) -> None:
+    body = gzip.compress(b'{"value":') + gzip.compress(b"[]}")
+
+    found = await read(lambda _: web.Response(body=body, headers={**JSON, "Content-Encoding": coding}))
+
+    assert found == Fetched(b'{"value":[]}')
+
+
 async def test_a_body_over_the_bound_is_no_answer() -> None:
     assert (
         "more than 2048 bytes"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -26,6 +28,10 @@ class Server:
         self.status = 200
         self.delay = 0.0
         self.accepted: str | None = None
+        self.hangs_up = False
+        #: Whether answers are compressed, and which codings were offered for that.
+        self.is_pressed = False
+        self.offered: list[str] = []
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
         if request.path == "/token":
@@ -33,8 +39,15 @@ class Server:
             assert (scheme, base64.b64decode(pair)) == ("Basic", b"me:s%3Acret%20%2B")
             self.forms.append((await request.read()).decode())
             await asyncio.sleep(self.delay)
+            if self.hangs_up:
+                assert request.transport is not None
+                request.transport.abort()
             self.accepted = f"token-{len(self.forms)}"
             body = {"access_token": self.accepted, "token_type": "Bearer", "expires_in": self.life}
+            self.offered.append(request.headers["Accept-Encoding"])
+            if self.is_pressed:
+                pressed = gzip.compress(json.dumps(body).encode())
+                return web.Response(body=pressed, headers={"Content-Encoding": "gzip"}, content_type="application/json")
             return web.json_response(body, status=self.status)
         self.shown.append(request.headers.get("Authorization"))
         status = 200 if self.shown[-1] == f"Bearer {self.accepted}" else 401
@@ -73,6 +86,18 @@ async def test_there_is_one_renewal_at_a_time() -> None:
 
     assert len(server.forms) == 1
     assert set(server.shown) == {"Bearer token-1"}
+
+
+@pytest.mark.parametrize("is_pressed", [False, True])
+async def test_a_token_may_come_compressed(is_pressed: bool) -> None:
+    """The library used to offer codings in our name that were then not read."""
+    server, now = Server(), [0.0]
+    server.is_pressed = is_pressed
+    async with client(server, now) as upstream:
+        await upstream.read_collection("Property", "$top=1")
+
+    assert server.offered == ["gzip"]
+    assert server.shown == ["Bearer token-1"]
 
 
 @pytest.mark.channel("C349")
@@ -118,3 +143,15 @@ async def test_a_token_that_is_refused_is_not_shown_again() -> None:
         await upstream.read_collection("Property", "$top=1")
 
     assert server.shown == ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+
+
+@pytest.mark.channel("C349")
+async def test_a_token_server_that_hangs_up_is_asked_once_a_read() -> None:
+    server, now = Server(), [0.0]
+    server.hangs_up = True
+    async with client(server, now) as upstream:
+        with pytest.raises(UpstreamFailure) as failed:
+            await upstream.read_collection("Property", "$top=1")
+
+    assert failed.value.code is Code.UNAVAILABLE
+    assert (len(server.forms), server.shown) == (1, [])

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from aiohttp import web
 
 from gateway.observe.events import SchemaChanged
 from gateway.odata.csdl import Schema
+from gateway.policy.profile import Profile
 from gateway.sandbox.rows import metadata_document
 from gateway.settings import Upstream
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.metadata import MetadataWatcher
-from tests.hostile import Hostile, hostile_running
+from tests.hostile import Hostile, collection, hostile_running
 
 
 def publishing(published: list[Schema]) -> Callable[[Schema], Awaitable[bool]]:
@@ -97,3 +104,75 @@ async def test_what_has_changed_is_named() -> None:
     assert change.added == ("Property.New", "Property.OwnerNames")
     assert change.removed == ("Property.OwnerName",)
     assert change.retyped == ("Property.City",)
+
+
+# --- Lookup
+
+
+def lookups(count: int) -> list[dict[str, Any]]:
+    return [{"LookupKey": f"{n:04}", "LookupName": "City", "LookupValue": f"V{n}"} for n in range(count)]
+
+
+def walked(
+    rows: list[dict[str, Any]], paging: str, form: str, page: int = 4
+) -> Callable[[web.BaseRequest], web.Response]:
+    """An upstream that cuts Lookup, and takes ``$skip`` only where that is how its pages go on."""
+
+    def lookup(request: web.BaseRequest) -> web.Response:
+        options = dict(parse_qsl(urlsplit(request.raw_path).query))
+        assert paging == "skip" or not {"$skip", "$top"} & options.keys()
+        start = int(options.get("$skip" if paging == "skip" else "$skiptoken", 0))
+        link = f"Lookup?$skiptoken={start + page}"
+        is_cut = start + page < len(rows)
+        answer = collection(
+            rows[start : start + page], **({"@odata.nextLink": link} if is_cut and form == "body" else {})
+        )
+        if is_cut and form == "header":
+            answer.headers["Link"] = f'<{link}>; rel="self next"'
+        return answer
+
+    return lookup
+
+
+async def read_lookups(lookup: Callable[[web.BaseRequest], web.Response], paging: str) -> tuple[list[str], list[str]]:
+    published: list[Schema] = []
+    complaints: list[str] = []
+    upstream = Hostile(lookup=lookup)
+    async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url, retries=0), None) as client:
+        watcher = MetadataWatcher(
+            client, refresh=1, retry=1, publish=publishing(published), complain=complaints.append,
+            profile=lambda: Profile(paging=paging),  # type: ignore[arg-type]  # one of its words
+        )  # fmt: skip
+        assert await watcher.fetch()
+    return [value.key for value in watcher._lookups], complaints
+
+
+@pytest.mark.guarantee("G4")
+@pytest.mark.parametrize("form", ["body", "header", "none"])
+@pytest.mark.parametrize("paging", ["skip", "next_link", "link_header"])
+async def test_lookup_is_read_to_its_end_in_whatever_form_it_goes_on(paging: str, form: str) -> None:
+    """A row without a value counts among those that were sent, and is no end."""
+    rows = lookups(11)
+    rows[4:8] = [{**row, "LookupValue": None} for row in rows[4:8]]
+    page = 4 if form != "none" or paging == "skip" else 100
+    found, complaints = await read_lookups(walked(rows, paging, form, page), paging)
+
+    assert found == [row["LookupKey"] for row in rows if row["LookupValue"]]
+    assert complaints == []
+
+
+@pytest.mark.guarantee("G6")
+@pytest.mark.parametrize("paging", ["skip", "next_link"])
+async def test_a_lookup_that_has_no_end_is_complained_of_and_left(paging: str) -> None:
+    asked = itertools.count(1)
+
+    def empty(_request: web.BaseRequest) -> web.Response:
+        return collection([], **{"@odata.nextLink": f"Lookup?$skiptoken={next(asked)}"})
+
+    found, complaints = await read_lookups(empty, paging)
+
+    assert found == []
+    assert complaints == [
+        "the upstream's Lookup: "
+        + ("an empty page says that more follow" if paging == "skip" else "it does not end within 500 pages")
+    ]

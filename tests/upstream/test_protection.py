@@ -196,6 +196,30 @@ async def test_what_was_refused_is_not_asked_again(status: int) -> None:
     assert len(flaky.upstream.requests) == 1
 
 
+@pytest.mark.parametrize("retries", [0, 2])
+@pytest.mark.parametrize("answered_before", [0, 1])
+async def test_an_upstream_that_hangs_up_is_asked_so_often_and_no_more(retries: int, answered_before: int) -> None:
+    """The library would send each read twice, also on a connection that has been good before."""
+
+    def answer(request: web.BaseRequest) -> web.Response:
+        if len(upstream.requests) > answered_before:
+            assert request.transport is not None
+            request.transport.abort()
+        return collection([])
+
+    upstream = Hostile(answer)
+    async with (
+        hostile_running(upstream) as running,
+        UpstreamClient(Upstream(url=running.url, retry_wait=0.1, retries=retries), None) as client,
+    ):
+        for _ in range(answered_before):
+            await client.read_collection("Property", "$top=1")
+        with pytest.raises(UpstreamFailure, match="connection lost"):
+            await client.read_collection("Property", "$top=1")
+
+    assert len(upstream.requests) == answered_before + 1 + retries
+
+
 async def test_it_is_asked_so_often_and_no_more() -> None:
     flaky = Flaky(*[503] * 10)
     came, _ = await asked(flaky, retries=1)
