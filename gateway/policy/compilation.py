@@ -178,7 +178,7 @@ def _check_profile(inputs: Inputs) -> None:
             declared = inputs.schema.type_of(name).properties.get(field) if name in sets else None
             if declared is None:
                 inputs.report.add(source, where, f"`{name}.{field}` is no field of the upstream")
-            elif default_value(value, declared) is UNKNOWN:
+            elif default_value(value, declared, inputs.schema) is UNKNOWN:
                 inputs.report.add(source, where, f"`{value}` is no value of `{name}.{field}`")
     for name, links in inputs.profile.links.items():
         if name not in sets:

@@ -73,7 +73,7 @@ def test_a_schema_cannot_be_changed() -> None:
         ('<EntityType Name="A"><Key><PropertyRef Name="K"/></Key></EntityType>', "key `K`"),
         ('<EntityContainer Name="C"><EntitySet Name="S" EntityType="Ns.Gone"/></EntityContainer>', "unknown type"),
         ('<EntityType Name="A"/><EntityContainer Name="C"><EntitySet Name="S" EntityType="Ns.A"/></EntityContainer>', "no key"),
-        ('<EnumType Name="E"><Member Name="M" Value="x"/></EnumType>', "no whole number"),
+        ('<EnumType Name="E"><Member Name="M" Value="x"/></EnumType>', "not a whole number"),
         ("<EntityType", "not well-formed"),
     ],
 )  # fmt: skip

@@ -566,6 +566,45 @@ def test_enumerations_are_spelt_as_the_profile_says_and_compared_by_member(spell
             assert json.loads(emit(row, Tally()))["Status"] == sent
 
 
+_MEMBERS = """<EnumType Name="D" IsFlags="true"><Member Name="Gri">
+ <Annotation Term="RESO.OData.Metadata.StandardName" String="Graduate, REALTOR Institute / GRI"/></Member>
+ <Member Name="Crs"><Annotation Term="RESO.OData.Metadata.StandardName" String="Residential, Certified"/></Member>
+ <Member Name="Hidden"/><Member Name="Dogs"/><Member Name="Mix">
+ <Annotation Term="RESO.OData.Metadata.StandardName" String="Hidden, Dogs"/></Member>
+ <Member Name="A"><Annotation Term="RESO.OData.Metadata.StandardName" String="Twice"/></Member>
+ <Member Name="B"><Annotation Term="RESO.OData.Metadata.StandardName" String="Twice"/></Member></EnumType>
+<EntityType Name="T"><Key><PropertyRef Name="K"/></Key><Property Name="K" Type="Edm.String"/><Property Name="D" Type="Ns.D"/></EntityType>
+<EntityContainer Name="C"><EntitySet Name="S" EntityType="Ns.T"/></EntityContainer>"""
+
+
+@pytest.mark.channel("C47", "C315")
+@pytest.mark.parametrize(
+    ("rule", "sent", "permitted"),
+    [
+        ("D has 'Gri'", "Graduate, REALTOR Institute / GRI,Residential, Certified", True),
+        ("D has 'Residential, Certified'", "Graduate, REALTOR Institute / GRI, Residential, Certified", True),
+        ("D eq 'Crs,Gri'", "Graduate, REALTOR Institute / GRI,Residential, Certified", True),
+        ("not (D has 'Hidden')", "Graduate, REALTOR Institute / GRI", True),
+        ("D has 'Hidden'", "Hidden", True),
+        ("D ne 'Hidden'", "Hidden", False),
+        # A text that cannot be read as known members proves nothing, and so it shows nothing.
+        ("D ne 'Hidden'", "Hidden thing", False),
+        ("not (D has 'Hidden')", "Hidden, Dogs", False),
+        ("D has 'Hidden'", "Hidden, Dogs", False),
+        ("D ne 'A'", "Twice", False),
+        ("D ne 'Hidden'", "4", False),
+    ],
+)
+def test_a_row_is_judged_by_the_one_reading_of_its_display_texts(rule: str, sent: str, permitted: bool) -> None:
+    schema = parse_metadata((HEAD + _MEMBERS + TAIL).encode())
+    compiled = policy(role({"S": {"Filter": rule, "Default": "Visible"}}), schema=schema)
+    decided = read("S", compiled)
+
+    row = prove(decode_record(json.dumps({"K": "1", "D": sent}).encode()), replace(decided.record, believed=TRUE))
+
+    assert (row is not None) is permitted
+
+
 # --- what an attacker found
 
 
