@@ -156,7 +156,7 @@ class Schema:
 
     ``computed`` are sets whose rows the gateway writes itself, ``lookups`` the values that the upstream's own Lookup
     resource told. ``closed`` are sets that cannot be read, ``unreadable`` the types, each with the
-    reason.
+    reason. ``declared`` are the names of all sets of the document, in its order.
     """
 
     entity_sets: Mapping[str, EntitySet]
@@ -169,6 +169,7 @@ class Schema:
     embedded_only: frozenset[str] = frozenset()
     closed: Mapping[str, ClosedSet] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    declared: tuple[str, ...] = ()
 
     def type_of(self, set_name: str) -> StructuredType:
         return self.types[self.entity_sets[set_name].type_name]
@@ -221,6 +222,7 @@ class _RawType:
     properties: dict[str, Property] = field(default_factory=dict)
     navigation: dict[str, NavigationProperty] = field(default_factory=dict)
     fault: SchemaError | None = None
+    line: int = 0
 
 
 @dataclass(slots=True)
@@ -238,6 +240,7 @@ class _RawSet:
     container: str
     bindings: dict[str, str] = field(default_factory=dict)
     fault: SchemaError | None = None
+    line: int = 0
 
 
 class _Reader:
@@ -337,6 +340,7 @@ class _Reader:
         self._type = _RawType(
             name, attributes.get("BaseType"), attributes.get("OpenType") == "true", element == "EntityType"
         )
+        self._type.line = self._line()
         self._declare_type(name)
 
     def _start_EntityType(self, attributes: dict[str, str]) -> None:
@@ -442,6 +446,7 @@ class _Reader:
 
     def _start_EntitySet(self, attributes: dict[str, str]) -> None:
         self._set = _RawSet(attributes.get("Name", ""), attributes.get("EntityType", ""), self._container)
+        self._set.line = self._line()
         for name in ("Name", "EntityType"):
             _required(attributes, name, "EntitySet")
 
@@ -552,6 +557,7 @@ class _Resolver:
             try:
                 types[name] = self._structured(name)
             except SchemaError as error:
+                error.line = error.line or self._reader.types[name].line
                 self._faults.setdefault(name, error)
         sets: dict[str, EntitySet] = {}
         closed: dict[str, ClosedSet] = {}
@@ -570,6 +576,7 @@ class _Resolver:
             MappingProxyType(enums),
             closed=MappingProxyType(closed),
             unreadable=MappingProxyType({name: _told(fault) for name, fault in self._faults.items()}),
+            declared=tuple(self._reader.sets),
         )
 
     def _is_sound(self, name: str, fault: SchemaError | None) -> bool:
@@ -590,13 +597,13 @@ class _Resolver:
         if type_name in self._faults:
             return self._faults[type_name]
         if type_name not in types:
-            return self._note(f"the entity set `{raw.name}` is of the unknown type `{raw.type_name}`")
+            return self._note(raw, f"the entity set `{raw.name}` is of the unknown type `{raw.type_name}`")
         if not types[type_name].key:
-            return self._note(f"the entity set `{raw.name}` has no key")
+            return self._note(raw, f"the entity set `{raw.name}` has no key")
         return None
 
-    def _note(self, message: str) -> SchemaError:
-        error = SchemaError(message)
+    def _note(self, raw: _RawSet, message: str) -> SchemaError:
+        error = SchemaError(message, raw.line)
         self._reader.faults.append(error)
         return error
 

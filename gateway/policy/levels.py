@@ -456,7 +456,12 @@ def total_order(resource: ResourcePolicy, items: tuple[OrderByItem, ...]) -> tup
 def check_served(resource: ResourcePolicy) -> None:
     """A resource whose rule cannot be decided on this upstream is denied, whatever way leads to it (P10)."""
     if resource.broken:
-        raise Refusal(Code.UNAVAILABLE, "this resource cannot be served at present", headers={"Retry-After": "60"})
+        raise unserved()
+
+
+def unserved() -> Refusal:
+    """Return the refusal for a resource that exists for the key and cannot be served from this upstream."""
+    return Refusal(Code.UNAVAILABLE, "this resource cannot be served at present", headers={"Retry-After": "60"})
 
 
 def own_fields(resource: ResourcePolicy) -> frozenset[str]:

@@ -25,6 +25,7 @@ from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings as Settings
 from gateway.redact.records import emit
 from gateway.redact.rows import Tally, prove
+from gateway.sandbox.rows import metadata_document
 from tests.odata.test_csdl import BODY, HEAD, TAIL
 from tests.support import TRUSTING, policy, role, template
 
@@ -703,3 +704,25 @@ def test_keys_are_of_the_declared_type(kind: str, good: str, printed: str, bad: 
         assert asked(f"Listings({spelling})", compiled)["$filter"] == f"Id eq {printed}"
     for wrong in (*bad, f"Price={good}", f"{good},{good}"):
         assert refused(f"Listings({wrong})", compiled=compiled).code is Code.NOT_FOUND
+
+
+# --- sets that cannot be read
+
+
+def test_a_closed_set_is_unserved_to_its_keys_and_unknown_to_all_others() -> None:
+    text = metadata_document().replace(b'<EntityType Name="Member">', b'<EntityType Name="Member" BaseType="A.Gone">')
+    schema = parse_metadata(text)
+    shown = policy(role({"Member": {"Default": "Visible"}, "Property": {"Default": "Visible"}}), schema=schema)
+    other = policy(role({"Property": {"Default": "Visible"}}), schema=schema)
+
+    for target in ("Member", "Member('1')", "Member/$count", "Member('1')/Media", "Member?$filter=Nope eq 1"):
+        assert refused(target, compiled=shown).code is Code.UNAVAILABLE
+        assert refused(target, compiled=other).message == refused("NeverWere", compiled=other).message
+    assert refused("Member", "PATCH", compiled=shown).code is Code.METHOD_NOT_ALLOWED
+    for name in ("ListAgent", "NeverWere"):
+        told = refused(f"Property?$expand={name}", compiled=shown)
+        assert (told.code, told.message.replace(name, "")) == (
+            Code.INVALID_QUERY,
+            "`$expand`: `` at character 1 is not known here",
+        )
+    assert plan("", compiled=shown).select == ("Property",)  # type: ignore[union-attr]  # the service document
