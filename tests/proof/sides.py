@@ -42,9 +42,9 @@ NOW = 1_768_478_400.0
 TOKEN = re.compile(rb"skiptoken=([A-Za-z0-9_\-]+)")
 
 
-@lru_cache(maxsize=1)
-def schema() -> Schema:
-    return parse_metadata(metadata())
+@lru_cache(maxsize=8)
+def schema(enums: str = "") -> Schema:
+    return parse_metadata(metadata(enums))
 
 
 def snapshot_of(licence: Licence) -> Snapshot:
@@ -75,7 +75,7 @@ def snapshot_of(licence: Licence) -> Snapshot:
         rules,
         MappingProxyType({}),
     )
-    return build_snapshot(1, configuration, schema())
+    return build_snapshot(1, configuration, schema(licence.enums))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from gateway.errors import Code
 from gateway.settings import Upstream
 from gateway.upstream.client import Fetched, UnknownOutcomeError, UpstreamClient, UpstreamFailure, Written
 from tests.proof.language import EQUALITY, Expression, FailedOnRow, Meaning, Unreadable, holds, read
-from tests.proof.model import DEFAULTS, FIELDS, KEY, NAVIGATION, Row, World, children, metadata
+from tests.proof.model import DEFAULTS, FIELDS, KEY, NAVIGATION, Row, World, children, metadata, text_sent
 
 URL = "http://upstream.example/odata"
 
@@ -51,6 +51,8 @@ class Habits:
     #: Digits of a fraction of a second that are printed; all are stored and compared.
     fraction: int | None = None
     omits_nulls: bool = False
+    #: Sends display texts for members of enumerations.
+    texts: bool = False
     twice: bool = False
     text_numbers: bool = False
     #: What one request in a few is answered with: the same on both sides, for the same request.
@@ -300,6 +302,8 @@ class Model(UpstreamClient):
             list(FIELDS[name]) if not select or "select" in self.habits.ignores else [*select.split(","), KEY[name]]
         )
         record = {field: self._printed(value) for field, value in row.items() if field in chosen}
+        if self.habits.texts:
+            record = {field: text_sent(name, field, value) for field, value in record.items()}
         if self.habits.omits_nulls:
             record = {field: value for field, value in record.items() if value is not None}
         return record
