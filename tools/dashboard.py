@@ -69,7 +69,8 @@ ROWS: tuple[tuple[str, tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]]
     ("Configuration", (
         ("Policies", "short", (
             (f"min by (instance) (gateway_policies{{{_ON}}})", "{{instance}}"),
-            (f"sum(gateway_policy_faults{{{_ON}}})", "faults"))),
+            (f"sum(gateway_policy_faults{{{_ON}}})", "faults"),
+            (f"max(gateway_closed_sets{{{_ON}}})", "entity sets closed"))),
         ("Age of what is served", "s", ((f"time() - min by (instance) (gateway_snapshot_seconds{{{_ON}}})", "{{instance}}"),)),
         ("Reloads in an hour", "short", (
             (f"sum by (how) (increase(gateway_reloads_total{{{_ON}}}[1h]))", "{{how}}"),

@@ -28,7 +28,11 @@ from gateway.cli.management import run, with_database
     help="Check against this EDMX file instead of asking the upstream.",
 )
 def check(directory: Path, file: Path | None) -> None:
-    """Check a configuration, and what its database has: every fault with its place, exit code 78 if there is one."""
+    """Check a configuration, and what its database has: every fault with its place, exit code 78 if there is one.
+
+    An entity set that the upstream's metadata does not describe readably is told as closed: it is not a fault of the
+    configuration.
+    """
     from gateway.store.snapshot import build_snapshot
 
     configuration = run(with_database(load(directory)))
@@ -36,6 +40,8 @@ def check(directory: Path, file: Path | None) -> None:
     snapshot = build_snapshot(1, configuration, schema)
     for note in snapshot.notes:
         click.echo(f"note: {note}")
+    for closed in snapshot.closed:
+        click.echo(f"closed: {closed}")
     if snapshot.faults:
         fail(snapshot.faults)
     click.echo(

@@ -70,6 +70,9 @@ async def diagnose(
         else:
             yield Finding("upstream", "ok", f"{len(schema.entity_sets)} entity sets at {settings.url}")
             yield _clocks(date, clock())
+            for found in build_snapshot(0, configuration, schema).closed:
+                advice = "mend the upstream's $metadata: nobody is served from this entity set meanwhile"
+                yield Finding("entity set", "failed", found, advice)
         if schema is not None:
             for finding in _policies(configuration, schema):
                 yield finding

@@ -70,6 +70,7 @@ class Operations:
             "snapshot_age_seconds": round(time.monotonic() - self._changed, 1),
             "policies": len(snapshot.policies) if snapshot else 0,
             "faults": [str(fault) for fault in snapshot.faults] if snapshot else [],
+            "closed": list(snapshot.closed) if snapshot else [],
             "distrusted": list(self._trust.lost),
             "unserved": self._unserved(),
             "refused": list(self.refused),

@@ -16,7 +16,7 @@ from gateway.edge.probing import ask_probes
 from gateway.edge.scan import Source, Trace
 from gateway.edge.trust import UpstreamTrust
 from gateway.errors import ConfigurationError, Fault
-from gateway.observe.events import Complaint, Event, SnapshotPublished
+from gateway.observe.events import Complaint, Event, SetsClosed, SnapshotPublished
 from gateway.odata.ast import Expression
 from gateway.odata.csdl import Schema
 from gateway.odata.literals import Timestamp
@@ -221,10 +221,13 @@ class Publication:
     def _swap(self, draft: Snapshot) -> None:
         # What was noted once need not be read again with every save.
         notes = tuple(sorted(set(draft.notes) - set(self.snapshot.notes)))
+        closed = self.snapshot.closed
         self.snapshot = snapshot = replace(draft, revision=self.snapshot.revision + 1)
         self._serve(snapshot)
         faults = tuple(str(fault) for fault in snapshot.faults)
         self._publish(SnapshotPublished(snapshot.revision, len(snapshot.policies), faults, notes))
+        if snapshot.closed != closed:
+            self._publish(SetsClosed(snapshot.closed))
 
     @property
     def unserved(self) -> str:

@@ -17,6 +17,7 @@ from gateway.edge.sending import Dispatch, Sender, WriteTrace
 from gateway.edge.trust import UpstreamTrust
 from gateway.errors import Code, Detail, Refusal, invalid_body, not_found, upstream_error
 from gateway.odata import json_format
+from gateway.odata.csdl import Schema
 from gateway.odata.json_format import Record
 from gateway.odata.literals import Timestamp, Value
 from gateway.odata.parser import Limits
@@ -172,7 +173,7 @@ class Writing:
             raise invalid_body(found, str(plan.terms.writes.entry))
 
     async def _create(self, plan: Write, body: Body, errand: Errand, profile: Profile) -> _Done:
-        defaults = _defaults(plan.terms, profile)
+        defaults = _defaults(plan.terms, profile, errand.policy.schema)
         check_creation(plan.terms, body, merged(body.values, lambda name: defaults.get(name, UNKNOWN)), plan.reading)
         written = await self.sender.send(self._dispatch(plan, plan.resource, body, None, None, errand))
         if outcome(written) is not Outcome.DONE:
@@ -269,12 +270,12 @@ def _key_of(row: Row) -> str:
     return print_key(parts)
 
 
-def _defaults(resource: ResourcePolicy, profile: Profile) -> dict[str, Value]:
+def _defaults(resource: ResourcePolicy, profile: Profile, schema: Schema) -> dict[str, Value]:
     """What a new record has where its body says nothing, as values."""
     found: dict[str, Value] = {}
     for name, said in profile.create_defaults.get(resource.name, {}).items():
         declared = resource.type.properties.get(name)
-        value = default_value(said, declared) if declared is not None else UNKNOWN
+        value = default_value(said, declared, schema) if declared is not None else UNKNOWN
         if not isinstance(value, Unknown):
             found[name] = value
     return found

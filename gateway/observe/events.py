@@ -202,6 +202,14 @@ class SchemaChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SetsClosed:
+    """Entity sets of the metadata that is served now cannot be read, each with the reason: nobody
+    is served from them. It is empty when all can be read again."""
+
+    sets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CountersUnavailable:
     """Rate limits could not be counted where they are counted for all."""
 
@@ -293,6 +301,7 @@ Event = (
     | UpstreamRetried
     | BreakerChanged
     | SchemaChanged
+    | SetsClosed
     | CountersUnavailable
     | Reloaded
     | WorkerStarted

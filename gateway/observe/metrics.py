@@ -27,6 +27,7 @@ from gateway.observe.events import (
     RequestHandled,
     RequestStarted,
     SchemaChanged,
+    SetsClosed,
     SnapshotPublished,
     TrustLost,
     TrustRestored,
@@ -165,6 +166,12 @@ class Metrics:
             ("kind",),
             registry=self.registry,
         )
+        self._closed = Gauge(
+            "gateway_closed_sets",
+            "Entity sets of the upstream that cannot be read, the most of all workers",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
         self._uncounted = Counter(
             "gateway_limits_unavailable",
             "Times that rate limits could not be counted where they are counted for all",
@@ -257,6 +264,8 @@ class Metrics:
             case SchemaChanged():
                 for kind in _CHANGES:
                     self._schema.labels(kind).inc(len(getattr(event, kind)))
+            case SetsClosed():
+                self._closed.set(len(event.sets))
             case CountersUnavailable():
                 self._uncounted.inc()
             case Reloaded() | WorkerStarted() | WorkerEnded():

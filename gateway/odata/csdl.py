@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 from xml.parsers import expat
 
+from gateway.odata.annotations import Annotations, display_text
+from gateway.odata.enumerations import MemberTexts, member_texts
+
 _EDM_NAMESPACE = "http://docs.oasis-open.org/odata/ns/edm"
 _EDMX_NAMESPACE = "http://docs.oasis-open.org/odata/ns/edmx"
 _MAX_DEPTH = 64
+#: Underlying types that an enumeration may have (CSDL XML 4.01, section 10).
+_UNDERLYING = frozenset({"Edm.Byte", "Edm.SByte", "Edm.Int16", "Edm.Int32", "Edm.Int64"})
+_WHOLE = re.compile("[+-]?[0-9]{1,20}")
+#: Where each element means something; elsewhere it is passed over.
+_PLACES: Mapping[str, frozenset[str]] = {
+    "Include": frozenset({"Reference"}),
+    "Schema": frozenset({"DataServices"}),
+    **dict.fromkeys(
+        ("EntityType", "ComplexType", "EnumType", "TypeDefinition", "EntityContainer", "Annotations"),
+        frozenset({"Schema"}),
+    ),
+    **dict.fromkeys(("Property", "NavigationProperty"), frozenset({"EntityType", "ComplexType"})),
+    "PropertyRef": frozenset({"Key"}),
+    "ReferentialConstraint": frozenset({"NavigationProperty"}),
+    "Member": frozenset({"EnumType"}),
+    "EntitySet": frozenset({"EntityContainer"}),
+    "NavigationPropertyBinding": frozenset({"EntitySet"}),
+    "Annotation": frozenset(
+        {"EntityType", "ComplexType", "Property", "NavigationProperty", "Member", "EntitySet", "Annotations"}
+    ),
+    "String": frozenset({"Annotation"}),
+}
 
 
 class SchemaError(Exception):
@@ -64,12 +91,20 @@ class NavigationProperty:
 
 @dataclass(frozen=True, slots=True)
 class EnumType:
-    """Members in the order of the document, each with its value and the text of its first string annotation."""
+    """Members in the order of the document, each with its value, and with its display text if it
+    has one.
+
+    ``texts`` are the names and the display texts, each with its member.
+    """
 
     name: str
     members: Mapping[str, int]
     display: Mapping[str, str]
     is_flags: bool = False
+    texts: MemberTexts = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "texts", member_texts(self.members, self.display))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +130,17 @@ class EntitySet:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedSet:
+    """An entity set that cannot be read. It exists, so rules that name it are not mistakes, and
+    nobody is served from it.
+    """
+
+    name: str
+    type_name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class LookupValue:
     """A row of an upstream's Lookup resource: one value of one lookup."""
 
@@ -111,7 +157,8 @@ class Schema:
     """Everything the gateway believes about the shape of the upstream.
 
     ``computed`` are sets whose rows the gateway writes itself, ``lookups`` the values that the upstream's own Lookup
-    resource told.
+    resource told. ``closed`` are sets that cannot be read, ``unreadable`` the types, each with the
+    reason. ``declared`` are the names of all sets of the document, in its order.
     """
 
     entity_sets: Mapping[str, EntitySet]
@@ -122,15 +169,27 @@ class Schema:
     #: (set, navigation) of lists that come as part of a record, and the sets that exist in no other way.
     embedded: frozenset[tuple[str, str]] = frozenset()
     embedded_only: frozenset[str] = frozenset()
+    closed: Mapping[str, ClosedSet] = field(default_factory=dict)
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    declared: tuple[str, ...] = ()
 
     def type_of(self, set_name: str) -> StructuredType:
         return self.types[self.entity_sets[set_name].type_name]
 
     def target_set(self, set_name: str, navigation: NavigationProperty) -> str | None:
-        """The set that a navigation leads to: its binding, else the only set of its type, else nothing."""
+        """The set that a navigation leads to: its binding, else the only set of its type, else
+        nothing.
+
+        A closed set takes the place of the open one that it would be: no navigation leads around
+        it.
+        """
+        if not navigation.type.is_primitive and navigation.type.name not in self.types:
+            return None
         bound = self.entity_sets[set_name].bindings.get(navigation.name)
         if bound in self.entity_sets:
             return bound
+        if self.closed_targets(set_name, navigation):
+            return None
         candidates = [
             name for name, entity_set in self.entity_sets.items() if entity_set.type_name == navigation.type.name
         ]
@@ -139,6 +198,17 @@ class Schema:
     def embedded_in(self, set_name: str) -> frozenset[str]:
         """The navigation properties of a set whose rows come as part of each record."""
         return frozenset(navigation for owner, navigation in self.embedded if owner == set_name)
+
+    def closed_targets(self, set_name: str, navigation: NavigationProperty) -> frozenset[str]:
+        """Return the closed sets that a navigation may lead to: its binding, and those of its
+        type.
+        """
+        bound = self.entity_sets[set_name].bindings.get(navigation.name)
+        if bound in self.entity_sets:
+            return frozenset()
+        return frozenset(
+            name for name, found in self.closed.items() if name == bound or found.type_name == navigation.type.name
+        )
 
     def properties(self) -> Iterator[tuple[str, str]]:
         """(set, property) for every property of every set, navigation included."""
@@ -157,67 +227,127 @@ class _RawType:
     key: list[str] = field(default_factory=list)
     properties: dict[str, Property] = field(default_factory=dict)
     navigation: dict[str, NavigationProperty] = field(default_factory=dict)
-    annotations: dict[str, str] = field(default_factory=dict)
+    fault: SchemaError | None = None
+    line: int = 0
+
+
+@dataclass(slots=True)
+class _RawEnum:
+    name: str
+    is_flags: bool
+    members: dict[str, int] = field(default_factory=dict)
+    fault: SchemaError | None = None
+
+
+@dataclass(slots=True)
+class _RawSet:
+    name: str
+    type_name: str
+    container: str
+    bindings: dict[str, str] = field(default_factory=dict)
+    fault: SchemaError | None = None
+    line: int = 0
 
 
 class _Reader:
-    """Collects raw types while expat walks the document; one method an element, nothing resolved yet."""
+    """Collects raw declarations while expat walks the document; one method an element, nothing
+    resolved yet.
 
-    def __init__(self) -> None:
+    A fault belongs to the declaration around it. Only a document that is nested too deeply is
+    refused at once.
+    """
+
+    def __init__(self, line: Callable[[], int]) -> None:
         self.types: dict[str, _RawType] = {}
-        self.enums: dict[str, EnumType] = {}
+        self.enums: dict[str, _RawEnum] = {}
         self.definitions: dict[str, str] = {}
-        self.sets: dict[str, EntitySet] = {}
-        self.aliases: dict[str, str] = {}
-        self._path: list[str] = []
+        self.sets: dict[str, _RawSet] = {}
+        self.annotations = Annotations()
+        self.unreadable: dict[str, SchemaError] = {}
+        self.faults: list[SchemaError] = []
+        self.is_edmx = False
+        self._line = line
+        #: The elements around, each with whether it is one that means something where it stands.
+        self._path: list[tuple[str, bool]] = []
         self._namespace = ""
+        self._container = ""
         self._type: _RawType | None = None
         self._property: Property | None = None
         self._navigation: NavigationProperty | None = None
-        self._enum: tuple[str, dict[str, int], dict[str, str], bool] | None = None
+        self._enum: _RawEnum | None = None
         self._member = ""
-        self._set: tuple[str, str, dict[str, str]] | None = None
-        self._annotation: str | None = None
+        self._set: _RawSet | None = None
+        self._target = ""
+        self._term = ""
+        self._qualified = False
         self._text: list[str] | None = None
-        self.is_edmx = False
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         namespace, _, name = tag.rpartition(" ")
-        self._path.append(name)
+        parent, is_known = self._path[-1] if self._path else ("", True)
+        is_edmx, is_edm = namespace == _EDMX_NAMESPACE, namespace == _EDM_NAMESPACE
+        if is_edmx and name == "Edmx" and not self._path:
+            self.is_edmx = True
+        is_known = (is_edmx or is_edm) and is_known and (name not in _PLACES or parent in _PLACES[name])
+        self._path.append((name, is_known))
         if len(self._path) > _MAX_DEPTH:
             raise SchemaError("elements are nested too deeply")
-        if namespace == _EDMX_NAMESPACE and name == "Edmx" and len(self._path) == 1:
-            self.is_edmx = True
-        if namespace == _EDM_NAMESPACE:
-            handler = getattr(self, f"_start_{name}", None)
-            if handler is not None:
+        handler = getattr(self, f"_start_{name}", None) if is_known else None
+        if handler is not None:
+            try:
                 handler(attributes)
+            except SchemaError as error:
+                self._blame(error)
 
-    def end(self, tag: str) -> None:
-        name = self._path.pop()
-        if tag.rpartition(" ")[0] == _EDM_NAMESPACE:
-            handler = getattr(self, f"_end_{name}", None)
-            if handler is not None:
+    def end(self, _tag: str) -> None:
+        name, is_known = self._path.pop()
+        handler = getattr(self, f"_end_{name}", None) if is_known else None
+        if handler is not None:
+            try:
                 handler()
+            except SchemaError as error:
+                self._blame(error)
 
     def text(self, data: str) -> None:
-        if self._text is not None:
+        if self._text is not None and self._path[-1] == ("String", True):
             self._text.append(data)
+
+    def _blame(self, error: SchemaError) -> None:
+        """Keeps a fault with the declaration in which it stands: that one cannot be read."""
+        error.line = error.line or self._line()
+        self.faults.append(error)
+        declaration = self._type or self._enum or self._set
+        if declaration is not None:
+            declaration.fault = declaration.fault or error
+
+    def _declare_type(self, name: str) -> None:
+        """Marks a name that is declared twice: neither declaration is believed."""
+        if name in self.types or name in self.enums or name in self.definitions:
+            self.unreadable.setdefault(name, SchemaError(f"the type `{name}` is declared twice", self._line()))
+            raise SchemaError(f"the type `{name}` is declared twice")
+        if not self._namespace:
+            self.unreadable.setdefault(name, SchemaError(f"the schema of `{name}` has no namespace", self._line()))
+            raise SchemaError(f"the schema of `{name}` has no namespace")
 
     # --- elements
 
+    def _start_Include(self, attributes: dict[str, str]) -> None:
+        if "Alias" in attributes and "Namespace" in attributes:
+            self.annotations.add_alias(attributes["Alias"], attributes["Namespace"], is_own=False)
+
     def _start_Schema(self, attributes: dict[str, str]) -> None:
+        self._namespace = ""
         self._namespace = _required(attributes, "Namespace", "Schema")
         if "Alias" in attributes:
-            self.aliases[attributes["Alias"]] = self._namespace
+            self.annotations.add_alias(attributes["Alias"], self._namespace, is_own=True)
 
     def _structured(self, attributes: dict[str, str], element: str) -> None:
         name = f"{self._namespace}.{_required(attributes, 'Name', element)}"
-        if name in self.types or name in self.enums:
-            raise SchemaError(f"the type `{name}` is declared twice")
         self._type = _RawType(
             name, attributes.get("BaseType"), attributes.get("OpenType") == "true", element == "EntityType"
         )
+        self._type.line = self._line()
+        self._declare_type(name)
 
     def _start_EntityType(self, attributes: dict[str, str]) -> None:
         self._structured(attributes, "EntityType")
@@ -226,8 +356,8 @@ class _Reader:
         self._structured(attributes, "ComplexType")
 
     def _end_EntityType(self) -> None:
-        assert self._type is not None
-        self.types[self._type.name] = self._type
+        if self._type is not None:
+            self.types.setdefault(self._type.name, self._type)
         self._type = None
 
     _end_ComplexType = _end_EntityType
@@ -247,10 +377,10 @@ class _Reader:
         )
 
     def _end_Property(self) -> None:
-        if self._type is not None and self._property is not None:
-            self._declare(self._property.name)
-            self._type.properties[self._property.name] = self._property
-        self._property = None
+        declared, self._property = self._property, None
+        if self._type is not None and declared is not None:
+            self._declare(declared.name)
+            self._type.properties[declared.name] = declared
 
     def _start_NavigationProperty(self, attributes: dict[str, str]) -> None:
         self._navigation = NavigationProperty(
@@ -260,10 +390,10 @@ class _Reader:
         )
 
     def _end_NavigationProperty(self) -> None:
-        if self._type is not None and self._navigation is not None:
-            self._declare(self._navigation.name)
-            self._type.navigation[self._navigation.name] = self._navigation
-        self._navigation = None
+        declared, self._navigation = self._navigation, None
+        if self._type is not None and declared is not None:
+            self._declare(declared.name)
+            self._type.navigation[declared.name] = declared
 
     def _declare(self, name: str) -> None:
         assert self._type is not None
@@ -280,54 +410,86 @@ class _Reader:
 
     def _start_EnumType(self, attributes: dict[str, str]) -> None:
         name = f"{self._namespace}.{_required(attributes, 'Name', 'EnumType')}"
-        self._enum = (name, {}, {}, attributes.get("IsFlags") == "true")
+        self._enum = _RawEnum(name, attributes.get("IsFlags") == "true")
+        self._declare_type(name)
+        underlying = attributes.get("UnderlyingType", "Edm.Int32")
+        if underlying not in _UNDERLYING:
+            raise SchemaError(f"the enumeration `{name}` has the unknown underlying type `{underlying}`")
 
     def _start_Member(self, attributes: dict[str, str]) -> None:
-        if self._enum is not None:
-            self._member = _required(attributes, "Name", "Member")
-            value = attributes.get("Value")
-            try:
-                self._enum[1][self._member] = int(value) if value is not None else len(self._enum[1])
-            except ValueError:
-                raise SchemaError(f"the value of the member `{self._member}` is no whole number") from None
+        if self._enum is None:
+            return
+        name = _required(attributes, "Name", "Member")
+        if "," in name or name != name.strip():
+            raise SchemaError(f"`{name}` is not a name for a member of `{self._enum.name}`")
+        if name in self._enum.members:
+            raise SchemaError(f"the member `{name}` is declared twice in `{self._enum.name}`")
+        value = attributes.get("Value")
+        if value is not None and not _WHOLE.fullmatch(value):
+            raise SchemaError(f"the value of the member `{name}` is not a whole number")
+        self._member = name
+        self._enum.members[name] = int(value) if value is not None else len(self._enum.members)
 
     def _end_Member(self) -> None:
         self._member = ""
 
     def _end_EnumType(self) -> None:
-        assert self._enum is not None
-        name, members, display, flags = self._enum
-        self.enums[name] = EnumType(name, MappingProxyType(members), MappingProxyType(display), flags)
+        if self._enum is not None:
+            self.enums.setdefault(self._enum.name, self._enum)
         self._enum = None
 
     def _start_TypeDefinition(self, attributes: dict[str, str]) -> None:
         name = f"{self._namespace}.{_required(attributes, 'Name', 'TypeDefinition')}"
-        self.definitions[name] = _required(attributes, "UnderlyingType", "TypeDefinition")
+        self._declare_type(name)
+        self.definitions[name] = attributes.get("UnderlyingType", "")
+        if not self.definitions[name].startswith("Edm."):
+            error = SchemaError(f"the type definition `{name}` has no primitive underlying type", self._line())
+            self.unreadable[name] = error
+            raise error
+
+    def _start_EntityContainer(self, attributes: dict[str, str]) -> None:
+        self._container = f"{self._namespace}.{attributes.get('Name', '')}"
 
     def _start_EntitySet(self, attributes: dict[str, str]) -> None:
-        self._set = (_required(attributes, "Name", "EntitySet"), _required(attributes, "EntityType", "EntitySet"), {})
+        self._set = _RawSet(attributes.get("Name", ""), attributes.get("EntityType", ""), self._container)
+        self._set.line = self._line()
+        for name in ("Name", "EntityType"):
+            _required(attributes, name, "EntitySet")
 
     def _start_NavigationPropertyBinding(self, attributes: dict[str, str]) -> None:
         if self._set is not None:
-            target = _required(attributes, "Target", "NavigationPropertyBinding")
-            self._set[2][_required(attributes, "Path", "NavigationPropertyBinding")] = target.rpartition("/")[2]
+            path = _required(attributes, "Path", "NavigationPropertyBinding")
+            target = _required(attributes, "Target", "NavigationPropertyBinding").rpartition("/")[2]
+            if self._set.bindings.setdefault(path, target) != target:
+                raise SchemaError(f"`{path}` of the entity set `{self._set.name}` is bound twice")
 
     def _end_EntitySet(self) -> None:
-        assert self._set is not None
-        name, type_name, bindings = self._set
-        if name in self.sets:
-            raise SchemaError(f"the entity set `{name}` is declared twice")
-        self.sets[name] = EntitySet(name, type_name, MappingProxyType(bindings))
-        self._set = None
+        declared, self._set = self._set, None
+        if declared is None:
+            return
+        first = self.sets.setdefault(declared.name, declared)
+        if first is not declared:
+            error = SchemaError(f"the entity set `{declared.name}` is declared twice", self._line())
+            first.fault = first.fault or error
+            self.faults.append(error)
+
+    # --- annotations
+
+    def _start_Annotations(self, attributes: dict[str, str]) -> None:
+        self._target = attributes.get("Target", "")
+        self._qualified = "Qualifier" in attributes
+
+    def _end_Annotations(self) -> None:
+        self._target, self._qualified = "", False
 
     def _start_Annotation(self, attributes: dict[str, str]) -> None:
-        self._annotation = attributes.get("Term")
-        for kind in ("String", "Bool", "Int", "EnumMember", "Path", "PropertyPath"):
-            if kind in attributes:
-                self._annotate(attributes[kind])
+        # A qualified annotation is about one situation among several, so it says nothing of all.
+        self._term = "" if "Qualifier" in attributes or self._qualified else attributes.get("Term", "")
+        if "String" in attributes:
+            self._annotate(attributes["String"])
 
     def _end_Annotation(self) -> None:
-        self._annotation = None
+        self._term = ""
 
     def _start_String(self, _attributes: dict[str, str]) -> None:
         self._text = []
@@ -337,20 +499,20 @@ class _Reader:
             self._annotate("".join(self._text))
         self._text = None
 
-    def _annotate(self, value: str) -> None:
-        """Keeps simple annotations of properties, types and members; structured ones say nothing to a policy."""
-        term = self._annotation
-        if term is None:
-            return
-        if self._enum is not None:
-            if self._member:
-                self._enum[2].setdefault(self._member, value)
-        elif self._property is not None:
-            self._property = replace(self._property, annotations={**self._property.annotations, term: value})
-        elif self._navigation is not None:
-            self._navigation = replace(self._navigation, annotations={**self._navigation.annotations, term: value})
-        elif self._type is not None and self._path[-2:-1] in (["EntityType"], ["ComplexType"]):
-            self._type.annotations[term] = value
+    def _annotate(self, text: str) -> None:
+        """Keeps a text of what it annotates; structured annotations say nothing to a policy."""
+        around = next(name for name, _ in reversed(self._path) if name not in ("Annotation", "String"))
+        if around == "Annotations":
+            self.annotations.add(self._target, self._term, text, is_inline=False)
+        elif around == "Member" and self._enum is not None and self._member:
+            self.annotations.add(f"{self._enum.name}/{self._member}", self._term, text, is_inline=True)
+        elif around == "EntitySet" and self._set is not None:
+            self.annotations.add(f"{self._set.container}/{self._set.name}", self._term, text, is_inline=True)
+        elif self._type is not None:
+            member = {"Property": self._property, "NavigationProperty": self._navigation}.get(around)
+            place = f"/{member.name}" if member is not None else ""
+            if place or around in ("EntityType", "ComplexType"):
+                self.annotations.add(f"{self._type.name}{place}", self._term, text, is_inline=True)
 
 
 def _required(attributes: dict[str, str], name: str, element: str) -> str:
@@ -372,32 +534,101 @@ def _type_reference(text: str) -> TypeReference:
 
 
 class _Resolver:
-    """Turns raw declarations into a Schema: aliases, type definitions and base types are gone afterwards."""
+    """Turns raw declarations into a Schema: aliases, type definitions and base types are gone
+    afterwards.
+
+    A declaration that cannot be read takes with it what is built on it: a type its derived types,
+    an enumeration the types with properties of it, a type its entity sets. Nothing is half-read.
+    """
 
     def __init__(self, reader: _Reader) -> None:
         self._reader = reader
-        self._done: dict[str, StructuredType] = {}
+        self._qualified = reader.annotations.qualified
+        self._faults: dict[str, SchemaError] = dict(reader.unreadable)
+        sets: dict[str, list[_RawSet]] = {}
+        for entity_set in reader.sets.values():
+            sets.setdefault(self._qualified(entity_set.type_name), []).append(entity_set)
+        #: Types with the one entity set of each: annotations may name a property by its set.
+        self._only_set = {name: found[0] for name, found in sets.items() if len(found) == 1}
 
     def schema(self) -> Schema:
-        sets = {}
-        for name, entity_set in self._reader.sets.items():
-            type_name = self._qualified(entity_set.type_name)
-            if type_name not in self._reader.types:
-                raise SchemaError(f"the entity set `{name}` is of the unknown type `{entity_set.type_name}`")
-            sets[name] = EntitySet(name, type_name, entity_set.bindings)
-        types = {name: self._structured(name) for name in self._reader.types}
-        for name, entity_set in sets.items():
-            if not types[entity_set.type_name].key:
-                raise SchemaError(f"the entity set `{name}` has no key")
-        return Schema(MappingProxyType(sets), MappingProxyType(types), MappingProxyType(self._reader.enums))
+        """Return what can be read.
 
-    def _qualified(self, name: str) -> str:
-        prefix, _, local = name.rpartition(".")
-        return f"{self._reader.aliases.get(prefix, prefix)}.{local}"
+        Raises:
+            SchemaError: no entity set can be read. It is the first fault of the document.
+        """
+        enums = {name: self._enum(raw) for name, raw in self._reader.enums.items() if self._is_sound(name, raw.fault)}
+        types: dict[str, StructuredType] = {}
+        for name in self._reader.types:
+            try:
+                types[name] = self._structured(name)
+            except SchemaError as error:
+                error.line = error.line or self._reader.types[name].line
+                self._faults.setdefault(name, error)
+        sets: dict[str, EntitySet] = {}
+        closed: dict[str, ClosedSet] = {}
+        for name, raw in self._reader.sets.items():
+            type_name = self._qualified(raw.type_name)
+            fault = raw.fault or self._fault_of_set(raw, type_name, types)
+            if fault is None:
+                sets[name] = EntitySet(name, type_name, MappingProxyType(raw.bindings))
+            else:
+                closed[name] = ClosedSet(name, type_name, _told(fault))
+        if not sets:
+            raise _first([*self._reader.faults, *self._faults.values()]) or SchemaError("there is no entity set")
+        return Schema(
+            MappingProxyType(sets),
+            MappingProxyType(types),
+            MappingProxyType(enums),
+            closed=MappingProxyType(closed),
+            unreadable=MappingProxyType({name: _told(fault) for name, fault in self._faults.items()}),
+            declared=tuple(self._reader.sets),
+        )
+
+    def _is_sound(self, name: str, fault: SchemaError | None) -> bool:
+        if fault is not None:
+            self._faults.setdefault(name, fault)
+        return name not in self._faults
+
+    def _enum(self, raw: _RawEnum) -> EnumType:
+        display = {}
+        for member in raw.members:
+            text = display_text(self._reader.annotations.of([f"{raw.name}/{member}"]))
+            if text is not None:
+                display[member] = text
+        return EnumType(raw.name, MappingProxyType(raw.members), MappingProxyType(display), raw.is_flags)
+
+    def _fault_of_set(self, raw: _RawSet, type_name: str, types: Mapping[str, StructuredType]) -> SchemaError | None:
+        """Return why an entity set cannot be read by its type, or None if it can."""
+        if type_name in self._faults:
+            return self._faults[type_name]
+        if type_name not in types:
+            return self._note(raw, f"the entity set `{raw.name}` is of the unknown type `{raw.type_name}`")
+        if not types[type_name].key:
+            return self._note(raw, f"the entity set `{raw.name}` has no key")
+        return None
+
+    def _note(self, raw: _RawSet, message: str) -> SchemaError:
+        error = SchemaError(message, raw.line)
+        self._reader.faults.append(error)
+        return error
 
     def _type(self, reference: TypeReference) -> TypeReference:
         name = self._qualified(reference.name)
+        if name in self._faults and name not in self._reader.types:
+            raise self._faults[name]
         return TypeReference(self._reader.definitions.get(name, name), reference.is_collection)
+
+    def _texts(self, chain: list[_RawType], declared: str, member: str) -> Mapping[str, str]:
+        """Return the annotations of a member of a type, by the type itself, its base types, and its
+        entity set.
+        """
+        targets = [f"{raw.name}/{member}" for raw in chain]
+        only = self._only_set.get(declared)
+        if only is not None:
+            path = f"{only.container}/{only.name}"
+            targets += [f"{path}/{member}", f"{path}/{declared}/{member}"]
+        return MappingProxyType(self._reader.annotations.of(targets))
 
     def _structured(self, name: str) -> StructuredType:
         chain: list[_RawType] = []
@@ -406,6 +637,8 @@ class _Resolver:
             raw = self._reader.types.get(current)
             if raw is None:
                 raise SchemaError(f"the type `{chain[-1].name}` has the unknown base type `{current}`")
+            if raw.fault is not None or current in self._reader.unreadable:
+                raise raw.fault or self._reader.unreadable[current]
             if any(raw is seen for seen in chain):
                 raise SchemaError(f"the type `{name}` is its own base type")
             chain.append(raw)
@@ -416,9 +649,11 @@ class _Resolver:
         for raw in reversed(chain):
             key.extend(raw.key)
             for member in raw.properties.values():
-                properties[member.name] = replace(member, type=self._type(member.type))
+                texts = self._texts(chain, name, member.name)
+                properties[member.name] = replace(member, type=self._type(member.type), annotations=texts)
             for nav in raw.navigation.values():
-                navigation[nav.name] = replace(nav, type=self._type(nav.type))
+                texts = self._texts(chain, name, nav.name)
+                navigation[nav.name] = replace(nav, type=self._type(nav.type), annotations=texts)
         for part in key:
             if part not in properties:
                 raise SchemaError(f"the key `{part}` of `{name}` is not one of its properties")
@@ -429,21 +664,32 @@ class _Resolver:
             MappingProxyType(navigation),
             any(raw.is_open for raw in chain),
             chain[0].is_entity,
-            MappingProxyType(chain[0].annotations),
+            MappingProxyType(self._reader.annotations.of([name])),
             tuple(raw.name for raw in chain[1:]),
         )
 
 
+def _told(fault: SchemaError) -> str:
+    return f"line {fault.line}: {fault}" if fault.line else str(fault)
+
+
+def _first(faults: Iterable[SchemaError]) -> SchemaError | None:
+    """Return the fault that stands first in the document; those of no single line come last."""
+    return min(faults, key=lambda fault: (fault.line or sys.maxsize, str(fault)), default=None)
+
+
 def parse_metadata(document: bytes) -> Schema:
-    """Reads an EDMX document.
+    """Reads an EDMX document. What cannot be read of it is closed, with what is built on it; the
+    rest is served.
 
     Raises:
-        SchemaError: malformed XML, a DOCTYPE (it could name files and entities), or declarations that do not
-            fit together. Nothing is half-read.
+        SchemaError: malformed XML, a DOCTYPE (it could name files and entities), elements that are
+        nested too deeply, or
+            a document without an entity set that can be read.
     """
-    reader = _Reader()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
+    reader = _Reader(lambda: parser.CurrentLineNumber)
 
     def refuse_doctype(*_arguments: Any) -> None:
         raise SchemaError("a DOCTYPE is not allowed", parser.CurrentLineNumber)

@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.odata import json_format
 from gateway.odata.csdl import TypeReference
+from gateway.odata.enumerations import MemberTexts
 from gateway.odata.geography import read_point
 from gateway.odata.literals import (
     Geography,
@@ -104,10 +105,17 @@ def _point(raw: msgspec.Raw) -> Scalar | Unknown:
     return Geography("POINT", ((longitude, latitude),))
 
 
-def as_members(value: Value | Unknown, displays: Mapping[str, str]) -> Value | Unknown:
-    """An enumeration's value by its members where the upstream sent display texts."""
+def as_members(value: Value | Unknown, texts: MemberTexts) -> Value | Unknown:
+    """Return an enumeration's value by the names of its members, whether the upstream sent names or
+    display texts.
+
+    A text that stands for no members, or may stand for two sets of them, is UNKNOWN: no rule holds
+    of it.
+    """
     if isinstance(value, tuple):
-        return tuple(displays.get(item, item) if isinstance(item, str) else item for item in value)
+        found = [as_members(item, texts) for item in value]
+        return UNKNOWN if any(isinstance(item, Unknown) for item in found) else tuple(found)  # type: ignore[arg-type]  # no Unknown among them
     if not isinstance(value, str):
         return value
-    return displays.get(value) or ",".join(displays.get(part.strip(), part.strip()) for part in value.split(","))
+    members = texts.read(value)
+    return UNKNOWN if members is None else ",".join(members)

@@ -63,7 +63,8 @@ def compile_policy(
     """
     inputs = Inputs(template, role, syndication, schema, profile, gateway, earlier, Report())
     names = _resources(inputs)
-    if syndication and not any("Property" in inputs.kinds(name) for name in names):
+    has_listings = any("Property" in inputs.kinds(name) for name in names)
+    if syndication and not has_listings and not inputs.protects_closed("Property"):
         inputs.report.add(inputs.author, ("SyndicationId",), "a syndication needs the resource `Property`")
     if inputs.report.faults and earlier is not None:
         raise ConfigurationError(inputs.report.faults)  # none of these belongs to a resource that could be denied
@@ -83,7 +84,8 @@ def compile_policy(
         finished[name] = with_photo_rule(finished[name], inputs.photo_limit, sizes=inputs.profile.photo_sizes)
     for name in names:
         if "Property" in inputs.kinds(name):
-            sources = [finished[source] for source in media]
+            # Media that cannot be read may be under a rule: then the counters are hidden as if it were not there.
+            sources = [] if inputs.protects_closed("Media") else [finished[source] for source in media]
             finished[name] = with_counters(finished[name], sources, inputs.photo_limit, fields[name].visible)
     finished = with_writes(inputs, finished)
     report = inputs.report
@@ -99,6 +101,7 @@ def compile_policy(
         inputs.photo_limit,
         (*report.notes, *(str(fault) for fault in report.faults)),
         strict,
+        _closed(inputs),
     )
 
 
@@ -114,6 +117,8 @@ def _resources(inputs: Inputs) -> list[str]:
             inputs.report.add(inputs.role.source, ("Resources", word), f"`{name}` is given twice, once as an alias")
         elif name in inputs.schema.entity_sets:
             names[name] = None
+        elif name in inputs.closed:
+            inputs.report.notes.append(f"{inputs.role.name}: the upstream's `{name}` cannot be read, so it is closed")
         elif name in data_dictionary.FIELDS or inputs.vanished(name):
             inputs.report.notes.append(f"{inputs.role.name}: the upstream has no resource `{name}`")
         else:
@@ -123,7 +128,7 @@ def _resources(inputs: Inputs) -> list[str]:
         filters, overrides = document.RestrictiveFilters, document.FieldOverrides
         _check_words(inputs, "RestrictiveFilters", filters.resources if filters else {})
         _check_words(inputs, "FieldOverrides", overrides.resources if overrides else {})
-        names.update(dict.fromkeys(_opened(inputs, overrides)))
+        names.update({name: None for name in _opened(inputs, overrides) if name in inputs.schema.entity_sets})
     _check_gateway(inputs)
     return list(names)
 
@@ -134,7 +139,7 @@ def _check_gateway(inputs: Inputs) -> None:
     _check_never_visible(inputs, gateway.source, ("policy", "never_visible"), gateway.never_visible)
     _check_never_visible(inputs, inputs.role.source, ("NeverVisible",), inputs.role.document.NeverVisible)
     for word in gateway.always:
-        if any(inputs.protects(word, name) for name in inputs.schema.entity_sets):
+        if any(inputs.protects(word, name) for name in inputs.schema.entity_sets) or inputs.protects_closed(word):
             continue
         if canonical(word) in data_dictionary.FIELDS:
             inputs.report.notes.append(f"policy.always: the upstream has no resource `{word}`")
@@ -143,7 +148,8 @@ def _check_gateway(inputs: Inputs) -> None:
     _check_profile(inputs)
     for name, parents in gateway.follows.items():
         for word in (name, *parents):
-            if word not in inputs.schema.entity_sets and word not in data_dictionary.FIELDS:
+            known = word in inputs.schema.entity_sets or word in data_dictionary.FIELDS
+            if not known and not inputs.protects_closed(word):
                 inputs.report.add(
                     gateway.source, ("policy", "follows", name), f"`{word}` is no resource of the upstream"
                 )
@@ -152,8 +158,10 @@ def _check_gateway(inputs: Inputs) -> None:
 def _check_profile(inputs: Inputs) -> None:
     """What the profile says of resources and fields is about ones that exist."""
     place, source = ("upstream", "profile"), inputs.gateway.source
-    sets = inputs.schema.entity_sets
+    sets, closed = inputs.schema.entity_sets, inputs.closed
     for name, field in inputs.profile.class_field.items():
+        if name in closed:
+            continue
         if name not in sets and name not in data_dictionary.FIELDS:
             inputs.report.add(source, (*place, "class_field", name), f"`{name}` is no resource of the upstream")
         elif name in sets and not _has(inputs.schema, name, field):
@@ -162,24 +170,28 @@ def _check_profile(inputs: Inputs) -> None:
             )
     for name, fields in inputs.profile.embedded.items():
         for field in fields:
-            if name in sets and (name, field) not in inputs.schema.embedded:
+            if name in sets and (name, field) not in inputs.schema.embedded and field not in closed:
                 message = f"`{field}` of the upstream's `{name}` is no list of records with a key"
                 inputs.report.add(source, (*place, "embedded", name), message)
     for name, text in inputs.profile.mandatory_filter.items():
         said = (*place, "mandatory_filter", name)
+        if name in closed:
+            continue
         if name not in sets:
             inputs.report.add(source, said, f"`{name}` is no resource of the upstream")
         else:
             inputs.condition(name, text, source, said)
     for name, defaults in inputs.profile.create_defaults.items():
-        for field, value in defaults.items():
+        for field, value in defaults.items() if name not in closed else ():
             where = (*place, "create_defaults", name, field)
             declared = inputs.schema.type_of(name).properties.get(field) if name in sets else None
             if declared is None:
                 inputs.report.add(source, where, f"`{name}.{field}` is no field of the upstream")
-            elif default_value(value, declared) is UNKNOWN:
+            elif default_value(value, declared, inputs.schema) is UNKNOWN:
                 inputs.report.add(source, where, f"`{value}` is no value of `{name}.{field}`")
     for name, links in inputs.profile.links.items():
+        if name in closed:
+            continue
         if name not in sets:
             inputs.report.add(source, (*place, "links", name), f"`{name}` is no resource of the upstream")
             continue
@@ -187,6 +199,8 @@ def _check_profile(inputs: Inputs) -> None:
             leads = inputs.schema.type_of(name).navigation.get(member)
             target = inputs.schema.target_set(name, leads) if leads else None
             where = (*place, "links", name, member)
+            if inputs.cannot_read(name, member):
+                continue
             if target is None:
                 inputs.report.add(source, where, f"`{member}` is no navigation property of the upstream's `{name}`")
             elif not _has(inputs.schema, name, link.local) or not _has(inputs.schema, target, link.target):
@@ -201,6 +215,8 @@ def _check_never_visible(
     for word, fields in mapping.items():
         known = data_dictionary.FIELDS.get(canonical(word), frozenset())
         sets = [name for name in inputs.schema.entity_sets if inputs.protects(word, name)]
+        if inputs.protects_closed(word):
+            continue  # the fields may be those of the set that cannot be read
         if not sets and not known:
             inputs.report.add(source, (*path, word), f"`{word}` is no resource of the upstream")
         for position, field in enumerate(fields if sets else ()):
@@ -223,7 +239,9 @@ def _check_words(inputs: Inputs, section: str, mapping: Mapping[str, object]) ->
         name = inputs.resource_of(word)
         if name not in inputs.schema.entity_sets:
             # `"Agent": null` says nothing, so an upstream without members need not refuse the document.
-            if inputs.vanished(name):
+            if name in inputs.closed:
+                inputs.report.notes.append(f"{inputs.template.source.file}: the upstream's `{name}` cannot be read")
+            elif inputs.vanished(name):
                 inputs.report.notes.append(f"{inputs.template.source.file}: the upstream has no `{name}` any more")
             elif entry is not None or name not in data_dictionary.FIELDS:
                 inputs.report.add(inputs.template.source, (section, word), f"`{word}` is no resource of the upstream")
@@ -232,13 +250,20 @@ def _check_words(inputs: Inputs, section: str, mapping: Mapping[str, object]) ->
         seen.add(name)
 
 
+def _closed(inputs: Inputs) -> frozenset[str]:
+    """Return the sets that the documents open, and that cannot be read."""
+    overrides = inputs.template.document.FieldOverrides if inputs.template else None
+    opened = {*map(inputs.resource_of, inputs.role.document.Resources), *_opened(inputs, overrides)}
+    return frozenset(opened & inputs.closed.keys())
+
+
 def _opened(inputs: Inputs, overrides: OverrideMap | None) -> list[str]:
     """Resources of which a template shows something: only that opens one which the role leaves closed."""
     opened = []
     for word, groups in (overrides.resources if overrides else {}).items():
         name = inputs.resource_of(word)
         shows = any(rule.Rule == "Visible" for rules in (groups or {}).values() for rule in rules.values())
-        if shows and name in inputs.schema.entity_sets:
+        if shows:
             opened.append(name)
     return opened
 

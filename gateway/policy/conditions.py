@@ -295,13 +295,10 @@ class Binder:
                 pass
             case _:
                 raise UnfitError(path.name, path.position, "is compared with a literal that is none of its members")
-        names: list[str] = []
-        for part in text.split(","):
-            name = enum_member(enum, part.strip())
-            # A number is no way to name a member: it would reach members that do not exist here (C47).
-            if name is None or (names and not enum.is_flags):
-                raise UnfitError(path.name, path.position, "is compared with a literal that is none of its members")
-            names.append(name)
+        # A number is no way to name a member: it would reach members that do not exist here (C47).
+        names = enum_members(enum, text)
+        if names is None:
+            raise UnfitError(path.name, path.position, "is compared with a literal that is none of its members")
         return Literal(Kind.ENUM, EnumValue(enum.name, ",".join(names)))
 
 
@@ -344,11 +341,24 @@ def _binding(alias: Alias, bindings: Mapping[str, str]) -> Literal | None:
 
 
 def enum_member(enum: EnumType, text: str) -> str | None:
-    """The member of that name, or of that display name."""
-    if text in enum.members:
-        return text
-    matches = [name for name, display in enum.display.items() if display == text]
-    return matches[0] if len(matches) == 1 else None
+    """Return the member of that name, else of that display text, however many commas it has."""
+    return text if text in enum.members else enum.texts.read_one(text)
+
+
+def enum_members(enum: EnumType, text: str) -> tuple[str, ...] | None:
+    """Return the members that an author or a client means by a text; None where there are none, or
+    two readings.
+
+    Names of members come first, as OData reads a literal. A text with display texts in it is one
+    member, or a list where the enumeration has flags.
+    """
+    names = tuple(part.strip() for part in text.split(","))
+    if all(name in enum.members for name in names) and (enum.is_flags or len(names) == 1):
+        return names
+    if enum.is_flags:
+        return enum.texts.read(text)
+    member = enum.texts.read_one(text)
+    return None if member is None else (member,)
 
 
 def null_safe(expression: Expression) -> Expression:

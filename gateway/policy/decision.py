@@ -31,7 +31,7 @@ from gateway.odata.url import is_carried
 from gateway.odata.values import INTEGERS
 from gateway.policy import keyset, names
 from gateway.policy.conditions import is_contradiction
-from gateway.policy.levels import Level, Levels, check_served, own_fields, total_order
+from gateway.policy.levels import Level, Levels, check_served, own_fields, total_order, unserved
 from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.names import Said
 from gateway.policy.plan import Local, Page, Plan, Position, Read, Write
@@ -139,6 +139,9 @@ class _Decision:
         if path.head is None:
             return self._root()
         resource = self.policy.resources.get(path.head.name)
+        if resource is None and path.head.name in self.policy.closed:
+            self._require_method(*(("POST",) if self.request.via_query else READ_METHODS))
+            raise unserved()
         if resource is None:
             raise not_found()
         kind, key = self._kind(resource, path.head)

@@ -95,10 +95,48 @@ class Inputs:
         """
         if word in self.schema.entity_sets and canonical(word) == word:
             return word  # what nearly everybody writes
-        candidates = [name for name in self.schema.entity_sets if canonical(name) == canonical(word)]
+        # A closed set keeps its words: they must not open another set, nor take its rules away.
+        names = dict.fromkeys((*self.schema.declared, *self.schema.entity_sets, *self.closed))
+        candidates = [name for name in names if canonical(name) == canonical(word)]
         if canonical(word) in candidates or not candidates:
             return canonical(word) if candidates else word
         return word if word in candidates else candidates[0]
+
+    @property
+    def closed(self) -> Mapping[str, frozenset[str]]:
+        """Map the sets that cannot be read to the resources of the Data Dictionary that each may
+        be.
+
+        Lists that come as part of records are among them, where the profile names such a list and
+        its type cannot be read. The gateway's own Field and Lookup replace the upstream's.
+        """
+        found = {
+            name: frozenset({canonical(name), canonical(closed.type_name.rpartition(".")[2])})
+            for name, closed in self.schema.closed.items()
+        }
+        for resource, names in self.profile.embedded.items():
+            found |= {name: frozenset({canonical(name)}) for name in names if self.cannot_read(resource, name)}
+        return {name: kinds for name, kinds in found.items() if name not in self.schema.entity_sets}
+
+    def cannot_read(self, resource: str, member: str) -> bool:
+        """Whether a member belongs to a closed set, leads to one, or is of a type that cannot be
+        read.
+        """
+        if resource in self.schema.closed:
+            return True
+        if resource not in self.schema.entity_sets:
+            return False
+        structured = self.schema.type_of(resource)
+        navigation = structured.navigation.get(member)
+        declared = navigation or structured.properties.get(member)
+        if declared is None:
+            return False
+        leads = navigation is not None and bool(self.schema.closed_targets(resource, navigation))
+        return leads or declared.type.name in self.schema.unreadable
+
+    def protects_closed(self, word: str) -> bool:
+        """Whether a protection that names ``word`` holds for a set that cannot be read."""
+        return any(word == name or canonical(word) in kinds for name, kinds in self.closed.items())
 
     def kinds(self, resource: str) -> tuple[str, ...]:
         """Return the words that name a set, from the most specific to the most general.

@@ -30,6 +30,7 @@ from gateway.odata.ast import (
     disjunction,
 )
 from gateway.odata.csdl import Property
+from gateway.odata.enumerations import MemberTexts
 from gateway.odata.literals import NULL, EnumValue, Kind, Literal, Timestamp, string
 from gateway.odata.parser import parse_filter
 from gateway.policy import names
@@ -263,14 +264,12 @@ class Levels:
             raise said.unknown("$filter" if in_filter else "$orderby", path.name, path.position)
         return guard
 
-    def _displays(self, types: Mapping[str, Property]) -> Mapping[str, Mapping[str, str]]:
-        """Display text to member, for the enumerations among the fetched fields that have display texts."""
-        found: dict[str, Mapping[str, str]] = {}
-        for name, declared in types.items():
-            enum = self.policy.schema.enum_types.get(declared.type.name)
-            if enum is not None and enum.display:
-                found[name] = {text: member for member, text in enum.display.items() if text not in enum.members}
-        return MappingProxyType(found)
+    def _displays(self, types: Mapping[str, Property]) -> Mapping[str, MemberTexts]:
+        """Return the texts of the members, for the enumerations among the fetched fields."""
+        enums = self.policy.schema.enum_types
+        return MappingProxyType(
+            {name: enums[declared.type.name].texts for name, declared in types.items() if declared.type.name in enums}
+        )
 
     # --- what is printed
 
@@ -460,7 +459,12 @@ def total_order(resource: ResourcePolicy, items: tuple[OrderByItem, ...]) -> tup
 def check_served(resource: ResourcePolicy) -> None:
     """A resource whose rule cannot be decided on this upstream is denied, whatever way leads to it (P10)."""
     if resource.broken:
-        raise Refusal(Code.UNAVAILABLE, "this resource cannot be served at present", headers={"Retry-After": "60"})
+        raise unserved()
+
+
+def unserved() -> Refusal:
+    """Return the refusal for a resource that exists for the key and cannot be served from this upstream."""
+    return Refusal(Code.UNAVAILABLE, "this resource cannot be served at present", headers={"Retry-After": "60"})
 
 
 def own_fields(resource: ResourcePolicy) -> frozenset[str]:

@@ -191,6 +191,8 @@ class Policy:
     notes: tuple[str, ...] = ()
     #: Whether a query that names a conditional field must itself keep to the records that show it (C243).
     strict: bool = False
+    #: Sets that the documents open, and that cannot be read on this upstream: they are denied like a broken resource.
+    closed: frozenset[str] = frozenset()
 
 
 def _written(writes: WritePolicy) -> dict[str, object]:

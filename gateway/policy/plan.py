@@ -8,6 +8,7 @@ from typing import Literal as Literal_
 
 from gateway.odata.ast import TRUE, Expression, OrderByItem, Query
 from gateway.odata.csdl import Property
+from gateway.odata.enumerations import MemberTexts
 from gateway.odata.evaluate import STRICT, Reading
 from gateway.odata.literals import Literal, Timestamp, Value
 from gateway.policy.model import PhotoRule, ResourcePolicy
@@ -71,7 +72,7 @@ class RecordPlan:
     ``rule`` and ``guard`` must be definitely true of the record as received; ``believed`` is what the upstream was
     asked for and is trusted with, so a record on which that fails contradicts the profile. ``types`` are the declared
     properties of everything that is fetched, emitted or withheld; ``emitted`` is in the order of the model.
-    ``displays`` has, for enumerations, display text to member: an upstream may send either.
+    ``displays`` has, for each field of an enumeration, the texts that an upstream may send for its members.
     """
 
     resource: str
@@ -83,7 +84,7 @@ class RecordPlan:
     nested: tuple[NestedPlan, ...]
     types: Mapping[str, Property]
     reading: Reading = STRICT
-    displays: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    displays: Mapping[str, MemberTexts] = field(default_factory=dict)
     omits_nulls: bool = False
 
     def normal(self, value: Value) -> Hashable:

@@ -18,8 +18,9 @@ from gateway.odata.csdl import EnumType, Property, Schema, TypeReference
 from gateway.odata.evaluate import STRICT, Lookup, Reading, holds
 from gateway.odata.json_format import Record, decode_list, decode_string, encode_string
 from gateway.odata.literals import Value
-from gateway.odata.values import INTEGERS, NUMBERS, UNKNOWN, Unknown, typed_value
+from gateway.odata.values import INTEGERS, NUMBERS, UNKNOWN, Unknown, as_members, typed_value
 from gateway.odata.walk import properties
+from gateway.policy.conditions import enum_members
 from gateway.policy.model import ResourcePolicy, WritePolicy
 
 #: Members of one body: more than any resource has fields.
@@ -181,11 +182,9 @@ def _scalar(raw: msgspec.Raw, value: Value, declared: Property, enum: EnumType |
 def _members(text: str, enum: EnumType) -> tuple[Value | Unknown, bytes]:
     """Members of an enumeration, by their names or by the texts that an upstream may show for them: decided on and
     written in one spelling, so that what is stored is what was decided on."""
-    named = {**{display: member for member, display in enum.display.items()}, **{name: name for name in enum.members}}
-    parts = [part.strip() for part in text.split(",")] if enum.is_flags and text not in named else [text]
-    if any(part not in named for part in parts):
+    known = enum_members(enum, text)
+    if known is None:
         return UNKNOWN, _MISFIT.encode()
-    known = {named[part] for part in parts}
     found = ",".join(member for member in enum.members if member in known)
     return found, encode_string(found)
 
@@ -206,9 +205,13 @@ def _number(raw: msgspec.Raw, value: Decimal, declared: Property) -> tuple[Value
     return value, text
 
 
-def default_value(said: object, declared: Property) -> Value | Unknown:
-    """What the profile says that a new record has, as its field's type."""
-    return None if said is None else typed_value(msgspec.Raw(msgspec.json.encode(said)), declared.type)
+def default_value(said: object, declared: Property, schema: Schema) -> Value | Unknown:
+    """Return what the profile says that a new record has, as its field's type: members of an
+    enumeration by their names.
+    """
+    value = None if said is None else typed_value(msgspec.Raw(msgspec.json.encode(said)), declared.type)
+    enum = schema.enum_types.get(declared.type.name)
+    return value if enum is None else as_members(value, enum.texts)
 
 
 # --- what the row was and what it will be

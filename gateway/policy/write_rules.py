@@ -18,7 +18,7 @@ from gateway.odata.ast import And, Expression
 from gateway.odata.csdl import Property
 from gateway.odata.walk import properties
 from gateway.policy import data_dictionary
-from gateway.policy.documents import RoleWrites
+from gateway.policy.documents import RoleWrites, canonical
 from gateway.policy.inputs import Inputs
 from gateway.policy.media_rules import MEDIA_COUNTERS, PHOTO_TIME
 from gateway.policy.model import Origin, ParentLink, ResourcePolicy, WritePolicy
@@ -43,6 +43,8 @@ def _check_template(inputs: Inputs, finished: Mapping[str, ResourcePolicy]) -> N
         place = ("Writes", word)
         if name in seen:
             inputs.report.add(inputs.template.source, place, f"`{name}` is given twice, once as an alias")
+        elif name in inputs.closed:
+            pass  # noted where the resource is
         elif name not in finished and not inputs.vanished(name):
             inputs.report.add(inputs.template.source, place, f"`{word}` is no resource that these keys can see")
         elif entry is None or entry.Writes is None:
@@ -67,6 +69,11 @@ def _writes(inputs: Inputs, resource: ResourcePolicy, finished: Mapping[str, Res
     said = entry.Writes if entry is not None else None
     if said is None or resource.broken or resource.embedded_only:
         return None
+    neighbour = _closed_neighbour(inputs, resource, said)
+    if neighbour is not None:
+        # Rows of it may name a row of this one, or be named: whether a write is within the licence is not known.
+        inputs.report.notes.append(f"`{resource.name}` is read-only while the upstream's `{neighbour}` cannot be read")
+        return None
     if resource.photo is not None:
         # A photo that is past the limit would come into it when another one goes (C322).
         inputs.report.notes.append(f"`{resource.name}` is read-only under a photo limit")
@@ -75,6 +82,30 @@ def _writes(inputs: Inputs, resource: ResourcePolicy, finished: Mapping[str, Res
     written = Origin(source.file, (*source.prefix, "Resources", inputs.role_word(resource.name), "Writes"))
     methods, origin = _methods(inputs, resource.name, said, written)
     return _Compilation(inputs, resource, said, finished).policy(methods, origin, written)
+
+
+def _closed_neighbour(inputs: Inputs, resource: ResourcePolicy, said: RoleWrites) -> str | None:
+    """Return a set that cannot be read and whose rows may be tied to those of a resource, if there
+    is one.
+    """
+    for navigation in resource.type.navigation.values():
+        for name in sorted(inputs.schema.closed_targets(resource.name, navigation)):
+            return name
+    named = {inputs.resource_of(word) for word in said.References.values()}
+    mine = inputs.kinds(resource.name)
+    tied = {(kind, target) for (kind, _), (_, target, *_) in data_dictionary.RELATIONS.items()}
+    for name, kinds in inputs.closed.items():
+        followed = {
+            canonical(parent)
+            for word, parents in inputs.gateway.follows.items()
+            if word == name or canonical(word) in kinds
+            for parent in parents
+        }
+        pairs = {(here, there) for here in mine for there in kinds}
+        is_tied = bool(tied & (pairs | {(there, here) for here, there in pairs}))
+        if name in named or mine & followed or kinds & set(resource.parents) or is_tied:
+            return name
+    return None
 
 
 def tested_by(resource: ResourcePolicy) -> Iterator[str]:
@@ -283,7 +314,8 @@ class _Compilation:
         found = {}
         for name, word in self.said.References.items():
             target = self._target(word)
-            known = self.inputs.resource_of(word) in self.inputs.schema.entity_sets
+            name_there = self.inputs.resource_of(word)
+            known = name_there in self.inputs.schema.entity_sets or name_there in self.inputs.closed
             if target is None and not known and word not in data_dictionary.FIELDS:
                 self._fault(("References", name), f"`{word}` is no resource of the upstream")
             found[name] = target or ""

@@ -57,6 +57,20 @@ class Snapshot:
         """What all policies have to tell their authors, each once."""
         return tuple(sorted({note for policy in self.policies.values() for note in policy.notes}))
 
+    @property
+    def closed(self) -> tuple[str, ...]:
+        """Return what cannot be read of the upstream and is closed, each with the reason."""
+        if self.schema is None:
+            return ()
+        found = [f"`{name}`: {closed.reason}" for name, closed in self.schema.closed.items()]
+        for resource, names in self.configuration.settings.upstream.profile.embedded.items():
+            structured = self.schema.type_of(resource) if resource in self.schema.entity_sets else None
+            for name in names if structured is not None else ():
+                declared = structured.properties.get(name) if structured is not None else None
+                if declared is not None and declared.type.name in self.schema.unreadable:
+                    found.append(f"`{name}` of `{resource}`: {self.schema.unreadable[declared.type.name]}")
+        return tuple(sorted(found))
+
     def shown_since(self, key: ApiKey, resource: str) -> str:
         """Since when the key's policy shows the rows of Field or Lookup that it shows."""
         return self.shown[_place(policy_name(key), resource)].moment

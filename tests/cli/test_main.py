@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -50,6 +51,20 @@ def test_check_against_a_metadata_file() -> None:
     assert done.returncode == 0, done.stderr
     assert "ok: 3 templates, 6 roles, 4 keys against 10 entity sets" in done.stdout
     assert "note: idx: the upstream's `Property` has no `OpenHouses`" in done.stdout
+
+
+def test_check_tells_which_sets_are_closed(tmp_path: Path) -> None:
+    file = tmp_path / "metadata.xml"
+    file.write_bytes(
+        METADATA.read_bytes().replace(b'<EntityType Name="Media">', b'<EntityType Name="Media" BaseType="A.B">')
+    )
+
+    done = run("check", "--config", CONFIG, "--metadata", file)
+
+    assert done.returncode == 0
+    assert re.search(
+        r"closed: `Media`: line \d+: the type `Sandbox.Media` has the unknown base type `A.B`", done.stdout
+    )
 
 
 def test_check_tells_every_fault_with_its_line_and_ends_with_78(directory: Path) -> None:

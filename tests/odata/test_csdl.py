@@ -73,13 +73,130 @@ def test_a_schema_cannot_be_changed() -> None:
         ('<EntityType Name="A"><Key><PropertyRef Name="K"/></Key></EntityType>', "key `K`"),
         ('<EntityContainer Name="C"><EntitySet Name="S" EntityType="Ns.Gone"/></EntityContainer>', "unknown type"),
         ('<EntityType Name="A"/><EntityContainer Name="C"><EntitySet Name="S" EntityType="Ns.A"/></EntityContainer>', "no key"),
-        ('<EnumType Name="E"><Member Name="M" Value="x"/></EnumType>', "no whole number"),
+        ('<EnumType Name="E"><Member Name="M" Value="x"/></EnumType>', "not a whole number"),
         ("<EntityType", "not well-formed"),
     ],
 )  # fmt: skip
 def test_declarations_that_do_not_fit_are_refused(body: str, message: str) -> None:
     with pytest.raises(SchemaError, match=message):
         schema_of(body)
+
+
+_TYPE = (
+    '<EntityType Name="{0}"{1}><Key><PropertyRef Name="K"/></Key><Property Name="K" Type="Edm.String"/>{2}</EntityType>'
+)
+_SETS = '<EntityContainer Name="C"><EntitySet Name="Good" EntityType="Ns.Good"/>{}</EntityContainer>'
+_BAD = '<EntitySet Name="Bad" EntityType="Self.Bad"/>'
+_GOOD = _TYPE.format("Good", "", "")
+
+
+def closing(types: str, sets: str = _BAD) -> dict[str, str]:
+    """The closed sets of a document that has a good one too, each with the reason."""
+    schema = parse_metadata((HEAD + _GOOD + types + _SETS.format(sets) + TAIL).encode())
+    assert set(schema.entity_sets) == {"Good"}
+    assert list(schema.type_of("Good").properties) == ["K"]
+    return {name: closed.reason for name, closed in schema.closed.items()}
+
+
+@pytest.mark.parametrize(
+    ("types", "reason"),
+    [
+        ("", "unknown type"),
+        ('<EntityType Name="Bad"><Property Name="K" Type="Edm.String"/></EntityType>', "no key"),
+        ('<ComplexType Name="Bad"><Property Name="K" Type="Edm.String"/></ComplexType>', "no key"),
+        (_TYPE.format("Bad", ' BaseType="Ns.Gone"', ""), "unknown base type"),
+        (_TYPE.format("Bad", ' BaseType="Ns.Bad"', ""), "its own base type"),
+        (_TYPE.format("Bad", ' BaseType="Ns.B"', "") + _TYPE.format("B", ' BaseType="Ns.Bad"', ""), "its own base type"),
+        (_TYPE.format("Bad", "", '<Property Name="K" Type="Edm.Int64"/>'), "`K` is declared twice"),
+        (_TYPE.format("Bad", "", '<NavigationProperty Name="K" Type="Ns.Good"/>'), "`K` is declared twice"),
+        (_TYPE.format("Bad", "", '<Property Type="Edm.String"/>'), "lacks its attribute `Name`"),
+        (_TYPE.format("Bad", "", '<Property Name="X"/>'), "lacks its attribute `Type`"),
+        (_TYPE.format("Bad", "", '<NavigationProperty Name="X" Type="Ns.Good"><ReferentialConstraint Property="K"/></NavigationProperty>'), "ReferencedProperty"),
+        (_TYPE.format("Bad", "", "") + _TYPE.format("Bad", "", ""), "the type `Ns.Bad` is declared twice"),
+        (_TYPE.format("Bad", "", "") + '<EnumType Name="Bad"/>', "the type `Ns.Bad` is declared twice"),
+        ('<TypeDefinition Name="Bad" UnderlyingType="Edm.String"/>' + _TYPE.format("Bad", "", ""), "the type `Ns.Bad` is declared twice"),
+        ('<EntityType Name="Bad"><Key><PropertyRef Name="Z"/></Key></EntityType>', "the key `Z`"),
+        ('<EntityType Name="Bad"><Key><PropertyRef/></Key></EntityType>', "PropertyRef"),
+        ('<EnumType Name="E" UnderlyingType="Edm.Money"/>' + _TYPE.format("Bad", "", '<Property Name="E" Type="Self.E"/>'), "unknown underlying type"),
+        ('<EnumType Name="E"><Member Name="A" Value="1_0"/></EnumType>' + _TYPE.format("Bad", "", '<Property Name="E" Type="Self.E"/>'), "not a whole number"),
+        ('<EnumType Name="E"><Member/></EnumType>' + _TYPE.format("Bad", "", '<Property Name="E" Type="Collection(Ns.E)"/>'), "lacks its attribute `Name`"),
+        ('<EnumType Name="E"><Member Name="A"/><Member Name="A"/></EnumType>' + _TYPE.format("Bad", "", '<Property Name="E" Type="Ns.E"/>'), "twice"),
+        ('<EnumType Name="E"><Member Name="A,B"/></EnumType>' + _TYPE.format("Bad", "", '<Property Name="E" Type="Ns.E"/>'), "not a name"),
+        ('<EnumType Name="E"/><EnumType Name="E"/>' + _TYPE.format("Bad", "", '<Property Name="E" Type="Ns.E"/>'), "twice"),
+        ('<TypeDefinition Name="D"/>' + _TYPE.format("Bad", "", '<Property Name="E" Type="Ns.D"/>'), "no primitive underlying type"),
+        (_TYPE.format("Bad", ' BaseType="Ns.Up"', "").replace('<Property Name="K" Type="Edm.String"/>', "") + _TYPE.format("Up", "", '<Property Name="K" Type="Edm.String"/>'), "`K` is declared twice"),
+    ],
+)  # fmt: skip
+def test_a_type_that_cannot_be_read_closes_its_set_and_no_other(types: str, reason: str) -> None:
+    found = closing(types)
+
+    assert list(found) == ["Bad"]
+    assert reason in found["Bad"]
+
+
+@pytest.mark.parametrize(
+    ("sets", "name", "reason"),
+    [
+        (_BAD * 2, "Bad", "declared twice"),
+        ('<EntitySet Name="Bad"/>', "Bad", "lacks its attribute `EntityType`"),
+        ('<EntitySet EntityType="Ns.Bad"/>', "", "lacks its attribute `Name`"),
+        ('<EntitySet Name="Bad" EntityType="Bad"/>', "Bad", "unknown type"),
+        ('<EntitySet Name="Bad" EntityType="Ns.Bad"><NavigationPropertyBinding Path="N"/></EntitySet>', "Bad", "`Target`"),
+        ('<EntitySet Name="Bad" EntityType="Ns.Bad"><NavigationPropertyBinding Path="N" Target="A"/><NavigationPropertyBinding Path="N" Target="B"/></EntitySet>', "Bad", "bound twice"),
+    ],
+)  # fmt: skip
+def test_a_set_that_cannot_be_read_is_closed(sets: str, name: str, reason: str) -> None:
+    found = closing(_TYPE.format("Bad", "", ""), sets)
+
+    assert list(found) == [name]
+    assert reason in found[name]
+
+
+def test_a_type_in_a_schema_without_a_namespace_closes_its_set() -> None:
+    other = '</Schema><Schema xmlns="http://docs.oasis-open.org/odata/ns/edm">' + _TYPE.format("Bad", "", "")
+    body = _GOOD + _SETS.format('<EntitySet Name="Bad" EntityType="Bad"/>') + other
+
+    schema = parse_metadata((HEAD + body + TAIL).encode())
+
+    assert (set(schema.entity_sets), set(schema.closed)) == ({"Good"}, {"Bad"})
+
+
+def test_navigation_to_a_closed_set_leads_nowhere() -> None:
+    """A set of the same type must not take its place."""
+    to = '<NavigationProperty Name="Bound" Type="Ns.Good"/><NavigationProperty Name="Loose" Type="Ns.Good"/>'
+    sets = '<EntitySet Name="Twice" EntityType="Ns.Good"/>' * 2 + (
+        '<EntitySet Name="From" EntityType="Ns.From"><NavigationPropertyBinding Path="Bound" Target="Twice"/></EntitySet>'
+    )
+    schema = parse_metadata((HEAD + _GOOD + _TYPE.format("From", "", to) + _SETS.format(sets) + TAIL).encode())
+    navigation = schema.type_of("From").navigation
+
+    assert set(schema.closed) == {"Twice"}
+    assert [schema.target_set("From", navigation[name]) for name in ("Bound", "Loose")] == [None, None]
+
+
+def test_navigation_to_an_unknown_type_leads_nowhere_and_closes_nothing() -> None:
+    to = '<NavigationProperty Name="N" Type="Ns.Gone"/><Property Name="P" Type="Ns.Gone"/>'
+    sets = '<EntitySet Name="From" EntityType="Ns.From"><NavigationPropertyBinding Path="N" Target="Good"/></EntitySet>'
+    schema = parse_metadata((HEAD + _GOOD + _TYPE.format("From", "", to) + _SETS.format(sets) + TAIL).encode())
+
+    assert schema.target_set("From", schema.type_of("From").navigation["N"]) is None
+    assert not schema.closed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<EntityType Name="A"><EntityType Name="B"/></EntityType>',
+        '<EntityType Name="A"><Property Name="P" Type="Edm.String"><Property Name="Q" Type="Edm.String"/></Property></EntityType>',
+        "<Member/><PropertyRef/><EntitySet/><String>x</String><Annotation><String/></Annotation>",
+        '<EntityContainer Name="D"><EntitySet Name="X" EntityType="Ns.Good"><EntitySet/></EntitySet></EntityContainer>',
+    ],
+)
+def test_elements_in_places_where_they_mean_nothing_do_no_harm(body: str) -> None:
+    schema = parse_metadata((HEAD + body + _GOOD + _SETS.format("") + TAIL).encode())
+
+    assert "Good" in schema.entity_sets
+    assert "Q" not in [name for found in schema.types.values() for name in found.properties]
 
 
 def test_a_fault_says_its_line() -> None:

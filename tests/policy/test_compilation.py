@@ -15,12 +15,13 @@ from gateway.policy import data_dictionary
 from gateway.policy.compilation import GatewayRules
 from gateway.policy.computed import with_computed
 from gateway.policy.documents import Role, RoleDocument, Source, validate
+from gateway.policy.embedded import with_embedded
 from gateway.policy.model import Policy
 from gateway.policy.profile import Link, Profile
 from gateway.sandbox.rows import metadata_document, sandbox_schema
 from gateway.store.documents import read_document
 from gateway.store.tree import Tree
-from tests.support import CONFIG, policy, role, syndication, template
+from tests.support import CONFIG, TRUSTING, policy, role, syndication, template
 
 PROPERTY = {"Fields": {"All": {"Visible": ["City", "ListPrice", "PropertyType", "StandardStatus", "PhotosCount", "VideosCount",
                                            "PhotosChangeTimestamp", "Media", "ListAgent", "ListAgentKey"]}}}  # fmt: skip
@@ -877,3 +878,115 @@ def test_a_condition_must_be_decidable_on_the_record(condition: str) -> None:
             }
         )
     )
+
+
+# --- sets that cannot be read
+
+
+def closing(*types: str, sets: str = "") -> Schema:
+    """The sandbox's schema, in which the named types cannot be read."""
+    text = metadata_document().decode()
+    for name in types:
+        assert f'<EntityType Name="{name}">' in text
+        text = text.replace(f'<EntityType Name="{name}">', f'<EntityType Name="{name}" BaseType="Sandbox.Gone">')
+    text = text.replace('<EntitySet Name="Property"', f'{sets}<EntitySet Name="Property"', 1)
+    return parse_metadata(text.encode())
+
+
+WIDE = {
+    name: {"Default": "Visible"} for name in ("Property", "Media", "Member", "Office", "OpenHouse", "PropertyRooms")
+}
+
+
+def test_what_names_a_closed_set_is_noted_and_the_rest_is_served() -> None:
+    rules = GatewayRules(
+        Source("gateway.yaml"),
+        always={"Agent": ("MemberStatus eq 'Active'",)},
+        never_visible={"Member": ("MemberEmail", "NeverWere")},
+        follows={"Media": ("Property", "Member"), "Member": ("Office",)},
+    )
+    over = template(
+        RestrictiveFilters={"Agent": {"Filter": "MemberStatus eq 'Active'"}, "Property": {"Filter": "City eq 'A'"}},
+        FieldOverrides={"Member": {"All": {"MemberFax": {"Rule": "Visible"}}}},
+        Writes={"Member": ["PATCH"]},
+    )
+    profile = TRUSTING.model_copy(
+        update={
+            "class_field": {"Member": "MemberType"}, "mandatory_filter": {"Member": "MemberStatus eq 'a'"},
+            "create_defaults": {"Member": {"X": 1}},
+            "links": {"Member": {"Office": Link(local="a", target="b")}, "Property": {"ListAgent": Link(local="a", target="b")}},
+        }
+    )  # fmt: skip
+
+    compiled = policy(role(WIDE), over, schema=closing("Member"), rules=rules, profile=profile)
+
+    assert set(compiled.resources) == WIDE.keys() - {"Member"}
+    assert compiled.closed == {"Member"}
+    assert rule(compiled, "Property") == ["(City ne null) and (City eq 'A')"]
+    assert any("`Member` cannot be read" in note for note in compiled.notes)
+
+
+@pytest.mark.channel("C119", "C340")
+def test_the_words_of_a_closed_set_open_no_other() -> None:
+    agents = '<EntitySet Name="Agent" EntityType="Sandbox.Office"/>'
+    over = template(FieldOverrides={"Member": {"All": {"OfficeName": {"Rule": "Visible"}}}})
+
+    for base in (role({"Member": {"Default": "Visible"}}), role({})):
+        compiled = policy(base, over, schema=closing("Member", sets=agents))
+
+        assert not compiled.resources
+        assert compiled.closed == {"Member"}
+
+
+@pytest.mark.channel("C24", "C333")
+def test_rows_that_follow_a_closed_set_are_withheld() -> None:
+    compiled = policy(role(WIDE), schema=closing("Property"))
+
+    assert not compiled.resources["OpenHouse"].is_addressable
+    assert [link.resource for link in compiled.resources["Media"].parent_links] == ["Member", "Office"]
+    assert "Listings" not in compiled.resources["Member"].navigation
+
+
+@pytest.mark.channel("C224", "C335")
+def test_counters_of_media_that_cannot_be_read_are_hidden() -> None:
+    """A rule of the closed set would have hidden them; a second set of media without a rule must not show them."""
+    photos = '<EntitySet Name="Photos" EntityType="Sandbox.Shots"/>'
+    shots = (
+        '<EntityType Name="Shots"><Key><PropertyRef Name="K"/></Key><Property Name="K" Type="Edm.String"/></EntityType>'
+    )
+    text = metadata_document().decode()
+    both = text.replace('<EntityType Name="Media">', f'{shots}<EntityType Name="Media">').replace(
+        '<EntitySet Name="Property"', f'{photos}<EntitySet Name="Property"', 1
+    )
+    assert "PhotosCount" in visible(policy(role(WIDE)), "Property")
+
+    for schema in (
+        closing("Media"),
+        parse_metadata(both.replace('Name="Media">', 'Name="Media" BaseType="G.G">', 1).encode()),
+    ):
+        assert "PhotosCount" not in visible(policy(role(WIDE), schema=schema), "Property")
+
+
+def test_a_syndication_of_listings_that_cannot_be_read_refuses_nothing_else() -> None:
+    compiled = policy(
+        role(WIDE), template(SyndicationId="s"), syndicated=syndication("opt_in"), schema=closing("Property")
+    )
+
+    assert "Member" in compiled.resources
+    assert "Property" not in compiled.resources
+
+
+def test_a_list_inside_records_whose_type_cannot_be_read_is_closed() -> None:
+    listed = '<ComplexType Name="Photo"><Property Name="MediaKey" Type="Edm.String"/><Property Name="MediaKey" Type="Edm.String"/></ComplexType>'
+    text = metadata_document().decode().replace('<EntityType Name="Property">', f'{listed}<EntityType Name="Property">')
+    start = text.index('<EntityType Name="Property">')
+    text = text[:start] + text[start:].replace(
+        "</EntityType>", '<Property Name="Photos" Type="Collection(Sandbox.Photo)"/></EntityType>', 1
+    )
+    profile = TRUSTING.model_copy(update={"embedded": {"Property": ("Photos",)}})
+    schema = with_embedded(parse_metadata(text.encode()), profile.embedded)
+
+    compiled = policy(role({**WIDE, "Photos": {"Default": "Visible"}}), schema=schema, profile=profile)
+
+    assert compiled.closed == {"Photos"}
+    assert "Photos" not in visible(compiled, "Property")

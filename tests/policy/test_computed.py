@@ -6,8 +6,8 @@ import pytest
 
 from gateway.odata.csdl import LOOKUP_NAME, LookupValue, parse_metadata
 from gateway.policy.computed import computed_rows, with_computed
-from gateway.redact.metadata import metadata_xml
-from gateway.sandbox.rows import sandbox_schema
+from gateway.redact.metadata import metadata_json, metadata_xml
+from gateway.sandbox.rows import metadata_document, sandbox_schema
 from tests.support import policy, role
 
 VALUES = (
@@ -53,6 +53,36 @@ def test_members_of_enumerations_are_values_of_lookups() -> None:
     assert rows
     enum = next(item for item in schema.enum_types.values() if item.name.endswith(str(rows[0]["LookupName"])))
     assert {row["LegacyODataValue"] for row in rows if row["LookupName"] == rows[0]["LookupName"]} == set(enum.members)
+
+
+@pytest.mark.channel("C310", "C363")
+def test_a_lookup_that_is_named_outside_a_property_has_its_rows_and_its_place_in_the_metadata() -> None:
+    document = metadata_document().decode()
+    inside = '<Annotation Term="RESO.OData.Metadata.LookupName" String="StandardStatus"/>'
+    assert inside in document
+    outside = f'<Annotations Target="Sandbox.Property/StandardStatus">{inside}</Annotations>'
+    outside += outside.replace("StandardStatus", "OwnerName")
+    moved = document.replace(inside, "").replace("<EntityContainer", outside + "<EntityContainer", 1)
+    schema = with_computed(parse_metadata(moved.encode()), VALUES)
+    compiled = policy(role(BASE), schema=schema)
+
+    inline = policy(role(BASE), schema=with_computed(sandbox_schema(), VALUES))
+
+    assert [row.members["LookupName"] for row in computed_rows(compiled, "Lookup")] == ["StandardStatus"]
+    assert metadata_xml(compiled) == metadata_xml(inline)
+    assert metadata_json(compiled) == metadata_json(inline)
+
+
+def test_a_display_text_with_commas_is_one_value_of_a_lookup() -> None:
+    from tests.odata.test_csdl import BODY, HEAD, TAIL
+
+    text = BODY.replace('String="Active Now"', 'String="Active, and new"')
+    schema = with_computed(parse_metadata((HEAD + text + TAIL).encode()))
+    compiled = policy(role({name: {"Default": "Visible"} for name in schema.entity_sets}), schema=schema)
+
+    rows = {row.members["LegacyODataValue"]: row.members["LookupValue"] for row in computed_rows(compiled, "Lookup")}
+
+    assert rows == {"Active": "Active, and new", "Sold": "Sold"}
 
 
 def test_the_upstreams_own_sets_of_that_name_are_replaced() -> None:

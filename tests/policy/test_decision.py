@@ -25,6 +25,7 @@ from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings as Settings
 from gateway.redact.records import emit
 from gateway.redact.rows import Tally, prove
+from gateway.sandbox.rows import metadata_document
 from tests.odata.test_csdl import BODY, HEAD, TAIL
 from tests.support import TRUSTING, policy, role, template
 
@@ -566,6 +567,45 @@ def test_enumerations_are_spelt_as_the_profile_says_and_compared_by_member(spell
             assert json.loads(emit(row, Tally()))["Status"] == sent
 
 
+_MEMBERS = """<EnumType Name="D" IsFlags="true"><Member Name="Gri">
+ <Annotation Term="RESO.OData.Metadata.StandardName" String="Graduate, REALTOR Institute / GRI"/></Member>
+ <Member Name="Crs"><Annotation Term="RESO.OData.Metadata.StandardName" String="Residential, Certified"/></Member>
+ <Member Name="Hidden"/><Member Name="Dogs"/><Member Name="Mix">
+ <Annotation Term="RESO.OData.Metadata.StandardName" String="Hidden, Dogs"/></Member>
+ <Member Name="A"><Annotation Term="RESO.OData.Metadata.StandardName" String="Twice"/></Member>
+ <Member Name="B"><Annotation Term="RESO.OData.Metadata.StandardName" String="Twice"/></Member></EnumType>
+<EntityType Name="T"><Key><PropertyRef Name="K"/></Key><Property Name="K" Type="Edm.String"/><Property Name="D" Type="Ns.D"/></EntityType>
+<EntityContainer Name="C"><EntitySet Name="S" EntityType="Ns.T"/></EntityContainer>"""
+
+
+@pytest.mark.channel("C47", "C315")
+@pytest.mark.parametrize(
+    ("rule", "sent", "permitted"),
+    [
+        ("D has 'Gri'", "Graduate, REALTOR Institute / GRI,Residential, Certified", True),
+        ("D has 'Residential, Certified'", "Graduate, REALTOR Institute / GRI, Residential, Certified", True),
+        ("D eq 'Crs,Gri'", "Graduate, REALTOR Institute / GRI,Residential, Certified", True),
+        ("not (D has 'Hidden')", "Graduate, REALTOR Institute / GRI", True),
+        ("D has 'Hidden'", "Hidden", True),
+        ("D ne 'Hidden'", "Hidden", False),
+        # A text that cannot be read as known members proves nothing, and so it shows nothing.
+        ("D ne 'Hidden'", "Hidden thing", False),
+        ("not (D has 'Hidden')", "Hidden, Dogs", False),
+        ("D has 'Hidden'", "Hidden, Dogs", False),
+        ("D ne 'A'", "Twice", False),
+        ("D ne 'Hidden'", "4", False),
+    ],
+)
+def test_a_row_is_judged_by_the_one_reading_of_its_display_texts(rule: str, sent: str, permitted: bool) -> None:
+    schema = parse_metadata((HEAD + _MEMBERS + TAIL).encode())
+    compiled = policy(role({"S": {"Filter": rule, "Default": "Visible"}}), schema=schema)
+    decided = read("S", compiled)
+
+    row = prove(decode_record(json.dumps({"K": "1", "D": sent}).encode()), replace(decided.record, believed=TRUE))
+
+    assert (row is not None) is permitted
+
+
 # --- what an attacker found
 
 
@@ -664,3 +704,25 @@ def test_keys_are_of_the_declared_type(kind: str, good: str, printed: str, bad: 
         assert asked(f"Listings({spelling})", compiled)["$filter"] == f"Id eq {printed}"
     for wrong in (*bad, f"Price={good}", f"{good},{good}"):
         assert refused(f"Listings({wrong})", compiled=compiled).code is Code.NOT_FOUND
+
+
+# --- sets that cannot be read
+
+
+def test_a_closed_set_is_unserved_to_its_keys_and_unknown_to_all_others() -> None:
+    text = metadata_document().replace(b'<EntityType Name="Member">', b'<EntityType Name="Member" BaseType="A.Gone">')
+    schema = parse_metadata(text)
+    shown = policy(role({"Member": {"Default": "Visible"}, "Property": {"Default": "Visible"}}), schema=schema)
+    other = policy(role({"Property": {"Default": "Visible"}}), schema=schema)
+
+    for target in ("Member", "Member('1')", "Member/$count", "Member('1')/Media", "Member?$filter=Nope eq 1"):
+        assert refused(target, compiled=shown).code is Code.UNAVAILABLE
+        assert refused(target, compiled=other).message == refused("NeverWere", compiled=other).message
+    assert refused("Member", "PATCH", compiled=shown).code is Code.METHOD_NOT_ALLOWED
+    for name in ("ListAgent", "NeverWere"):
+        told = refused(f"Property?$expand={name}", compiled=shown)
+        assert (told.code, told.message.replace(name, "")) == (
+            Code.INVALID_QUERY,
+            "`$expand`: `` at character 1 is not known here",
+        )
+    assert plan("", compiled=shown).select == ("Property",)  # type: ignore[union-attr]  # the service document

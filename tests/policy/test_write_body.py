@@ -321,10 +321,10 @@ def test_a_rule_that_depends_on_time_is_held_at_the_instant_of_the_request() -> 
 
 
 def enumerated(*, is_flags: bool = False) -> Policy:
-    """StandardStatus as an enumeration of which one member has a text to show."""
+    """StandardStatus as an enumeration of which two members have texts to show."""
     kind = (
         f'<EnumType Name="S" IsFlags="{"true" if is_flags else "false"}"><Member Name="Active" Value="1"><Annotation Term="X" String="On the market"/></Member>'
-        '<Member Name="Sold" Value="2"/><Member Name="Closed" Value="4"/></EnumType>'
+        '<Member Name="Sold" Value="2"/><Member Name="Closed" Value="4"><Annotation Term="X" String="Closed, ok"/></Member></EnumType>'
     )
     text = (
         metadata_document().decode().replace('<EntityType Name="Property">', f'{kind}<EntityType Name="Property">', 1)
@@ -346,6 +346,7 @@ def enumerated(*, is_flags: bool = False) -> Policy:
     [
         (False, "Active", "Active"), (False, "On the market", "Active"), (False, "active", None), (False, "Active,Sold", None), (False, "Nowhere", None), (False, "", None), (False, "1", None),
         (False, "Sandbox.S'Active'", None), (True, "Sold, Active", "Active,Sold"), (True, "On the market,Closed", "Active,Closed"), (True, "Active,Nowhere", None), (True, ",", None),
+        (False, "Closed, ok", "Closed"), (True, "Closed, ok", "Closed"), (True, "Closed, ok, On the market", "Active,Closed"), (False, "Closed, ok,Sold", None),
     ],
 )  # fmt: skip
 def test_members_of_enumerations_are_written_in_one_spelling(is_flags: bool, said: str, written: str | None) -> None:

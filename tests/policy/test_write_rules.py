@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from gateway.errors import ConfigurationError
+from gateway.odata.csdl import parse_metadata
 from gateway.odata.json_format import decode_record
 from gateway.policy.binding import bind_policy
 from gateway.policy.model import Policy, WritePolicy
 from gateway.policy.profile import Link
 from gateway.policy.write_body import read_body
+from gateway.sandbox.rows import metadata_document
 from tests.support import TRUSTING, policy, role, template
 
 VISIBLE = [
@@ -352,3 +354,42 @@ def test_a_record_is_not_taken_away_from_rows_that_do_not_show_whom_they_follow(
 
     assert (set(found.methods), found.allow_leaving) == ({"PATCH", *(["DELETE"] if allowed else [])}, allowed)
     assert any("takes no DELETE: it would tell which rows of" in note for note in compiled.notes) is not allowed
+
+
+def closing(name: str) -> Policy:
+    """Writes of listings while the metadata of another set cannot be read."""
+    text = (
+        metadata_document()
+        .decode()
+        .replace(f'<EntityType Name="{name}">', f'<EntityType Name="{name}" BaseType="A.B">')
+    )
+    resources = {
+        "Property": {"Fields": {"All": {"Visible": VISIBLE}}, "Writes": {"Methods": ["PATCH"], "Fields": ["City", "ListAgentKey"]}},
+        name: {"Default": "Visible"},
+    }  # fmt: skip
+    return policy(role(resources), schema=parse_metadata(text.encode()))
+
+
+@pytest.mark.channel("C214", "C326")
+@pytest.mark.parametrize("name", ["Member", "Media", "OpenHouse"])
+def test_nothing_is_written_beside_a_set_that_cannot_be_read(name: str) -> None:
+    """What a value refers to, and which rows would move, cannot be known."""
+    compiled = closing(name)
+
+    assert compiled.resources["Property"].writes is None
+    assert f"`Property` is read-only while the upstream's `{name}` cannot be read" in compiled.notes
+
+
+def test_a_set_that_has_nothing_to_do_with_a_closed_one_can_be_written() -> None:
+    assert closing("DelegatedAccess").resources["Property"].writes is not None
+
+
+def test_a_reference_to_a_closed_set_is_no_mistake_of_the_role() -> None:
+    text = (
+        metadata_document().decode().replace('<EntityType Name="Office">', '<EntityType Name="Office" BaseType="A.B">')
+    )
+    text = text.replace('<EntitySet Name="Office"', '<EntitySet Name="Bureaus"')
+    said = {"Methods": ["PATCH"], "Fields": ["City"], "References": {"City": "Bureaus"}}
+    resources = {"Property": {"Fields": {"All": {"Visible": VISIBLE}}, "Writes": said}}
+
+    assert policy(role(resources), schema=parse_metadata(text.encode())).resources["Property"].writes is None

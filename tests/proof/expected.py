@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.proof.language import EQUALITY, Expression, Meaning, holds, names
 from tests.proof.licence import Licence, Low, always_shows, ever_shows, photo_rank, shows, value_shown
-from tests.proof.model import FIELDS, KEY, NAVIGATION, Row
+from tests.proof.model import FIELDS, KEY, NAVIGATION, Row, text_sent
 
 Record = dict[str, Any]
 
@@ -81,7 +81,7 @@ class Interpreter:
                 if value is not None or not (
                     FIELDS[name][field].startswith("Coll") and self.licence.profile.get("omits_nulls")
                 ):
-                    record[field] = value
+                    record[field] = text_sent(name, field, value) if self.licence.texts else value
             else:
                 self._withhold(record, field, is_list=FIELDS[name][field].startswith("Coll"))
         expand = options.get("expand", [])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 from urllib.parse import unquote
 
 from gateway.store.snapshot import Snapshot
 from tests.proof.licence import Licence, low, row_rules
+from tests.proof.model import ENUM_FORMS, ENUMS
 from tests.proof.oracles import Case
 from tests.proof.requests import Maker, Request, target_of
 from tests.proof.sides import snapshot_of
@@ -82,7 +86,46 @@ def make_write_case(seed: int, length: int = 24) -> Made | None:
     return Made(case, snapshot, channels_of(maker.used) | channels_of_writes(writer.used), maker.productions)
 
 
-def make_case(seed: int, length: int = 24) -> Made | None:
+def _is_legal(part: Any, field: str, members: Iterable[str]) -> bool:
+    """Whether everything in a part of a case that names a field may stand where the field is an enumeration."""
+    match part:
+        case ["cmp", op, ["f", name], literal] if name == field:
+            return literal == ["null"] or (op in ("eq", "ne") and literal[0] == "s" and literal[1] in members)
+        case ["in", ["f", name], literals] if name == field:
+            return all(literal[0] == "s" and literal[1] in members for literal in literals)
+        case ["cmp" | "test", _, operand, _] if field in json.dumps(operand):
+            return False
+        case ["in", operand, _] if field in json.dumps(operand):
+            return False
+        case str():
+            return part == field or field not in part
+        case list() | tuple():
+            return all(_is_legal(item, field, members) for item in part)
+        case dict():
+            return all(_is_legal(item, field, members) for item in (*part.keys(), *part.values()))
+        case _:
+            return True
+
+
+def _all_legal(part: Any) -> bool:
+    return all(_is_legal(part, field, members) for fields in ENUMS.values() for field, members in fields.items())
+
+
+def _with_enumerations(seed: int, licence: Licence) -> None:
+    """Makes fields of some licences enumerations, with a rule for one of them. No number of the case itself is drawn."""
+    rng = random.Random(f"enumerations {seed}")
+    if rng.random() < 0.5 or not _all_legal(asdict(licence)):
+        return
+    licence.enums, licence.texts = rng.choice(ENUM_FORMS), rng.random() < 0.8
+    licence.profile["enum_literal"] = rng.choice(("qualified", "string"))
+    for name in sorted(ENUMS.keys() & licence.sets.keys()):
+        for field, members in ENUMS[name].items():
+            rule = ["cmp", rng.choice(("eq", "ne")), ["f", field], ["s", rng.choice(list(members))]]
+            if rng.random() < 0.7:
+                licence.sets[name].always.append(rule)
+
+
+def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made | None:
     """None where the compiler refuses the licence: that is an answer too, and counted."""
     rng = random.Random(seed)
     hostile = rng.random() < 0.35
@@ -92,11 +135,13 @@ def make_case(seed: int, length: int = 24) -> Made | None:
         # A number cannot be verified record by record: an upstream that is believed to count is one that counts. One
         # that counts records which cannot be read is declared (docs/guarantees.md).
         licence.profile.pop("counts", None)
+    if enumerations:
+        _with_enumerations(seed, licence)
     snapshot = snapshot_of(licence)
     if snapshot.faults:
         return None
     world = make_lively_world(rng, licence)
-    habits = make_habits(rng, licence.profile, hostile=hostile)
+    habits = replace(make_habits(rng, licence.profile, hostile=hostile), texts=licence.texts)
     snapshot = _unlimited(licence, habits, snapshot)
     changes = make_changes(
         rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits), ("spoil",) if spoilt else KINDS
@@ -110,4 +155,6 @@ def make_case(seed: int, length: int = 24) -> Made | None:
     if "counts" not in licence.profile:
         # Nor can a window: what an upstream passes over never comes to be looked at (C371).
         case.requests = [request for request in case.requests if not _skips(request)]
+    if licence.enums:
+        case.requests = [request for request in case.requests if _all_legal(request)]
     return Made(case, snapshot, channels_of(maker.used), maker.productions)

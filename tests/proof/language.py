@@ -259,6 +259,8 @@ class _Reader:
                 return ["b", word == "true"]
             case "word" if word == "null":
                 return ["null"]
+            case "word" if "." in word and self.peek()[0] == "string":
+                return self.literal()  # a member of an enumeration, by its type
         raise Unreadable(word)
 
 

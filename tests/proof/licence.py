@@ -52,6 +52,9 @@ class Licence:
     unknown_select: str = "reject"
     page_size: int = 4
     profile: dict[str, Any] = field(default_factory=dict)
+    #: One of ``ENUM_FORMS`` where the upstream declares enumerations, and whether it sends their display texts.
+    enums: str = ""
+    texts: bool = False
 
     @property
     def meaning(self) -> Meaning:

@@ -64,6 +64,44 @@ def of_kind(kind: str) -> list[str]:
 DEFAULTS: dict[str, dict[str, Any]] = {"Property": {"StandardStatus": "Active", "PropertyType": "Residential"}}
 
 
+#: Set to field to the members of an enumeration that the field may be declared as, each with its display text.
+ENUMS: dict[str, dict[str, dict[str, str]]] = {
+    "Member": {"MemberStatus": {"Active": "Active, and in good standing", "Inactive": "Inactive"}},
+    "OpenHouse": {"OpenHouseType": {"Public": "Public, by appointment", "Broker": "Brokers, agents"}},
+}
+#: Where a document has the display texts: inside the members or outside, by namespace or by alias; and whether a
+#: description stands before each of them or behind.
+ENUM_FORMS = tuple(f"{place} {order}" for place in ("inline", "external", "alias") for order in ("before", "behind"))
+
+
+def text_sent(entity_set: str, field: str, value: Any) -> Any:
+    """A value as an upstream sends it that has display texts for members."""
+    texts = ENUMS.get(KIND[entity_set], {}).get(field, {})
+    return texts.get(value, value) if isinstance(value, str) else value
+
+
+def _enumerations(form: str) -> str:
+    """The enumerations of a document, with their display texts in one of ``ENUM_FORMS``."""
+    place, order = form.split()
+    types, outside = [], []
+    for fields in ENUMS.values():
+        for field, members in fields.items():
+            declared = []
+            for member, text in members.items():
+                standard = "RESO" if place == "alias" else "RESO.OData.Metadata"
+                shown = f'<Annotation Term="{standard}.StandardName" String="{text}"/>'
+                other = (
+                    f'<Annotation Term="Org.OData.Core.V1.Description"><String>What {member} is</String></Annotation>'
+                )
+                both = other + shown if order == "before" else shown + other
+                declared.append(f'<Member Name="{member}">{both if place == "inline" else other}</Member>')
+                if place != "inline":
+                    named = "Own" if place == "alias" else "P"
+                    outside.append(f'<Annotations Target="{named}.{field}/{member}">{shown}</Annotations>')
+            types.append(f'<EnumType Name="{field}">{"".join(declared)}</EnumType>')
+    return "".join([*outside, *types] if order == "behind" else [*types, *outside])
+
+
 def navigations(entity_set: str) -> list[str]:
     return [name for source, name in NAVIGATION if source == entity_set]
 
@@ -72,8 +110,9 @@ def navigations(entity_set: str) -> list[str]:
 Embedded = Mapping[str, Sequence[str]]
 
 
-def metadata(embedded: Embedded = MappingProxyType({})) -> bytes:
-    """The ``$metadata`` document; an embedded list is declared as a property of its record."""
+def metadata(enums: str = "", embedded: Embedded = MappingProxyType({})) -> bytes:
+    """The document of the upstream; with ``enums`` some fields are enumerations, in one of ``ENUM_FORMS``. An embedded
+    list is declared as a property of its record."""
     types, sets = [], []
     for name, fields in FIELDS.items():
         base = DERIVED.get(name)
@@ -84,6 +123,8 @@ def metadata(embedded: Embedded = MappingProxyType({})) -> bytes:
                 continue
             whole = f"Collection(Edm.{kind[11:-1]})" if kind.startswith("Collection") else f"Edm.{kind}"
             size = ' MaxLength="40"' if whole == "Edm.String" else ""
+            if enums and field in ENUMS.get(name, {}):
+                whole, size = f"P.{field}", ""
             lines.append(f'<Property Name="{field}" Type="{whole}"{size}/>')
         bindings = ""
         for (source, navigation), (_, target, _, is_list, _) in NAVIGATION.items():
@@ -99,9 +140,10 @@ def metadata(embedded: Embedded = MappingProxyType({})) -> bytes:
             types.append("".join([*lines, "</EntityType>"]))
         sets.append(f'<EntitySet Name="{name}" EntityType="P.{TWINS.get(name, name)}">{bindings}</EntitySet>')
     return (
-        '<edmx:Edmx xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx" Version="4.0"><edmx:DataServices>'
-        '<Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="P">'
-        f'{"".join(types)}<EntityContainer Name="C">{"".join(sets)}</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>'
+        '<edmx:Edmx xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx" Version="4.0"><edmx:Reference Uri="x">'
+        '<edmx:Include Namespace="RESO.OData.Metadata" Alias="RESO"/></edmx:Reference><edmx:DataServices>'
+        '<Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="P" Alias="Own">'
+        f'{_enumerations(enums) if enums else ""}{"".join(types)}<EntityContainer Name="C">{"".join(sets)}</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>'
     ).encode()
 
 

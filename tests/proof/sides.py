@@ -43,8 +43,8 @@ TOKEN = re.compile(rb"skiptoken=([A-Za-z0-9_\-]+)")
 
 
 @lru_cache(maxsize=64)
-def schema(embedded: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> Schema:
-    return parse_metadata(metadata(dict(embedded)))
+def schema(enums: str = "", embedded: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> Schema:
+    return parse_metadata(metadata(enums, dict(embedded)))
 
 
 def snapshot_of(licence: Licence) -> Snapshot:
@@ -80,8 +80,8 @@ def snapshot_of(licence: Licence) -> Snapshot:
         rules,
         MappingProxyType({}),
     )
-    embedded = licence.profile.get("embedded", {})
-    return build_snapshot(1, configuration, schema(tuple((name, tuple(lists)) for name, lists in embedded.items())))
+    embedded = tuple((name, tuple(lists)) for name, lists in licence.profile.get("embedded", {}).items())
+    return build_snapshot(1, configuration, schema(licence.enums, embedded))
 
 
 @dataclass(frozen=True)

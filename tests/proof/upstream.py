@@ -21,7 +21,19 @@ from gateway.settings import Upstream
 from gateway.upstream.client import Fetched, UnknownOutcomeError, UpstreamClient, UpstreamFailure, Written
 from gateway.upstream.next_links import next_of
 from tests.proof.language import EQUALITY, Expression, FailedOnRow, Meaning, Unreadable, holds, is_raw, read
-from tests.proof.model import DEFAULTS, FIELDS, KEY, KIND, NAVIGATION, Embedded, Row, World, children, metadata
+from tests.proof.model import (
+    DEFAULTS,
+    FIELDS,
+    KEY,
+    KIND,
+    NAVIGATION,
+    Embedded,
+    Row,
+    World,
+    children,
+    metadata,
+    text_sent,
+)
 
 URL = "http://upstream.example/odata"
 #: Stands in a body for bytes that are no JSON.
@@ -63,6 +75,8 @@ class Habits:
     #: Digits of a fraction of a second that are printed; all are stored and compared.
     fraction: int | None = None
     omits_nulls: bool = False
+    #: Sends display texts for members of enumerations.
+    texts: bool = False
     twice: bool = False
     text_numbers: bool = False
     #: What one request in a few is answered with: the same on both sides, for the same request.
@@ -158,7 +172,7 @@ class Model(UpstreamClient):
 
     async def _get(self, target: str, accept: str, host: LinkHost | None = None) -> Fetched:
         if target == "$metadata":
-            return Fetched(metadata(self.embedded))
+            return Fetched(metadata(embedded=self.embedded))
         self.asked.append(target)
         if target in self.replay:
             return self.replay[target]
@@ -330,6 +344,8 @@ class Model(UpstreamClient):
             list(FIELDS[name]) if not select or "select" in self.habits.ignores else [*select.split(","), KEY[name]]
         )
         record = {field: self._printed(value) for field, value in row.items() if field in chosen}
+        if self.habits.texts:
+            record = {field: text_sent(name, field, value) for field, value in record.items()}
         if self.habits.omits_nulls:
             record = {field: value for field, value in record.items() if value is not None}
         return record

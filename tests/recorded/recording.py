@@ -36,6 +36,7 @@ from gateway.odata.ast import (
     StringTest,
 )
 from gateway.odata.csdl import Property, parse_metadata
+from gateway.odata.enumerations import MemberTexts
 from gateway.odata.evaluate import Reading
 from gateway.odata.literals import NULL, Literal, Timestamp, print_literal, string
 from gateway.odata.parser import Limits
@@ -94,6 +95,8 @@ def shown(value: Any) -> Any:
             return " ".join([*told, *([] if queryable else ["not searched"])])
         case Reading():
             return {field.name: getattr(value, field.name) for field in fields(value) if field.name != "normal"}
+        case MemberTexts(named, _):
+            return {text: member for text, member in sorted(named.items()) if text != member}
         case Mapping():
             if all(isinstance(item, Property) for item in value.values()):
                 return " ".join(sorted(value))
