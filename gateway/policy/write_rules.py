@@ -92,7 +92,7 @@ def _closed_neighbour(inputs: Inputs, resource: ResourcePolicy, said: RoleWrites
         for name in sorted(inputs.schema.closed_targets(resource.name, navigation)):
             return name
     named = {inputs.resource_of(word) for word in said.References.values()}
-    mine = inputs.kinds(resource.name)
+    mine = frozenset(inputs.kinds(resource.name))
     tied = {(kind, target) for (kind, _), (_, target, *_) in data_dictionary.RELATIONS.items()}
     for name, kinds in inputs.closed.items():
         followed = {

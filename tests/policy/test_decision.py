@@ -601,7 +601,9 @@ def test_a_row_is_judged_by_the_one_reading_of_its_display_texts(rule: str, sent
     compiled = policy(role({"S": {"Filter": rule, "Default": "Visible"}}), schema=schema)
     decided = read("S", compiled)
 
-    row = prove(decode_record(json.dumps({"K": "1", "D": sent}).encode()), replace(decided.record, believed=TRUE))
+    row = prove(
+        decode_record(json.dumps({"K": "1", "D": sent}).encode()), replace(decided.record, believed=TRUE), Tally()
+    )
 
     assert (row is not None) is permitted
 
