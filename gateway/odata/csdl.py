@@ -23,6 +23,12 @@ class SchemaError(Exception):
 
 #: RESO's annotation of a property with the name of its lookup (Data Dictionary, Lookup resource).
 LOOKUP_NAME = "RESO.OData.Metadata.LookupName"
+#: The annotation of a property or type definition with the only values that it takes (OData Vocabulary, Validation).
+_ALLOWED_VALUES = "Org.OData.Validation.V1.AllowedValues"
+#: Constant expressions (CSDL XML 4.01, 14.3) of which the text is the value.
+_CONSTANTS = frozenset({
+    "String", "Int", "Decimal", "Float", "Bool", "Date", "DateTimeOffset", "Guid", "TimeOfDay", "EnumMember",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,8 @@ class Property:
     precision: int | None = None
     scale: int | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
+    #: The texts of the only values that it takes, where the metadata lists them; members of a collection one by one.
+    allowed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,49 @@ class _RawType:
     annotations: dict[str, str] = field(default_factory=dict)
 
 
+class _AllowedValues:
+    """Collects the values of one ``Validation.AllowedValues``: a collection of records, each with a ``Value``.
+
+    ``values`` is None if one of them is not a constant: a list that is not read whole would refuse what it allows.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.values: list[str] | None = []
+        #: Elements below the annotation, from the outermost.
+        self._path: list[str] = []
+        self._said: str | None = None
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._path.append(name)
+        if self._path == ["Collection", "Record", "PropertyValue"] and attributes.get("Property") == "Value":
+            constants = [kind for kind in attributes if kind in _CONSTANTS]
+            self._said = None if constants else ""
+            for kind in constants:
+                self._add(kind, attributes[kind])
+        elif self._said is not None and len(self._path) == 4:
+            self._said = ""
+
+    def text(self, data: str) -> None:
+        if self._said is not None and len(self._path) == 4:
+            self._said += data
+
+    def end(self) -> None:
+        name = self._path.pop()
+        if self._said is None:
+            return
+        if len(self._path) == 3 and name in _CONSTANTS:
+            self._add(name, self._said)
+            self._said = None
+        elif len(self._path) == 2:
+            self.values, self._said = None, None
+
+    def _add(self, kind: str, text: str) -> None:
+        if self.values is not None:
+            # `Ns.Status/Active Ns.Status/Sold` are two members.
+            self.values += [part.rpartition("/")[2] for part in text.split()] if kind == "EnumMember" else [text]
+
+
 class _Reader:
     """Collects raw types while expat walks the document; one method an element, nothing resolved yet."""
 
@@ -161,6 +212,8 @@ class _Reader:
         self.types: dict[str, _RawType] = {}
         self.enums: dict[str, EnumType] = {}
         self.definitions: dict[str, str] = {}
+        #: Type definition, or ``type/property``, as the document spells it, to the values that it takes.
+        self.allowed: dict[str, tuple[str, ...]] = {}
         self.sets: dict[str, EntitySet] = {}
         self.aliases: dict[str, str] = {}
         self._path: list[str] = []
@@ -173,6 +226,9 @@ class _Reader:
         self._set: tuple[str, str, dict[str, str]] | None = None
         self._annotation: str | None = None
         self._text: list[str] | None = None
+        #: What annotations beside the model, or in a type definition, are about.
+        self._target: str | None = None
+        self._allowed: _AllowedValues | None = None
         self.is_edmx = False
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -182,20 +238,28 @@ class _Reader:
             raise SchemaError("elements are nested too deeply")
         if namespace == _EDMX_NAMESPACE and name == "Edmx" and len(self._path) == 1:
             self.is_edmx = True
-        if namespace == _EDM_NAMESPACE:
+        if namespace == _EDMX_NAMESPACE and name == "Include" and {"Alias", "Namespace"} <= attributes.keys():
+            self.aliases[attributes["Alias"]] = attributes["Namespace"]
+        if self._allowed is not None:
+            self._allowed.start(name, attributes)
+        elif namespace == _EDM_NAMESPACE:
             handler = getattr(self, f"_start_{name}", None)
             if handler is not None:
                 handler(attributes)
 
     def end(self, tag: str) -> None:
         name = self._path.pop()
-        if tag.rpartition(" ")[0] == _EDM_NAMESPACE:
+        if self._allowed is not None and len(self._path) >= self._allowed.depth:
+            self._allowed.end()
+        elif tag.rpartition(" ")[0] == _EDM_NAMESPACE:
             handler = getattr(self, f"_end_{name}", None)
             if handler is not None:
                 handler()
 
     def text(self, data: str) -> None:
-        if self._text is not None:
+        if self._allowed is not None:
+            self._allowed.text(data)
+        elif self._text is not None:
             self._text.append(data)
 
     # --- elements
@@ -297,6 +361,15 @@ class _Reader:
     def _start_TypeDefinition(self, attributes: dict[str, str]) -> None:
         name = f"{self._namespace}.{_required(attributes, 'Name', 'TypeDefinition')}"
         self.definitions[name] = _required(attributes, "UnderlyingType", "TypeDefinition")
+        self._target = name
+
+    def _end_TypeDefinition(self) -> None:
+        self._target = None
+
+    def _start_Annotations(self, attributes: dict[str, str]) -> None:
+        self._target = _required(attributes, "Target", "Annotations")
+
+    _end_Annotations = _end_TypeDefinition
 
     def _start_EntitySet(self, attributes: dict[str, str]) -> None:
         self._set = (_required(attributes, "Name", "EntitySet"), _required(attributes, "EntityType", "EntitySet"), {})
@@ -316,12 +389,30 @@ class _Reader:
 
     def _start_Annotation(self, attributes: dict[str, str]) -> None:
         self._annotation = attributes.get("Term")
+        if self._is_allowed_values(attributes):
+            self._allowed = _AllowedValues(len(self._path))
+            return
         for kind in ("String", "Bool", "Int", "EnumMember", "Path", "PropertyPath"):
             if kind in attributes:
                 self._annotate(attributes[kind])
 
+    def _is_allowed_values(self, attributes: dict[str, str]) -> bool:
+        """Whether an annotation lists the values of a property or definition; a qualified one holds elsewhere only."""
+        prefix, _, local = (attributes.get("Term") or "").rpartition(".")
+        term = f"{self.aliases.get(prefix, prefix)}.{local}"
+        about = self._property is not None or self._target is not None
+        return term == _ALLOWED_VALUES and "Qualifier" not in attributes and about
+
     def _end_Annotation(self) -> None:
         self._annotation = None
+        allowed, self._allowed = self._allowed, None
+        if allowed is None or not allowed.values:
+            return
+        values = tuple(dict.fromkeys(allowed.values))
+        if self._property is not None:
+            self._property = replace(self._property, allowed=values)
+        elif self._target is not None:
+            self.allowed[self._target] = values
 
     def _start_String(self, _attributes: dict[str, str]) -> None:
         self._text = []
@@ -371,6 +462,7 @@ class _Resolver:
     def __init__(self, reader: _Reader) -> None:
         self._reader = reader
         self._done: dict[str, StructuredType] = {}
+        self._allowed = {self._qualified_path(target): values for target, values in reader.allowed.items()}
 
     def schema(self) -> Schema:
         sets = {}
@@ -388,6 +480,16 @@ class _Resolver:
     def _qualified(self, name: str) -> str:
         prefix, _, local = name.rpartition(".")
         return f"{self._reader.aliases.get(prefix, prefix)}.{local}"
+
+    def _allowed_of(self, owner: str, member: Property) -> tuple[str, ...] | None:
+        """Return the values that a property takes: its own list, wherever it stands, else its type definition's."""
+        if member.allowed is not None:
+            return member.allowed
+        return self._allowed.get(f"{owner}/{member.name}", self._allowed.get(self._qualified(member.type.name)))
+
+    def _qualified_path(self, target: str) -> str:
+        owner, slash, member = target.partition("/")
+        return self._qualified(owner) + slash + member
 
     def _type(self, reference: TypeReference) -> TypeReference:
         name = self._qualified(reference.name)
@@ -410,7 +512,8 @@ class _Resolver:
         for raw in reversed(chain):
             key.extend(raw.key)
             for member in raw.properties.values():
-                properties[member.name] = replace(member, type=self._type(member.type))
+                allowed = self._allowed_of(raw.name, member)
+                properties[member.name] = replace(member, type=self._type(member.type), allowed=allowed)
             for nav in raw.navigation.values():
                 navigation[nav.name] = replace(nav, type=self._type(nav.type))
         for part in key:
