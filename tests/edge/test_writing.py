@@ -488,11 +488,17 @@ async def test_a_value_outside_a_closed_lookup_is_a_fault_among_the_others(direc
 async def test_a_lookup_is_closed_by_the_setting_and_open_without_it(directory: Path) -> None:
     fields = [*WRITES["Fields"], "PropertySubType", "Appliances"]
     role = {**ROLE, "Property": {**ROLE["Property"], "Writes": {**WRITES, "Fields": fields}}}
-    bodies = [{"PropertySubType": "foobar"}, {"Appliances": ["Dishwasher", "foobar"]}, {"StandardStatus": "foobar"}]
+    bodies: list[dict[str, Any]] = [
+        {"PropertySubType": "foobar"},
+        {"Appliances": ["Dishwasher", "foobar"]},
+        {"StandardStatus": "foobar"},
+    ]
     found = []
-    for number, setting in enumerate(
-        ({}, {"Property": {"PropertySubType": True, "Appliances": True, "StandardStatus": False}})
-    ):
+    settings: list[dict[str, Any]] = [
+        {},
+        {"Property": {"PropertySubType": True, "Appliances": True, "StandardStatus": False}},
+    ]
+    for number, setting in enumerate(settings):
         async with writing(directory / str(number), role, policy={"closed_lookups": setting}) as desk:
             path = await desk.draft()
             answers = [await desk.send("PATCH", path, {**body, **BY}) for body in bodies]

@@ -228,7 +228,7 @@ def change(before: dict[str, Any], written: dict[str, Any], found: Policy = POLI
     return None
 
 
-ACTIVE = {"StandardStatus": "Active", "PropertyType": "Residential", "InternetAddressDisplayYN": True}
+ACTIVE: dict[str, Any] = {"StandardStatus": "Active", "PropertyType": "Residential", "InternetAddressDisplayYN": True}
 
 
 @pytest.mark.channel("C207", "C321")
@@ -443,7 +443,7 @@ def test_a_body_of_which_everything_is_passed_over_is_nothing_to_be_written() ->
 def test_null_in_place_of_a_field_that_is_not_visible_says_nothing() -> None:
     """As answers have it under `redaction: null`. Where they leave the field out, null is a fault like every value."""
     withheld = {"StreetName": b"null"}
-    hidden = {"InternetAddressDisplayYN": False, "PropertyType": "Land"}
+    hidden: dict[str, Any] = {"InternetAddressDisplayYN": False, "PropertyType": "Land"}
 
     assert settled({"City": "x", "StreetName": None}, withheld, **hidden) == (b'{"City":"x"}', {})
     assert settled({"City": "x", "StreetName": None}, withheld) == (b'{"City":"x","StreetName":null}', {})

@@ -40,18 +40,30 @@ NAVIGATION: dict[tuple[str, str], tuple[str, str, str, bool, str | None]] = {
 DEFAULTS: dict[str, dict[str, Any]] = {"Property": {"StandardStatus": "Active", "PropertyType": "Residential"}}
 
 
+#: (set, field) to the values of its lookup. No lookup has every value that rows hold.
+LOOKUPS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("Property", "StandardStatus"): ("Active", "Closed", "active"), ("Property", "City"): ("A", "a", "B", "A'B", "A ", "%"),
+    ("Property", "OwnerName"): ("A", "owner-A"), ("Property", "Appliances"): ("A", "B"), ("Media", "Permission"): ("Public",),
+    ("Media", "MediaCategory"): ("Photo", "Video"), ("Member", "MemberStatus"): ("Active",), ("OpenHouse", "OpenHouseType"): ("Public",),
+}  # fmt: skip
+#: Those whose values the metadata lists: they are closed where nobody opens them.
+LISTED = {("OpenHouse", "OpenHouseType"), ("Media", "MediaCategory")}
+
+
 def navigations(entity_set: str) -> list[str]:
     return [name for source, name in NAVIGATION if source == entity_set]
 
 
-def metadata() -> bytes:
+def metadata(*, lookups: bool = False) -> bytes:
+    """The model as EDMX, with what is said of lookups or without it."""
     types, sets = [], []
     for name, fields in FIELDS.items():
         lines = [f'<EntityType Name="{name}"><Key><PropertyRef Name="{KEY[name]}"/></Key>']
         for field, kind in fields.items():
             whole = f"Collection(Edm.{kind[11:-1]})" if kind.startswith("Collection") else f"Edm.{kind}"
             size = ' MaxLength="40"' if whole == "Edm.String" else ""
-            lines.append(f'<Property Name="{field}" Type="{whole}"{size}/>')
+            said = _said_of_lookup(name, field) if lookups else ""
+            lines.append(f'<Property Name="{field}" Type="{whole}"{size}>{said}</Property>')
         bindings = ""
         for (source, navigation), (_, target, _, is_list, _) in NAVIGATION.items():
             if source == name:
@@ -65,6 +77,16 @@ def metadata() -> bytes:
         '<Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="P">'
         f'{"".join(types)}<EntityContainer Name="C">{"".join(sets)}</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>'
     ).encode()
+
+
+def _said_of_lookup(name: str, field: str) -> str:
+    values = LOOKUPS.get((name, field))
+    if values is None:
+        return ""
+    if (name, field) not in LISTED:
+        return f'<Annotation Term="RESO.OData.Metadata.LookupName" String="{field}"/>'
+    listed = "".join(f'<Record><PropertyValue Property="Value" String="{value}"/></Record>' for value in values)
+    return f'<Annotation Term="Org.OData.Validation.V1.AllowedValues"><Collection>{listed}</Collection></Annotation>'
 
 
 def children(world: World, entity_set: str, navigation: str, row: Row, normal: Any = str) -> list[Row]:
