@@ -151,6 +151,7 @@ class PolicySection(_Section):
     always: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     never_visible: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     follows: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    closed_lookups: Mapping[str, Mapping[str, bool]] = Field(default_factory=dict)
     redaction: Literal["omit", "null", "annotate"] = "omit"
     unknown_select: Literal["reject", "ignore"] = "reject"
 

@@ -165,13 +165,14 @@ async def writing(
     requests: Mapping[str, Any] | None = None,
     upstream: Mapping[str, Any] | None = None,
     log: Mapping[str, Any] | None = None,
+    policy: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Desk]:
     """Keys: ``k``; ``bound`` to member M002; ``other`` with the same licence; ``narrow`` under the template."""
     declared = profile(conditional_writes=conditional, create_defaults={"Property": {"StandardStatus": "Incomplete"}})
     settings = {
         "upstream": {"url": "http://x", "probe": False, "profile": declared, **(upstream or {})},
         "public_url": PUBLIC, "listen": {"port": 0}, "admin": {"port": 0}, "requests": dict(requests or {}),
-        "log": dict(log or {}),
+        "log": dict(log or {}), "policy": dict(policy or {}),
     }  # fmt: skip
     document = {"Name": "narrow", "Description": "-", "Role": "idx", **(template or {})}
     files = {

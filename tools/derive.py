@@ -183,6 +183,13 @@ SANDBOX_LOCAL: dict[str, tuple[tuple[str, str, dict[str, str]], ...]] = {
         ("IDXOptInYN", "Edm.Boolean", {}),
     ),
 }
+#: Lookups of the sandbox that are closed: its metadata lists their values (Validation.AllowedValues).
+SANDBOX_CLOSED: dict[str, tuple[str, ...]] = {
+    "StandardStatus": (
+        "Active", "Active Under Contract", "Canceled", "Closed", "Coming Soon", "Delete", "Expired", "Hold",
+        "Incomplete", "Pending", "Withdrawn", "Sold",
+    ),
+}  # fmt: skip
 SANDBOX_NAVIGATION: dict[str, tuple[str, ...]] = {
     "Property": ("Media", "OpenHouse", "Rooms", "UnitTypes", "ListAgent", "CoListAgent", "ListOffice", "BuyerAgent"),
     "Member": ("Office", "Media"),
@@ -511,10 +518,23 @@ class Sandbox:
         text = f'    <Property Name="{name}" Type="{kind}"{facets}{nullable}'
         if not lookup:
             return text + "/>"
-        return (
-            text + f'>\n     <Annotation Term="RESO.OData.Metadata.LookupName" String={quoteattr(lookup)}/>'
-            "\n    </Property>"
-        )
+        values = [
+            f'       <Record><PropertyValue Property="Value" String={quoteattr(value)}/></Record>'
+            for value in SANDBOX_CLOSED.get(lookup, ())
+        ]
+        allowed = [
+            '     <Annotation Term="Org.OData.Validation.V1.AllowedValues">',
+            "      <Collection>",
+            *values,
+            "      </Collection>",
+            "     </Annotation>",
+        ]
+        return "\n".join((
+            text + ">",
+            f'     <Annotation Term="RESO.OData.Metadata.LookupName" String={quoteattr(lookup)}/>',
+            *(allowed if values else ()),
+            "    </Property>",
+        ))  # fmt: skip
 
     def values(self) -> str:
         used = {row["lookup_name"] for row in self.fields if row["lookup_name"]}

@@ -4,7 +4,7 @@ once, and the answer is a read of its own under the policy of the key."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.edge import responses
@@ -30,9 +30,18 @@ from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.plan import Read, Write
 from gateway.policy.profile import TRUSTS, Profile
 from gateway.policy.settings import AnswerSettings
-from gateway.policy.write_body import Body, check_change, check_creation, default_value, merged, read_body
+from gateway.policy.write_body import (
+    Body,
+    check_change,
+    check_creation,
+    default_value,
+    lost,
+    merged,
+    read_body,
+    settle,
+)
 from gateway.redact.fields import ShapeError
-from gateway.redact.records import Form, emit
+from gateway.redact.records import Form, emit, seen
 from gateway.redact.rows import ContradictionError, Row, Tally
 from gateway.store.api_keys import ApiKey
 from gateway.upstream.client import UpstreamFailure
@@ -148,15 +157,15 @@ class Writing:
             if plan.target is None:
                 if errand.if_match and not responses.has_tag(errand.if_match, ""):
                     raise Refusal(Code.PRECONDITION_FAILED, "a collection has no tag")
-                await self._check(plan, body, details, errand, profile)
+                self._check(plan, [*details, *await self._lost(body, errand, profile)])
                 return await self._create(plan, body, errand, profile)
         assert plan.target is not None
         return await self._change(plan, plan.target, body, details, errand, profile)
 
-    async def _check(self, plan: Write, body: Body, details: list[Detail], errand: Errand, profile: Profile) -> None:
-        """Everything that is wrong with a body by itself, with the references in it that lead to no row which exists
-        for the key: hidden and absent rows are one (C214)."""
-        found = list(details)
+    async def _lost(self, body: Body, errand: Errand, profile: Profile) -> list[Detail]:
+        """The references of a body that lead to no row which exists for the key: hidden and absent rows are one
+        (C214)."""
+        found = []
         for reference in body.references:
             value = str(reference.value)
             read = reference_read(errand.policy, reference.resource, value, profile, self._settings, errand.now)
@@ -167,10 +176,15 @@ class Writing:
             except Refusal as refusal:
                 if refusal.code is not Code.NOT_FOUND:
                     raise
-                found.append(Detail(reference.field, "is the key of no record that can be seen here"))
-        if found:
+                found.append(lost(reference))
+        return found
+
+    @staticmethod
+    def _check(plan: Write, faults: list[Detail]) -> None:
+        """Refuses what is wrong with a body by itself, all of it at once."""
+        if faults:
             assert plan.terms.writes is not None
-            raise invalid_body(found, str(plan.terms.writes.entry))
+            raise invalid_body(faults, str(plan.terms.writes.entry))
 
     async def _create(self, plan: Write, body: Body, errand: Errand, profile: Profile) -> _Done:
         defaults = _defaults(plan.terms, profile, errand.policy.schema)
@@ -189,12 +203,17 @@ class Writing:
         errand: Errand,
         profile: Profile,
     ) -> _Done:
-        for attempt in range(_TRIES):
+        sent = body
+        faults: list[Detail] | None = None
+        for _ in range(_TRIES):
             row = await self._enforcement.row(target, profile, errand.trace)
             self._check_tags(target, row, errand)
-            if body is not None:
-                if attempt == 0:
-                    await self._check(plan, body, details, errand, profile)
+            if sent is not None:
+                if faults is None:
+                    faults = [*details, *await self._lost(sent, errand, profile)]
+                body, left = settle(plan.terms, sent, faults, self._seen(row), row.value, plan.reading)
+                self._check(plan, left)
+                errand.write.fields = tuple(body.values)
                 check_change(plan.terms, body, row.value, merged(body.values, row.value), plan.reading)
             key = _key_of(row)
             path = f"{plan.resource}({encode(key)})"
@@ -213,6 +232,10 @@ class Writing:
         text = None if body is None else body.text
         about = (errand.identity, errand.request_id, errand.trace, errand.write)
         return Dispatch(plan.method, plan.resource, path, text, if_match, key, *about)
+
+    def _seen(self, row: Row) -> Callable[[str], bytes | None]:
+        """What an answer to a read of the record has of a field: the one thing that a body is compared with."""
+        return lambda name: seen(row, name, self._form)
 
     def _check_tags(self, target: Read, row: Row, errand: Errand) -> None:
         """Conditions are about what this key sees of the very row that is decided on: a hidden change is none (C327),

@@ -67,12 +67,12 @@ class Annotations:
         if self._texts is None:
             self._texts = {}
             for target, term, text, is_inline in self._found:
-                path = target if is_inline else self._path(target)
+                path = target if is_inline else self.resolved(target)
                 place = self._texts.setdefault(path, {})
                 place.setdefault((self.qualified(term), is_inline), set()).add(text)
         return self._texts
 
-    def _path(self, target: str) -> str:
+    def resolved(self, target: str) -> str:
         """Return a target with namespaces in place of aliases, in its first segment and in
         casts.
         """

@@ -34,7 +34,16 @@ _PLACES: Mapping[str, frozenset[str]] = {
     "EntitySet": frozenset({"EntityContainer"}),
     "NavigationPropertyBinding": frozenset({"EntitySet"}),
     "Annotation": frozenset(
-        {"EntityType", "ComplexType", "Property", "NavigationProperty", "Member", "EntitySet", "Annotations"}
+        {
+            "EntityType",
+            "ComplexType",
+            "Property",
+            "NavigationProperty",
+            "Member",
+            "EntitySet",
+            "Annotations",
+            "TypeDefinition",
+        }
     ),
     "String": frozenset({"Annotation"}),
 }
@@ -50,6 +59,12 @@ class SchemaError(Exception):
 
 #: RESO's annotation of a property with the name of its lookup (Data Dictionary, Lookup resource).
 LOOKUP_NAME = "RESO.OData.Metadata.LookupName"
+#: The annotation of a property or type definition with the only values that it takes (OData Vocabulary, Validation).
+_ALLOWED_VALUES = "Org.OData.Validation.V1.AllowedValues"
+#: Constant expressions (CSDL XML 4.01, 14.3) of which the text is the value.
+_CONSTANTS = frozenset({
+    "String", "Int", "Decimal", "Float", "Bool", "Date", "DateTimeOffset", "Guid", "TimeOfDay", "EnumMember",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,8 @@ class Property:
     precision: int | None = None
     scale: int | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
+    #: The texts of the only values that it takes, where the metadata lists them; members of a collection one by one.
+    allowed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +266,49 @@ class _RawSet:
     line: int = 0
 
 
+class _AllowedValues:
+    """Collects the values of one ``Validation.AllowedValues``: a collection of records, each with a ``Value``.
+
+    ``values`` is None if one of them is not a constant: a list that is not read whole would refuse what it allows.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.values: list[str] | None = []
+        #: Elements below the annotation, from the outermost.
+        self._path: list[str] = []
+        self._said: str | None = None
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self._path.append(name)
+        if self._path == ["Collection", "Record", "PropertyValue"] and attributes.get("Property") == "Value":
+            constants = [kind for kind in attributes if kind in _CONSTANTS]
+            self._said = None if constants else ""
+            for kind in constants:
+                self._add(kind, attributes[kind])
+        elif self._said is not None and len(self._path) == 4:
+            self._said = ""
+
+    def text(self, data: str) -> None:
+        if self._said is not None and len(self._path) == 4:
+            self._said += data
+
+    def end(self) -> None:
+        name = self._path.pop()
+        if self._said is None:
+            return
+        if len(self._path) == 3 and name in _CONSTANTS:
+            self._add(name, self._said)
+            self._said = None
+        elif len(self._path) == 2:
+            self.values, self._said = None, None
+
+    def _add(self, kind: str, text: str) -> None:
+        if self.values is not None:
+            # `Ns.Status/Active Ns.Status/Sold` are two members.
+            self.values += [part.rpartition("/")[2] for part in text.split()] if kind == "EnumMember" else [text]
+
+
 class _Reader:
     """Collects raw declarations while expat walks the document; one method an element, nothing
     resolved yet.
@@ -277,6 +337,10 @@ class _Reader:
         self._enum: _RawEnum | None = None
         self._member = ""
         self._set: _RawSet | None = None
+        self._definition = ""
+        #: (target, whether the annotation stands inside of it, term, the values that the target takes).
+        self.allowed: list[tuple[str, bool, str, tuple[str, ...]]] = []
+        self._allowed: _AllowedValues | None = None
         self._target = ""
         self._term = ""
         self._qualified = False
@@ -292,6 +356,9 @@ class _Reader:
         self._path.append((name, is_known))
         if len(self._path) > _MAX_DEPTH:
             raise SchemaError("elements are nested too deeply")
+        if self._allowed is not None:
+            self._allowed.start(name, attributes)
+            return
         handler = getattr(self, f"_start_{name}", None) if is_known else None
         if handler is not None:
             try:
@@ -301,6 +368,9 @@ class _Reader:
 
     def end(self, _tag: str) -> None:
         name, is_known = self._path.pop()
+        if self._allowed is not None and len(self._path) >= self._allowed.depth:
+            self._allowed.end()
+            return
         handler = getattr(self, f"_end_{name}", None) if is_known else None
         if handler is not None:
             try:
@@ -309,7 +379,9 @@ class _Reader:
                 self._blame(error)
 
     def text(self, data: str) -> None:
-        if self._text is not None and self._path[-1] == ("String", True):
+        if self._allowed is not None:
+            self._allowed.text(data)
+        elif self._text is not None and self._path[-1] == ("String", True):
             self._text.append(data)
 
     def _blame(self, error: SchemaError) -> None:
@@ -441,11 +513,15 @@ class _Reader:
     def _start_TypeDefinition(self, attributes: dict[str, str]) -> None:
         name = f"{self._namespace}.{_required(attributes, 'Name', 'TypeDefinition')}"
         self._declare_type(name)
+        self._definition = name
         self.definitions[name] = attributes.get("UnderlyingType", "")
         if not self.definitions[name].startswith("Edm."):
             error = SchemaError(f"the type definition `{name}` has no primitive underlying type", self._line())
             self.unreadable[name] = error
             raise error
+
+    def _end_TypeDefinition(self) -> None:
+        self._definition = ""
 
     def _start_EntityContainer(self, attributes: dict[str, str]) -> None:
         self._container = f"{self._namespace}.{attributes.get('Name', '')}"
@@ -485,10 +561,16 @@ class _Reader:
     def _start_Annotation(self, attributes: dict[str, str]) -> None:
         # A qualified annotation is about one situation among several, so it says nothing of all.
         self._term = "" if "Qualifier" in attributes or self._qualified else attributes.get("Term", "")
-        if "String" in attributes:
+        if self._term.rpartition(".")[2] == _ALLOWED_VALUES.rpartition(".")[2]:
+            self._allowed = _AllowedValues(len(self._path))
+        elif "String" in attributes:
             self._annotate(attributes["String"])
 
     def _end_Annotation(self) -> None:
+        allowed, self._allowed = self._allowed, None
+        target, is_inline = self._about(("Annotation",))
+        if allowed is not None and allowed.values and target:
+            self.allowed.append((target, is_inline, self._term, tuple(dict.fromkeys(allowed.values))))
         self._term = ""
 
     def _start_String(self, _attributes: dict[str, str]) -> None:
@@ -501,18 +583,27 @@ class _Reader:
 
     def _annotate(self, text: str) -> None:
         """Keeps a text of what it annotates; structured annotations say nothing to a policy."""
-        around = next(name for name, _ in reversed(self._path) if name not in ("Annotation", "String"))
+        target, is_inline = self._about(("Annotation", "String"))
+        if target:
+            self.annotations.add(target, self._term, text, is_inline=is_inline)
+
+    def _about(self, inside: tuple[str, ...]) -> tuple[str, bool]:
+        """Return the target of the annotation at hand, and whether the annotation stands inside of it."""
+        around = next((name for name, _ in reversed(self._path) if name not in inside), "")
         if around == "Annotations":
-            self.annotations.add(self._target, self._term, text, is_inline=False)
-        elif around == "Member" and self._enum is not None and self._member:
-            self.annotations.add(f"{self._enum.name}/{self._member}", self._term, text, is_inline=True)
-        elif around == "EntitySet" and self._set is not None:
-            self.annotations.add(f"{self._set.container}/{self._set.name}", self._term, text, is_inline=True)
-        elif self._type is not None:
+            return self._target, False
+        if around == "Member" and self._enum is not None and self._member:
+            return f"{self._enum.name}/{self._member}", True
+        if around == "EntitySet" and self._set is not None:
+            return f"{self._set.container}/{self._set.name}", True
+        if around == "TypeDefinition":
+            return self._definition, True
+        if self._type is not None:
             member = {"Property": self._property, "NavigationProperty": self._navigation}.get(around)
             place = f"/{member.name}" if member is not None else ""
             if place or around in ("EntityType", "ComplexType"):
-                self.annotations.add(f"{self._type.name}{place}", self._term, text, is_inline=True)
+                return f"{self._type.name}{place}", True
+        return "", True
 
 
 def _required(attributes: dict[str, str], name: str, element: str) -> str:
@@ -545,6 +636,11 @@ class _Resolver:
         self._reader = reader
         self._qualified = reader.annotations.qualified
         self._faults: dict[str, SchemaError] = dict(reader.unreadable)
+        #: Target to the values that it takes; an inline annotation wins over an external one.
+        self._allowed: dict[str, tuple[str, ...]] = {}
+        for target, is_inline, term, values in sorted(reader.allowed, key=lambda found: found[1]):
+            if self._qualified(term) == _ALLOWED_VALUES:
+                self._allowed[target if is_inline else reader.annotations.resolved(target)] = values
         sets: dict[str, list[_RawSet]] = {}
         for entity_set in reader.sets.values():
             sets.setdefault(self._qualified(entity_set.type_name), []).append(entity_set)
@@ -619,16 +715,23 @@ class _Resolver:
             raise self._faults[name]
         return TypeReference(self._reader.definitions.get(name, name), reference.is_collection)
 
-    def _texts(self, chain: list[_RawType], declared: str, member: str) -> Mapping[str, str]:
-        """Return the annotations of a member of a type, by the type itself, its base types, and its
-        entity set.
-        """
+    def _targets(self, chain: list[_RawType], declared: str, member: str) -> list[str]:
+        """Return the paths to a member of a type: by the type itself, its base types, and its entity set."""
         targets = [f"{raw.name}/{member}" for raw in chain]
         only = self._only_set.get(declared)
         if only is not None:
             path = f"{only.container}/{only.name}"
             targets += [f"{path}/{member}", f"{path}/{declared}/{member}"]
-        return MappingProxyType(self._reader.annotations.of(targets))
+        return targets
+
+    def _texts(self, chain: list[_RawType], declared: str, member: str) -> Mapping[str, str]:
+        """Return the annotations of a member of a type."""
+        return MappingProxyType(self._reader.annotations.of(self._targets(chain, declared, member)))
+
+    def _allowed_of(self, chain: list[_RawType], declared: str, member: Property) -> tuple[str, ...] | None:
+        """Return the values that a property takes: its own list, wherever it stands, else its type definition's."""
+        places = (*self._targets(chain, declared, member.name), self._qualified(member.type.name))
+        return next((self._allowed[place] for place in places if place in self._allowed), None)
 
     def _structured(self, name: str) -> StructuredType:
         chain: list[_RawType] = []
@@ -650,7 +753,10 @@ class _Resolver:
             key.extend(raw.key)
             for member in raw.properties.values():
                 texts = self._texts(chain, name, member.name)
-                properties[member.name] = replace(member, type=self._type(member.type), annotations=texts)
+                allowed = self._allowed_of(chain, name, member)
+                properties[member.name] = replace(
+                    member, type=self._type(member.type), annotations=texts, allowed=allowed
+                )
             for nav in raw.navigation.values():
                 texts = self._texts(chain, name, nav.name)
                 navigation[nav.name] = replace(nav, type=self._type(nav.type), annotations=texts)

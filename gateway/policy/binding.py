@@ -76,4 +76,5 @@ def _narrowed(writes: WritePolicy, kept: Mapping[str, FieldPolicy]) -> WritePoli
         required=MappingProxyType({name: names for name, names in writes.required.items() if name not in closed}),
         references=without(writes.references),
         bound=without(writes.bound),
+        closed=without(writes.closed),
     )

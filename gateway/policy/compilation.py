@@ -27,6 +27,7 @@ from gateway.policy import data_dictionary
 from gateway.policy.conditions import null_safe
 from gateway.policy.documents import OverrideMap, Role, Source, Syndication, Template, canonical
 from gateway.policy.inputs import GatewayRules, Inputs, Report
+from gateway.policy.lookups import check_closed_lookups
 from gateway.policy.media_rules import with_counters, with_photo_rule
 from gateway.policy.model import FieldPolicy, NavigationPolicy, ParentLink, Policy, ResourcePolicy, fingerprint
 from gateway.policy.profile import Link, Profile
@@ -146,6 +147,7 @@ def _check_gateway(inputs: Inputs) -> None:
         else:
             inputs.report.add(gateway.source, ("policy", "always", word), f"`{word}` is no resource of the upstream")
     _check_profile(inputs)
+    check_closed_lookups(inputs)
     for name, parents in gateway.follows.items():
         for word in (name, *parents):
             known = word in inputs.schema.entity_sets or word in data_dictionary.FIELDS

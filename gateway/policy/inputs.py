@@ -35,6 +35,8 @@ class GatewayRules:
     never_visible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Resource to the resources that its rows follow (P6).
     follows: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: data_dictionary.FOLLOWS)
+    #: Resource to field to whether a write may give it only values of its lookup.
+    closed_lookups: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gateway.odata.ast import TRUE, Expression
 from gateway.odata.csdl import NavigationProperty, Property, Schema, StructuredType
+from gateway.odata.literals import Value
 from gateway.odata.printer import print_expression
 from gateway.policy.profile import Link
 
@@ -86,8 +87,8 @@ class WritePolicy:
     taken and never shown. ``created_only`` are fields of these that are set once and stay. ``references`` lead to the
     resource whose row a value must name, ``bound`` to the binding of the key that it must equal. ``tested`` are fields
     on which the key's own rules and conditions hang. ``parents`` are the ways by which a new row can name one that it
-    follows, by the key of that. ``origin`` is where the methods are allowed, ``entry`` where the
-    rest is written.
+    follows, by the key of that. ``closed`` has, for those of ``fields`` whose lookup is closed, the values that they
+    take. ``origin`` is where the methods are allowed, ``entry`` where the rest is written.
     """
 
     origin: Origin
@@ -101,6 +102,7 @@ class WritePolicy:
     references: Mapping[str, str]
     bound: Mapping[str, str]
     tested: frozenset[str]
+    closed: Mapping[str, frozenset[Value]]
     parents: tuple[ParentLink, ...] = ()
     allow_leaving: bool = False
     create_outside: bool = False
@@ -208,6 +210,8 @@ def _written(writes: WritePolicy) -> dict[str, object]:
         "tested": sorted(writes.tested),
         "parents": sorted(parent.resource for parent in writes.parents),
         "leaving": [writes.allow_leaving, writes.create_outside],
+        # Not the values: a lookup that gets another one ends no running replication.
+        **({"closed": sorted(writes.closed)} if writes.closed else {}),
     }
 
 

@@ -6,8 +6,9 @@ and the same text, so a body is no way to find out which names exist (C205).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import msgspec
@@ -29,6 +30,15 @@ MOST_MEMBERS = 2_000
 _CLOSED = "cannot be written here"
 _ORPHAN = "must name a record that can be seen here"
 _MISFIT = "is no value of this field"
+_OUTSIDE = "is not one of the values of this field"
+_REQUIRED = "is required"
+_NOTHING = "there is nothing to be written"
+_LOST = "is the key of no record that can be seen here"
+
+#: The name of an annotation or of control information behind its ``@`` (OData JSON Format, 4.5 and 20).
+_TERM = re.compile(r"[\w\-]+(?:\.[\w\-]+)*(?:#\w+)?")
+#: Control information that asks for a write: passing it over would drop a part of what the client wants.
+_INSTRUCTIONS = frozenset({"bind", "delta", "removed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,9 @@ class Body:
     values: Mapping[str, Value]
     members: Mapping[str, bytes]
     references: tuple[Reference, ...]
+    #: The names of the body that are not annotations, and of a change the members that the key sees on some record.
+    names: frozenset[str] = frozenset()
+    said: Mapping[str, msgspec.Raw] = field(default_factory=dict)
 
     @property
     def text(self) -> bytes:
@@ -58,6 +71,8 @@ def read_body(
     record: Record, method: str, resource: ResourcePolicy, schema: Schema, bindings: Mapping[str, str]
 ) -> tuple[Body, list[Detail]]:
     """The body of a POST or PATCH, and one detail for each of its faults: with any of them nothing of it may be sent.
+
+    Annotations are passed over, whatever they are about. Faults of a change hold until ``settle`` has seen the record.
 
     Args:
         bindings: of the key: what its own member and office are.
@@ -84,22 +99,23 @@ class _Reader:
             return Body({}, {}, ()), [Detail("", f"there are more than {MOST_MEMBERS} members")]
         values: dict[str, Value] = {}
         members: dict[str, bytes] = {}
+        names = frozenset(name for name in self._record.members if not is_ignored(name))
         for name, raw in self._record.members.items():
             declared = self._declared(name)
             if name in self._record.repeated:
                 self._details.append(Detail(name, "is given twice"))
             elif declared is None:
-                self._details.append(Detail(name, _CLOSED))
+                self._details += [Detail(name, _CLOSED)] if name in names else []
             else:
-                value, written = _value(raw, declared, self._schema.enum_types.get(declared.type.name))
+                value, written = self._read(name, raw, declared)
                 if isinstance(value, Unknown):
                     self._details.append(Detail(name, written.decode("ascii")))
                 else:
                     values[name], members[name] = value, written
         self._details += self._missing()
         self._details += self._foreign(values)
-        if not self._record.members:
-            self._details.append(Detail("", "there is nothing to be written"))
+        if not names and not self._record.repeated:
+            self._details.append(Detail("", _NOTHING))
         references = [
             Reference(name, target, values[name])
             for name, target in self._writes.references.items()
@@ -107,7 +123,23 @@ class _Reader:
         ]
         if self._method == "POST" and self._resource.parents:
             references += self._parents(values)
-        return Body(values, members, tuple(dict.fromkeys(references))), self._details
+        said = {} if self._method == "POST" else {
+            name: raw
+            for name, raw in self._record.members.items()
+            if name in self._resource.fields and name not in self._record.repeated
+        }  # fmt: skip
+        return Body(values, members, tuple(dict.fromkeys(references)), names, said), self._details
+
+    def _read(self, name: str, raw: msgspec.Raw, declared: Property) -> tuple[Value | Unknown, bytes]:
+        """Read a member that can be written; which values are legal is told of fields that the key sees (C310)."""
+        enum = self._schema.enum_types.get(declared.type.name)
+        value, written = _value(raw, declared, enum)
+        if name in self._writes.control:
+            return (value, written) if enum is None or value is not UNKNOWN else _value(raw, declared, None)
+        closed = self._writes.closed.get(name)
+        if closed is not None and not isinstance(value, Unknown) and not set(_parts(value, enum)) <= closed:
+            return UNKNOWN, _OUTSIDE.encode()
+        return value, written
 
     def _parents(self, values: Mapping[str, Value]) -> list[Reference]:
         """The rows that a new one follows: it names one at least, and each must exist for the key (P6)."""
@@ -134,7 +166,7 @@ class _Reader:
         for name in self._writes.required.get(self._method, ()):
             raw = self._record.members.get(name)
             if raw is None or bytes(raw) == b"null":
-                yield Detail(name, "is required")
+                yield Detail(name, _REQUIRED)
 
     def _foreign(self, values: Mapping[str, Value]) -> Iterator[Detail]:
         """Fields that stand for whoever writes: of a bound key they are its own (C365)."""
@@ -142,6 +174,23 @@ class _Reader:
             own = self._bindings.get(binding)
             if name in values and own is not None and str(values[name]) != own:
                 yield Detail(name, "is not the one of this key")
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a member of a body is an annotation or control information, which a service passes over if it has no use
+    for it (OData JSON Format, 4.5): ``@odata.type``, ``City@my.note``. What it is about is not looked up."""
+    _, at, term = name.rpartition("@")
+    words = (part.partition("#")[0].casefold().removeprefix("odata.") for part in name.split("@")[1:])
+    return bool(at) and _TERM.fullmatch(term) is not None and not any(word in _INSTRUCTIONS for word in words)
+
+
+def _parts(value: Value, enum: EnumType | None) -> Iterable[Value]:
+    """The single values of a collection, and of an enumeration with several members at once."""
+    for item in value if isinstance(value, tuple) else (value,):
+        if enum is not None and enum.is_flags and isinstance(item, str):
+            yield from item.split(",")
+        elif item is not None:
+            yield item
 
 
 def _value(raw: msgspec.Raw, declared: Property, enum: EnumType | None) -> tuple[Value | Unknown, bytes]:
@@ -215,6 +264,60 @@ def default_value(said: object, declared: Property, schema: Schema) -> Value | U
 
 
 # --- what the row was and what it will be
+
+
+def lost(reference: Reference) -> Detail:
+    """Return the fault of a reference that leads to no row which exists for the key."""
+    return Detail(reference.field, _LOST)
+
+
+def settle(
+    resource: ResourcePolicy,
+    body: Body,
+    faults: Iterable[Detail],
+    seen: Callable[[str], bytes | None],
+    before: Lookup,
+    reading: Reading = STRICT,
+) -> tuple[Body, list[Detail]]:
+    """Return a change without the members that change nothing, and the faults that are left of it.
+
+    A member that is faulty, and equal to what the key sees of the record, is not written and no fault: clients send
+    back what they have read. What they could not have read decides nothing.
+
+    Args:
+        faults: of the body, and of its references.
+        seen: the value of a field in an answer to a read of the record by this very key; None where it is absent.
+        before: the row as it was read, withheld fields included.
+    """
+    writes = resource.writes
+    assert writes is not None
+    found = list(faults)
+    same = {
+        target
+        for target in {fault.target for fault in found if fault.message != _REQUIRED}
+        if target in body.said and _is_same(body.said[target], seen(target), resource.fields[target].property)
+    }
+    # Where answers have null in place of a field that is not visible, null says nothing about it.
+    same |= {
+        name
+        for name, value in body.values.items()
+        if value is None and name in writes.fields and seen(name) == b"null"
+        if not holds(resource.fields[name].condition, before, reading)
+    }
+    left = [fault for fault in found if fault.target not in same or fault.message == _REQUIRED]
+    values = {name: value for name, value in body.values.items() if name not in same}
+    if body.names and not values and not any(fault.target in body.names for fault in left):
+        left.append(Detail("", _NOTHING))
+    members = {name: written for name, written in body.members.items() if name in values}
+    return replace(body, values=values, members=members), left
+
+
+def _is_same(said: msgspec.Raw, seen: bytes | None, declared: Property) -> bool:
+    """Whether a client sends what it has read, in whichever spelling of the value."""
+    if seen is None or bytes(said) == seen:
+        return seen is not None
+    value = typed_value(said, declared.type)
+    return not isinstance(value, Unknown) and value == typed_value(msgspec.Raw(seen), declared.type)
 
 
 def check_change(

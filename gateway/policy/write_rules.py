@@ -16,10 +16,12 @@ from types import MappingProxyType
 
 from gateway.odata.ast import And, Expression
 from gateway.odata.csdl import Property
+from gateway.odata.literals import Value
 from gateway.odata.walk import properties
 from gateway.policy import data_dictionary
 from gateway.policy.documents import RoleWrites, canonical
 from gateway.policy.inputs import Inputs
+from gateway.policy.lookups import closed_values
 from gateway.policy.media_rules import MEDIA_COUNTERS, PHOTO_TIME
 from gateway.policy.model import Origin, ParentLink, ResourcePolicy, WritePolicy
 
@@ -158,10 +160,19 @@ class _Compilation:
             MappingProxyType({name: target for name, target in references.items() if name in known and target}),
             MappingProxyType({name: word for name, word in self.said.Bound.items() if name in known}),
             tested,
+            MappingProxyType(self._closed(fields)),
             tuple(self._adoptable(known)),
             self.said.AllowLeaving and not self._unseen_followers,
             self.said.CreateOutside,
         )
+
+    def _closed(self, fields: Mapping[str, Property]) -> dict[str, frozenset[Value]]:
+        """Return the values of closed lookups. Control fields have none: what is legal there is hidden as well."""
+        found = {
+            name: closed_values(self.inputs, self.finished, self.resource.name, declared)
+            for name, declared in fields.items()
+        }
+        return {name: values for name, values in found.items() if values is not None}
 
     def _fault(self, place: tuple[str, ...], message: str) -> None:
         path = ("Resources", self.inputs.role_word(self.resource.name), "Writes", *place)

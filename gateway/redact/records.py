@@ -43,6 +43,20 @@ def emit(row: Row, tally: Tally, form: Form = PLAIN) -> bytes:
     return b"{" + b",".join(parts) + b"}"
 
 
+def seen(row: Row, name: str, form: Form = PLAIN) -> bytes | None:
+    """Return the value that ``emit`` gives to a field of the record; None where the record leaves without it, or could
+    not leave at all."""
+    start = _member(name, b"")
+    for emitted in row.plan.emitted:
+        if emitted.property.name == name:
+            try:
+                parts = list(_field(row, emitted, Tally(), form))
+            except ShapeError:
+                return None
+            return next((part[len(start) :] for part in parts if part.startswith(start)), None)
+    return None
+
+
 def _member(name: str, value: bytes) -> bytes:
     return b'"' + name.encode("ascii") + b'":' + value
 

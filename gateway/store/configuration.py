@@ -107,7 +107,9 @@ class Configuration:
     def is_swappable(self, other: Configuration) -> bool:
         """Whether another configuration can be served by the processes that serve this one: but for documents, keys and
         the rules for all of them it is the same."""
-        rules: dict[str, dict[str, Any]] = {name: {} for name in ("always", "never_visible", "follows")}
+        rules: dict[str, dict[str, Any]] = {
+            name: {} for name in ("always", "never_visible", "follows", "closed_lookups")
+        }
         mine, others = (
             found.settings.model_copy(update={"policy": found.settings.policy.model_copy(update=rules)})
             for found in (self, other)
@@ -201,6 +203,7 @@ class _Loader:
             settings.policy.always,
             settings.policy.never_visible,
             {**data_dictionary.FOLLOWS, **settings.policy.follows},
+            settings.policy.closed_lookups,
         )
         by_digest = MappingProxyType({digest: key for key in keys for digest in key.digests})
         return Configuration(

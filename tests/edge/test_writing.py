@@ -12,10 +12,11 @@ import pytest
 
 from gateway.sandbox.rows import make_tables
 from tests.support import ROOT
-from tests.writing import BY, DRAFT, PUBLIC, ROLE, WRITES, details, writing
+from tests.writing import BY, DRAFT, HIDDEN, PUBLIC, ROLE, WRITES, details, writing
 
 TABLES = make_tables(listings=40)
 CLOSED = "cannot be written here"
+OUTSIDE = "is not one of the values of this field"
 
 
 async def test_the_seeds_flow(directory: Path) -> None:
@@ -457,6 +458,184 @@ async def test_a_write_says_nothing_of_metadata_or_options(directory: Path) -> N
     assert xml.status == 406
     assert json.loads(optioned[0].body)["error"]["target"] == "$filter"
     assert ROOT not in optioned[0].body.decode()
+
+
+SHOWN_ON_FLAG: Mapping[str, Any] = {
+    **ROLE["Property"],
+    "Fields": {"All": {"Hidden": [*HIDDEN, "InternetAddressDisplayYN"], "When": [{"Condition": "InternetAddressDisplayYN eq true", "Fields": ["StreetName", "PublicRemarks"]}]}},
+    "Writes": {**WRITES, "Required": {"PATCH": ["ChangedByMemberKey"]}},
+}  # fmt: skip
+
+
+@pytest.mark.channel("C310", "C217")
+async def test_a_value_outside_a_closed_lookup_is_a_fault_among_the_others(directory: Path) -> None:
+    """The error of the seed's page: its target is the field, and no other value is named."""
+    async with writing(directory) as desk:
+        path = await desk.draft()
+        alone = await desk.send("PATCH", path, {"StandardStatus": "foobar", **BY})
+        several = await desk.send("PATCH", path, {"City": 7, "StandardStatus": "active", "OwnerName": "x"})
+        made = await desk.send("POST", "Property", {**DRAFT, "StandardStatus": "foobar"})
+        taken = await desk.send("PATCH", path, {"StandardStatus": "Active", **BY})
+
+        assert [method for method, _, _ in desk.sandbox.came] == ["PATCH"]
+    assert details(alone) == details(made) == {"StandardStatus": OUTSIDE}
+    assert list(details(several).items()) == [
+        ("City", "is no value of this field"), ("StandardStatus", OUTSIDE), ("OwnerName", CLOSED), ("ChangedByMemberKey", "is required"),
+    ]  # fmt: skip
+    assert taken.status == 204
+
+
+async def test_a_lookup_is_closed_by_the_setting_and_open_without_it(directory: Path) -> None:
+    fields = [*WRITES["Fields"], "PropertySubType", "Appliances"]
+    role = {**ROLE, "Property": {**ROLE["Property"], "Writes": {**WRITES, "Fields": fields}}}
+    bodies: list[dict[str, Any]] = [
+        {"PropertySubType": "foobar"},
+        {"Appliances": ["Dishwasher", "foobar"]},
+        {"StandardStatus": "foobar"},
+    ]
+    found = []
+    settings: list[dict[str, Any]] = [
+        {},
+        {"Property": {"PropertySubType": True, "Appliances": True, "StandardStatus": False}},
+    ]
+    for number, setting in enumerate(settings):
+        async with writing(directory / str(number), role, policy={"closed_lookups": setting}) as desk:
+            path = await desk.draft()
+            answers = [await desk.send("PATCH", path, {**body, **BY}) for body in bodies]
+            inside = await desk.send("PATCH", path, {"Appliances": ["Dishwasher"], **BY})
+            found.append([details(answer) if answer.status == 400 else {} for answer in answers])
+
+            assert inside.status == 204
+    assert found == [
+        [{}, {}, {"StandardStatus": OUTSIDE}],
+        [{"PropertySubType": OUTSIDE}, {"Appliances": OUTSIDE}, {"StandardStatus": "cannot be changed to this"}],
+    ]
+
+
+@pytest.mark.channel("C218", "C212")
+async def test_annotations_are_passed_over_and_never_sent_on(directory: Path) -> None:
+    said = {
+        "@odata.type": "#x",
+        "@odata.etag": 'W/"x"',
+        "@id": "x",
+        "OwnerName@odata.type": "x",
+        "Nope@my.note": {},
+        "City@type": 1,
+    }
+    async with writing(directory) as desk:
+        made = await desk.send("POST", "Property", {**said, **DRAFT})
+        path = f"Property('{made.json()['ListingKey']}')"
+        changed = await desk.send("PATCH", path, {**said, "City": "A", **BY})
+        bound = await desk.send("PATCH", path, {"City": "B", "ListAgent@odata.bind": "Member('M001')", **BY})
+        marked = await desk.send("PATCH", path, {"City": "B", "@removed": {"reason": "deleted"}, **BY})
+
+        assert desk.row(path)["City"] == "A"
+        assert len(desk.sandbox.written) == 2
+    assert (made.status, changed.status) == (201, 204)
+    assert [details(answer) for answer in (bound, marked)] == [{"ListAgent@odata.bind": CLOSED}, {"@removed": CLOSED}]
+
+
+@pytest.mark.guarantee("G1")
+@pytest.mark.channel("C205", "C224")
+@pytest.mark.parametrize("redaction", ["omit", "null", "annotate"])
+async def test_an_answer_of_ours_can_be_sent_back(directory: Path, redaction: str) -> None:
+    """Whole, as it was read or as a write was answered; only what the role lets be written is sent on."""
+    role = {**ROLE, "Property": SHOWN_ON_FLAG}
+    async with writing(
+        directory,
+        role,
+        policy={"redaction": redaction},
+        template={"ListingPhotoLimit": 2, "Writes": {"Property": ["PATCH", "POST"]}},
+    ) as desk:
+        path = "Property('K1')"
+        desk.sandbox.database.insert("Property", {**DRAFT, "ListingKey": "K1", "StandardStatus": "Active"})
+        for flag in (True, False):
+            desk.change(
+                path,
+                InternetAddressDisplayYN=flag,
+                StreetName="hidden street",
+                PublicRemarks="hidden words",
+                PhotosCount=9,
+                StandardStatus="Sold",
+                ListAgentKey="M003",
+            )
+            before = desk.row(path)
+            shown = await desk.send("GET", path, key="narrow")
+            back = await desk.send("PATCH", path, {**shown.json(), **BY}, key="narrow", Prefer="return=representation")
+            again = await desk.send("PATCH", path, {**back.json(), **BY}, key="narrow")
+            after = desk.row(path)
+
+            assert shown.json()["PhotosCount"] == 2
+            assert ("hidden words" in shown.body.decode()) is flag
+            assert (back.status, again.status) == (200, 204)
+            moved = {name for name in after if after[name] != before[name]}
+            assert moved <= {"ModificationTimestamp", "ChangedByMemberKey"}
+
+
+@pytest.mark.guarantee("G1")
+@pytest.mark.channel("C205", "C224", "C324")
+async def test_what_is_sent_back_is_compared_with_what_the_key_sees_alone(directory: Path) -> None:
+    """Two records that look alike to the key, and are not: no body tells them apart."""
+    role = {**ROLE, "Property": SHOWN_ON_FLAG}
+    guesses: list[dict[str, Any]] = [
+        {"PhotosCount": value} for value in (2, 3, 9, None)] + [{"PublicRemarks": value} for value in ("one", "two", None, "")] + [{"OwnerName": value} for value in ("one", "two", None)] + [{"InternetAddressDisplayYN": value} for value in (False, None, True)]  # fmt: skip
+    found = []
+    async with writing(directory, role, template={"ListingPhotoLimit": 2, "Writes": {"Property": ["PATCH"]}}) as desk:
+        path = "Property('K1')"
+        desk.sandbox.database.insert("Property", {**DRAFT, "ListingKey": "K1", "StandardStatus": "Active"})
+        for photos, words, flag in ((3, "one", False), (9, "two", None)):
+            desk.change(path, PhotosCount=photos, PublicRemarks=words, OwnerName=words, InternetAddressDisplayYN=flag)
+            found.append(
+                [await desk.send("PATCH", path, {"City": 7, **guess, **BY}, key="narrow") for guess in guesses]
+            )
+
+        assert desk.sandbox.came == []
+    assert found[0] == found[1]
+    assert [set(details(answer)) for answer in found[0]] == [
+        {"City", *guess} - ({"PhotosCount"} if guess.get("PhotosCount") == 2 else set()) for guess in guesses
+    ]
+
+
+async def test_a_list_below_a_record_is_not_sent_back(directory: Path) -> None:
+    async with writing(directory) as desk:
+        path = await desk.draft()
+        shown = (await desk.send("GET", f"{path}?$expand=Media,ListAgent")).json()
+        back = await desk.send("PATCH", path, {**shown, **BY})
+
+        assert desk.sandbox.came == []
+    assert details(back) == {"Media": CLOSED, "ListAgent": CLOSED}
+
+
+@pytest.mark.channel("C206", "C327")
+async def test_what_is_sent_back_is_compared_anew_where_the_record_has_changed(directory: Path) -> None:
+    """Another write comes between: what was equal to the record is not any more, and nothing is written over it."""
+    async with writing(directory) as desk:
+        path = await desk.draft()
+        shown = (await desk.send("GET", path)).json()
+        desk.sandbox.first(lambda: desk.change(path, MlsStatus="Other"))
+        back = await desk.send("PATCH", path, {"City": "B", "MlsStatus": shown["MlsStatus"], **BY})
+
+        assert desk.row(path)["City"] == shown["City"]
+    assert details(back) == {"MlsStatus": CLOSED}
+
+
+async def test_a_body_of_which_nothing_is_left_is_not_sent(directory: Path) -> None:
+    role = {**ROLE, "Property": {**ROLE["Property"], "Writes": {**WRITES, "Required": {}}}}
+    async with writing(directory, role) as desk:
+        path = f"Property('{(await desk.send('POST', 'Property', DRAFT)).json()['ListingKey']}')"
+        desk.sandbox.came.clear()
+        shown = (await desk.send("GET", path)).json()
+        bodies: list[dict[str, Any]] = [
+            {},
+            {"@odata.etag": "x"},
+            {"ListingKey": shown["ListingKey"]},
+            {"MlsStatus": shown["MlsStatus"], "@id": ""},
+        ]
+        found = [await desk.send("PATCH", path, body) for body in bodies]
+
+        assert desk.sandbox.came == []
+    assert [details(answer) for answer in found] == [{"": "there is nothing to be written"}] * len(bodies)
+    assert len({answer.body for answer in found}) == 1
 
 
 def test_the_settings_of_these_tests_are_the_seeds() -> None:

@@ -57,6 +57,83 @@ def test_types_are_flat_and_aliases_are_gone() -> None:
     assert not schema.types["Ns.Address"].is_entity
 
 
+VALUES = '<Collection><Record><Annotation Term="Core.Description" String="no value"/><PropertyValue Property="Value" String="A"/></Record>{}</Collection>'
+RECORD = '<Record><PropertyValue Property="Value" {}/></Record>'
+ALLOWED = '<Annotation Term="Org.OData.Validation.V1.AllowedValues">{}</Annotation>'
+
+
+def allowed(property_body: str, beside: str = "", kind: str = "Edm.String") -> tuple[str, ...] | None:
+    body = f'<EntityType Name="T"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.String"/><Property Name="P" Type="{kind}">{property_body}</Property></EntityType>'
+    document = f'{HEAD}{body}{beside}<EntityContainer Name="C"><EntitySet Name="Ts" EntityType="Self.T"/></EntityContainer>{TAIL}'
+    return parse_metadata(document.encode()).type_of("Ts").properties["P"].allowed
+
+
+@pytest.mark.parametrize(
+    ("record", "values"),
+    [
+        ("", ("A",)), (RECORD.format('String="B &amp; C"'), ("A", "B & C")), (RECORD.format('Int="7"'), ("A", "7")), (RECORD.format('EnumMember="Ns.S/B Ns.S/C"'), ("A", "B", "C")),
+        (RECORD.format('String="A"'), ("A",)), ('<Record><PropertyValue Property="Value"><String>B</String></PropertyValue></Record>', ("A", "B")),
+        ('<Record><PropertyValue Property="Other" String="B"/></Record>', ("A",)), ('<Record><PropertyValue Property="Value"><EnumMember>Ns.S/B</EnumMember></PropertyValue></Record>', ("A", "B")),
+    ],
+)  # fmt: skip
+def test_the_values_that_a_property_takes_are_read(record: str, values: tuple[str, ...]) -> None:
+    assert allowed(ALLOWED.format(VALUES.format(record))) == values
+
+
+@pytest.mark.parametrize(
+    "record",
+    [RECORD.format('Path="Id"'), '<Record><PropertyValue Property="Value"><Path>Id</Path></PropertyValue></Record>', RECORD.format("")],
+)  # fmt: skip
+def test_a_list_of_values_that_cannot_be_read_whole_is_not_one(record: str) -> None:
+    assert allowed(ALLOWED.format(VALUES.format(record))) is None
+
+
+def test_a_list_without_values_or_with_a_qualifier_closes_nothing() -> None:
+    whole = VALUES.format("")
+
+    assert allowed(ALLOWED.format("<Collection/>")) is None
+    assert allowed(ALLOWED.format(whole).replace("<Annotation Term=", '<Annotation Qualifier="x" Term=', 1)) is None
+    assert allowed(ALLOWED.format(whole).replace("AllowedValues", "AllowedTerms")) is None
+
+
+@pytest.mark.parametrize("target", ["Ns.T/P", "Self.T/P"])
+def test_values_are_read_beside_the_model_as_well(target: str) -> None:
+    beside = f'<Annotations Target="{target}">{ALLOWED.format(VALUES.format(""))}</Annotations>'
+
+    assert allowed("", beside) == ("A",)
+    assert allowed("", beside.replace("/P", "/Id")) is None
+
+
+def test_values_of_a_type_definition_are_those_of_its_properties() -> None:
+    beside = (
+        f'<TypeDefinition Name="D" UnderlyingType="Edm.String">{ALLOWED.format(VALUES.format(""))}</TypeDefinition>'
+    )
+    own = ALLOWED.format(VALUES.format("").replace('"A"', '"B"'))
+
+    assert allowed("", beside, "Self.D") == ("A",)
+    assert allowed(own, beside, "Self.D") == ("B",)
+
+
+def test_a_vocabulary_may_be_called_by_its_alias() -> None:
+    listed = ALLOWED.format(VALUES.format("")).replace("Org.OData.Validation.V1", "Validation")
+    document = f'{HEAD}<EntityType Name="T"><Key><PropertyRef Name="P"/></Key><Property Name="P" Type="Edm.String">{listed}</Property></EntityType>{TAIL}'
+    include = '<edmx:Reference Uri="x"><edmx:Include Namespace="Org.OData.Validation.V1" Alias="Validation"/></edmx:Reference>'
+    found = [
+        parse_metadata(text.encode()).types["Ns.T"].properties["P"].allowed
+        for text in (document, document.replace("<edmx:DataServices>", include + "<edmx:DataServices>"))
+    ]
+
+    assert found == [None, ("A",)]
+
+
+def test_a_list_of_values_leaves_other_annotations_as_they_are() -> None:
+    body = f'{ALLOWED.format(VALUES.format(""))}<Annotation Term="RESO.OData.Metadata.LookupName" String="L"/>'
+    document = f'{HEAD}<EntityType Name="T"><Key><PropertyRef Name="P"/></Key><Property Name="P" Type="Edm.String">{body}</Property></EntityType>{TAIL}'
+    declared = parse_metadata(document.encode()).types["Ns.T"].properties["P"]
+
+    assert (declared.annotations, declared.allowed) == ({"RESO.OData.Metadata.LookupName": "L"}, ("A",))
+
+
 def test_a_schema_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
         sandbox_schema().entity_sets["X"] = None  # type: ignore[index]  # that it cannot be written is the point

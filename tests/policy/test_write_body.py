@@ -21,7 +21,16 @@ from gateway.policy.decision import decide
 from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.plan import Write
 from gateway.policy.settings import AnswerSettings
-from gateway.policy.write_body import Body, check_change, check_creation, merged, read_body
+from gateway.policy.write_body import (
+    Body,
+    Reference,
+    check_change,
+    check_creation,
+    lost,
+    merged,
+    read_body,
+    settle,
+)
 from gateway.sandbox.rows import metadata_document
 from tests.support import TRUSTING, policy, role, template
 
@@ -101,13 +110,62 @@ def test_what_can_be_written_is_written_anew() -> None:
 @pytest.mark.channel("C205", "C213", "C214", "C218", "C208", "C329")
 def test_hidden_read_only_and_unknown_are_one() -> None:
     names = [
-        "OwnerName", "NeverWas", "PhotosCount", "ListingKey", "city", "CITY", "Media", "ListAgent@odata.bind", "@odata.type", "City@odata.type", "@odata.etag",
+        "OwnerName", "NeverWas", "PhotosCount", "ListingKey", "city", "CITY", "Media", "ListAgent@odata.bind",
         "__proto__", "", "ModificationTimestamp", "Media@delta", "PropertyType",
     ]  # fmt: skip
 
     assert told({"ChangedByMemberKey": "M1", **dict.fromkeys(names, "x")}) == dict.fromkeys(
         names, "cannot be written here"
     )
+
+
+ANNOTATIONS = (
+    "@odata.type", "@odata.context", "@odata.id", "@odata.etag", "@odata.editLink", "@type", "@context", "@id", "@etag", "@my.note", "@my.note#some",
+    "{}@odata.type", "{}@type", "{}@Core.Permissions", "{}@odata.count", "{}@my.note@odata.type", "@odata.deltaLink", "@bind.note",
+)  # fmt: skip
+INSTRUCTIONS = (
+    "{}@odata.bind", "{}@bind", "{}@odata.delta", "{}@delta", "{}@Odata.Bind", "{}@BIND", "{}@bind#x", "{}@bind@odata.type", "@removed", "@odata.removed", "@odata.bind",
+    "{}@", "@", "@@", "{}@odata.", "{}@a b", "{}@.type", "{}@type\n",
+)  # fmt: skip
+
+
+@pytest.mark.guarantee("G2")
+@pytest.mark.channel("C218", "C205")
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+@pytest.mark.parametrize("name", ["City", "OwnerName", "NeverWas", "Media", "PhotosCount"])
+def test_annotations_are_passed_over_whatever_they_are_about(method: str, name: str) -> None:
+    said = {text.format(name): {"any": ["thing"]} for text in ANNOTATIONS}
+    body = (
+        {"ChangedByMemberKey": "M1", "City": "x", "PropertyType": "Land"}
+        if method == "POST"
+        else {"ChangedByMemberKey": "M1"}
+    )
+
+    assert read({**said, **body}, method).text == json.dumps(body).replace(" ", "").encode()
+
+
+@pytest.mark.channel("C213", "C214")
+@pytest.mark.parametrize("name", ["City", "OwnerName", "NeverWas", "Media", "ListAgent"])
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_control_information_that_asks_for_a_write_is_refused(method: str, name: str) -> None:
+    names = [text.format(name) for text in INSTRUCTIONS]
+    found = told(
+        {"ChangedByMemberKey": "M1", "City": "x", "PropertyType": "Land", **{key: [] for key in names}}, method
+    )
+
+    assert {key: message for key, message in found.items() if key != "PropertyType"} == dict.fromkeys(
+        names, "cannot be written here"
+    )
+
+
+def test_an_annotation_twice_is_a_fault_like_every_name_twice() -> None:
+    assert told(b'{"ChangedByMemberKey":"M1","@odata.type":1,"@odata.type":2}') == {"@odata.type": "is given twice"}
+
+
+def test_annotations_alone_are_nothing_to_be_written() -> None:
+    nothing = {"": "there is nothing to be written", "ChangedByMemberKey": "is required"}
+
+    assert told({"@odata.type": "#x", "NeverWas@odata.type": "y"}) == told({}) == nothing
 
 
 @pytest.mark.channel("C217")
@@ -170,7 +228,7 @@ def change(before: dict[str, Any], written: dict[str, Any], found: Policy = POLI
     return None
 
 
-ACTIVE = {"StandardStatus": "Active", "PropertyType": "Residential", "InternetAddressDisplayYN": True}
+ACTIVE: dict[str, Any] = {"StandardStatus": "Active", "PropertyType": "Residential", "InternetAddressDisplayYN": True}
 
 
 @pytest.mark.channel("C207", "C321")
@@ -287,6 +345,116 @@ def test_images_are_read_as_the_row_was(reading: Reading, told: dict[str, str] |
         found = {detail.target: detail.message for detail in refused.details}
 
     assert found == told
+
+
+#: What a read of the record has: nothing else is compared with.
+SEEN = {
+    "PhotosCount": b"2", "ListingKey": b'"L1"', "PropertyType": b'"Land"', "City": b'"A"', "ListPrice": b"1.50", "StandardStatus": b'"foobar"', "ListAgentKey": b'"M9"',
+    "CloseDate": b'"2026-01-01"', "Appliances": b'["a","b"]', "BedroomsTotal": b"7", "SoldPrice": b"1.555",
+}  # fmt: skip
+
+
+def settled(
+    body: Any, shown: Mapping[str, bytes] = SEEN, lost_names: tuple[str, ...] = (), **row: Any
+) -> tuple[bytes, dict[str, str]]:
+    """What is sent of a change, and what is wrong with it."""
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    resource = SETTLING.resources["Property"]
+    read_one, details = read_body(decode_record(text), "PATCH", resource, SETTLING.schema, {})
+    faults = [*details, *(lost(Reference(name, "Member", "M9")) for name in lost_names)]
+    found, left = settle(resource, read_one, faults, shown.get, image(**{**ACTIVE, **row}))
+    return found.text, {detail.target: detail.message for detail in left}
+
+
+SETTLING = policy(
+    role({
+        "Property": {
+            "Fields": {"All": {"Visible": ["ListingKey", "SoldPrice", *VISIBLE]}},
+            "Writes": {**WRITES, "Fields": [*WRITES["Fields"], "SoldPrice"], "Required": {}},
+        },
+        "Member": {"Default": "Visible"}, "Media": {"Default": "Visible"},
+    }),
+    template(**CONDITIONAL),
+)  # fmt: skip
+
+
+@pytest.mark.channel("C205", "C224")
+@pytest.mark.parametrize(
+    ("name", "same", "other"),
+    [
+        ("PhotosCount", [b"2", b"2.0", b"20e-1"], [b"3", b"9", b"null", b'"x"', b"{}"]), ("ListingKey", [b'"L1"', b'"L\\u0031"'], [b'"L2"', b'"l1"', b"1"]), ("PropertyType", [b'"Land"'], [b'"Farm"', b"null"]),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_written_is_passed_over_where_it_is_what_the_key_sees(
+    name: str, same: list[bytes], other: list[bytes]
+) -> None:
+    bodies = [[b'{"City":"x","%s":%s}' % (name.encode(), text) for text in texts] for texts in (same, other)]
+
+    assert [settled(body) for body in bodies[0]] == [(b'{"City":"x"}', {})] * len(same)
+    assert [settled(body)[1] for body in bodies[1]] == [{name: "cannot be written here"}] * len(other)
+
+
+@pytest.mark.channel("C205", "C324")
+def test_what_an_answer_has_not_is_equal_to_nothing() -> None:
+    """Whatever the record holds: a field that is not visible on it is like one that never was."""
+    for value in (2, None, "x"):
+        assert settled({"City": "x", "PhotosCount": value}, {})[1] == {"PhotosCount": "cannot be written here"}
+        assert settled({"City": "x", "OwnerName": value}, {"OwnerName": b"2"})[1] == {
+            "OwnerName": "cannot be written here"
+        }
+        assert settled({"City": "x", "Media": value}, {"Media": b"[]"})[1] == {"Media": "cannot be written here"}
+
+
+@pytest.mark.channel("C214", "C310")
+def test_a_value_that_is_there_already_is_no_fault_and_is_not_written() -> None:
+    """A record may hold what no write may give it: a status outside the lookup, a member who does not exist for the
+    key, a number out of range. A client that sends it back changes nothing."""
+    faulty = {"StandardStatus": "foobar", "ListAgentKey": "M9", "SoldPrice": 1.555}
+
+    assert settled({"City": "x", **faulty}, lost_names=("ListAgentKey",)) == (b'{"City":"x"}', {})
+    assert settled({"City": "x", "StandardStatus": "foobar"}, {}, StandardStatus="foobar")[1] == {
+        "StandardStatus": "is not one of the values of this field"
+    }
+
+
+def test_what_can_be_written_is_written_whether_it_changes_or_not() -> None:
+    assert settled({"City": "A", "ListPrice": 1.5}) == (b'{"City":"A","ListPrice":1.5}', {})
+
+
+def test_a_required_field_stays_required_where_the_record_has_null() -> None:
+    found, details = read_body(
+        decode_record(b'{"City":null,"ChangedByMemberKey":null}'), "PATCH", POLICY.resources["Property"], POLICY.schema, {}
+    )  # fmt: skip
+    _, left = settle(POLICY.resources["Property"], found, details, {"City": b"null"}.get, image(**ACTIVE))
+
+    assert {detail.target: detail.message for detail in left} == {"ChangedByMemberKey": "is required"}
+
+
+def test_a_body_of_which_everything_is_passed_over_is_nothing_to_be_written() -> None:
+    nothing = {"": "there is nothing to be written"}
+
+    assert settled({"ListingKey": "L1", "@odata.etag": "x"})[1] == nothing
+    assert settled({"@odata.etag": "x"})[1] == nothing
+    assert settled({"StandardStatus": "foobar"})[1] == nothing
+    assert settled({"ListingKey": "L2"})[1] == {"ListingKey": "cannot be written here"}
+
+
+@pytest.mark.channel("C203", "C324")
+def test_null_in_place_of_a_field_that_is_not_visible_says_nothing() -> None:
+    """As answers have it under `redaction: null`. Where they leave the field out, null is a fault like every value."""
+    withheld = {"StreetName": b"null"}
+    hidden: dict[str, Any] = {"InternetAddressDisplayYN": False, "PropertyType": "Land"}
+
+    assert settled({"City": "x", "StreetName": None}, withheld, **hidden) == (b'{"City":"x"}', {})
+    assert settled({"City": "x", "StreetName": None}, withheld) == (b'{"City":"x","StreetName":null}', {})
+    assert settled({"City": "x", "StreetName": "y"}, withheld, **hidden)[0] == b'{"City":"x","StreetName":"y"}'
+    assert settled({"City": "x", "StreetName": None}, {}, **hidden)[0] == b'{"City":"x","StreetName":null}'
+
+
+def test_faults_that_are_left_keep_their_order() -> None:
+    body = {"OwnerName": 1, "ListingKey": "L1", "City": 7, "PhotosCount": 3, "@x": 1, "NeverWas": 1}
+
+    assert list(settled(body)[1]) == ["OwnerName", "City", "PhotosCount", "NeverWas"]
 
 
 def test_a_rule_that_depends_on_time_is_held_at_the_instant_of_the_request() -> None:

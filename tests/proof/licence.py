@@ -13,7 +13,21 @@ from decimal import Decimal
 from typing import Any
 
 from tests.proof.language import EQUALITY, Expression, Meaning, holds, names, text_of
-from tests.proof.model import ABOVE, CLASSES, FIELDS, KEY, KIND, NAVIGATION, Row, World, children, navigations, of_kind
+from tests.proof.model import (
+    ABOVE,
+    CLASSES,
+    FIELDS,
+    KEY,
+    KIND,
+    LISTED,
+    LOOKUPS,
+    NAVIGATION,
+    Row,
+    World,
+    children,
+    navigations,
+    of_kind,
+)
 
 #: What a rule says of a member: ["V"], ["H"], or ["W", expression].
 Rule = list[Any]
@@ -55,6 +69,8 @@ class Licence:
     #: One of ``ENUM_FORMS`` where the upstream declares enumerations, and whether it sends their display texts.
     enums: str = ""
     texts: bool = False
+    #: Set to field to whether its lookup is closed, as ``policy.closed_lookups`` says it.
+    closed: dict[str, dict[str, bool]] = field(default_factory=dict)
 
     @property
     def meaning(self) -> Meaning:
@@ -119,6 +135,13 @@ def _rule(rule: Rule) -> dict[str, str]:
 
 
 # --- what it permits
+
+
+def outside(licence: Licence, entity_set: str, member: str, value: Any) -> bool:
+    """Whether a value of a field is none of its lookup, which is closed."""
+    is_closed = licence.closed.get(entity_set, {}).get(member, (entity_set, member) in LISTED)
+    values = [value] if not isinstance(value, list) else value
+    return is_closed and any(item is not None and item not in LOOKUPS[entity_set, member] for item in values)
 
 
 def row_rules(licence: Licence, entity_set: str) -> list[Expression]:

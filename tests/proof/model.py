@@ -102,6 +102,16 @@ def _enumerations(form: str) -> str:
     return "".join([*outside, *types] if order == "behind" else [*types, *outside])
 
 
+#: (set, field) to the values of its lookup. No lookup has every value that rows hold.
+LOOKUPS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("Property", "StandardStatus"): ("Active", "Closed", "active"), ("Property", "City"): ("A", "a", "B", "A'B", "A ", "%"),
+    ("Property", "OwnerName"): ("A", "owner-A"), ("Property", "Appliances"): ("A", "B"), ("Media", "Permission"): ("Public",),
+    ("Media", "MediaCategory"): ("Photo", "Video"), ("Member", "MemberStatus"): ("Active",), ("OpenHouse", "OpenHouseType"): ("Public",),
+}  # fmt: skip
+#: Those whose values the metadata lists: they are closed where nobody opens them.
+LISTED = {("OpenHouse", "OpenHouseType"), ("Media", "MediaCategory")}
+
+
 def navigations(entity_set: str) -> list[str]:
     return [name for source, name in NAVIGATION if source == entity_set]
 
@@ -110,9 +120,9 @@ def navigations(entity_set: str) -> list[str]:
 Embedded = Mapping[str, Sequence[str]]
 
 
-def metadata(enums: str = "", embedded: Embedded = MappingProxyType({})) -> bytes:
+def metadata(enums: str = "", embedded: Embedded = MappingProxyType({}), *, lookups: bool = False) -> bytes:
     """The document of the upstream; with ``enums`` some fields are enumerations, in one of ``ENUM_FORMS``. An embedded
-    list is declared as a property of its record."""
+    list is declared as a property of its record. ``lookups`` adds what is said of lookups."""
     types, sets = [], []
     for name, fields in FIELDS.items():
         base = DERIVED.get(name)
@@ -123,9 +133,10 @@ def metadata(enums: str = "", embedded: Embedded = MappingProxyType({})) -> byte
                 continue
             whole = f"Collection(Edm.{kind[11:-1]})" if kind.startswith("Collection") else f"Edm.{kind}"
             size = ' MaxLength="40"' if whole == "Edm.String" else ""
+            said = _said_of_lookup(name, field) if lookups else ""
             if enums and field in ENUMS.get(name, {}):
-                whole, size = f"P.{field}", ""
-            lines.append(f'<Property Name="{field}" Type="{whole}"{size}/>')
+                whole, size, said = f"P.{field}", "", ""
+            lines.append(f'<Property Name="{field}" Type="{whole}"{size}>{said}</Property>')
         bindings = ""
         for (source, navigation), (_, target, _, is_list, _) in NAVIGATION.items():
             if source == name:
@@ -145,6 +156,16 @@ def metadata(enums: str = "", embedded: Embedded = MappingProxyType({})) -> byte
         '<Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="P" Alias="Own">'
         f'{_enumerations(enums) if enums else ""}{"".join(types)}<EntityContainer Name="C">{"".join(sets)}</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>'
     ).encode()
+
+
+def _said_of_lookup(name: str, field: str) -> str:
+    values = LOOKUPS.get((name, field))
+    if values is None:
+        return ""
+    if (name, field) not in LISTED:
+        return f'<Annotation Term="RESO.OData.Metadata.LookupName" String="{field}"/>'
+    listed = "".join(f'<Record><PropertyValue Property="Value" String="{value}"/></Record>' for value in values)
+    return f'<Annotation Term="Org.OData.Validation.V1.AllowedValues"><Collection>{listed}</Collection></Annotation>'
 
 
 def children(world: World, entity_set: str, navigation: str, row: Row, normal: Any = str) -> list[Row]:

@@ -15,13 +15,13 @@ from urllib.parse import quote, unquote
 from gateway.store.snapshot import Snapshot
 from tests.proof.expected import Interpreter, window
 from tests.proof.language import names, read
-from tests.proof.licence import Licence, ever_shows, low, tested
+from tests.proof.licence import Licence, Low, ever_shows, low, tested
 from tests.proof.model import DEFAULTS, FIELDS, KEY, NAVIGATION, World
 from tests.proof.requests import ROOT, Request, query_of, target_of
 from tests.proof.sides import TOKEN, Answer, Side, snapshot_of
 from tests.proof.upstream import Habits, Model, as_printed, is_honest, options_of, split_at
 from tests.proof.worlds import Change, canonical, changed
-from tests.proof.writes import METHODS, after_write, forbidden
+from tests.proof.writes import METHODS, after_write, forbidden, passed_over
 from tests.proof.writes import tested as tested_of
 
 #: What stands in quotes is a value, whatever it spells.
@@ -346,10 +346,13 @@ class Trial:
         """What has come of a write: nothing but what it states, only where it is allowed, and once."""
         world = side.model.world
         done = [write for write in side.model.writes if write[2]]
-        wanted = after_write(before, request, side.model.made) if request["method"] in METHODS else before
+        stated = _stated(self.licence, self.low, request)
+        wanted = after_write(before, stated, side.model.made) if request["method"] in METHODS else before
         said = f"{request}\n  answered {answer.status} {answer.body[:300]!r}\n  writes {side.model.writes}"
         if len(done) > 1 or len(side.model.writes) > 3:
             raise self.fail("O9", f"written more than once: {said}")
+        if not side.model.sent <= set(stated["body"] or {}):
+            raise self.fail("O9", f"{sorted(side.model.sent)} were sent, and not all of them change something: {said}")
         if world != before:
             if world != wanted:
                 raise self.fail("O9", f"something else was written than was asked for: {said}")
@@ -373,7 +376,7 @@ class Trial:
             return False
         if request["method"] != "POST" and "conditional_writes" not in self.licence.profile:
             return False
-        body = request["body"] or {}
+        body = _stated(self.licence, self.low, request)["body"] or {}
         known = {*body, *DEFAULTS.get(request["set"], {}), KEY[request["set"]]}
         if request["method"] == "POST" and not tested_of(self.licence, request["set"]) <= known:
             return False  # what nobody knows yet may decide it
@@ -503,6 +506,14 @@ def _wired(request: Request) -> tuple[str, str, dict[str, str], bytes | None]:
     key = "" if request["key"] is None else "('" + quote(request["key"].replace("'", "''"), safe="'") + "')"
     body = None if request["body"] is None else json.dumps(request["body"]).encode()
     return request["method"], f"{ROOT}/{request['set']}{key}", headers, body
+
+
+def _stated(licence: Licence, found: Low, request: Request) -> Request:
+    """A write without the members of its body that change nothing."""
+    if request["body"] is None:
+        return request
+    passed = passed_over(licence, found, request)
+    return {**request, "body": {name: value for name, value in request["body"].items() if name not in passed}}
 
 
 def _fits(kind: str, value: Any) -> bool:

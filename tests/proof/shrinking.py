@@ -78,7 +78,7 @@ def _smaller(case: Case) -> Iterator[Case]:
 
 def _licences(licence: Licence) -> Iterator[Licence]:
     plain = Licence({})
-    for name in ("limit", "strict", "redaction", "unknown_select", "always", "never"):
+    for name in ("limit", "strict", "redaction", "unknown_select", "always", "never", "closed"):
         if getattr(licence, name) != getattr(plain, name):
             yield replace(licence, **{name: getattr(plain, name)})
     for name in licence.profile:

@@ -23,16 +23,17 @@ from gateway.edge.app import Gateway
 from gateway.edge.enforcement import Enforcement
 from gateway.edge.trust import UpstreamTrust
 from gateway.observe.events import Complaint, Event, RequestHandled, TrustLost, TrustRestored
-from gateway.odata.csdl import Schema, parse_metadata
+from gateway.odata.csdl import LookupValue, Schema, parse_metadata
 from gateway.policy import data_dictionary
 from gateway.policy.compilation import GatewayRules
+from gateway.policy.computed import with_computed
 from gateway.policy.documents import Role, RoleDocument, Source, Template, TemplateDocument, validate
 from gateway.settings import Settings
 from gateway.store.api_keys import ApiKey, digest
 from gateway.store.configuration import Configuration, Secrets
 from gateway.store.snapshot import Snapshot, build_snapshot
 from tests.proof.licence import Licence, documents
-from tests.proof.model import World, metadata
+from tests.proof.model import LOOKUPS, World, metadata
 from tests.proof.requests import ROOT
 from tests.proof.upstream import URL, Habits, Model
 
@@ -44,7 +45,12 @@ TOKEN = re.compile(rb"skiptoken=([A-Za-z0-9_\-]+)")
 
 @lru_cache(maxsize=64)
 def schema(enums: str = "", embedded: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> Schema:
-    return parse_metadata(metadata(enums, dict(embedded)))
+    rows = tuple(
+        LookupValue(f"{field}-{value}", field, value, None, None, "")
+        for (_, field), values in LOOKUPS.items()
+        for value in values
+    )
+    return with_computed(parse_metadata(metadata(enums, dict(embedded), lookups=True)), rows)
 
 
 def snapshot_of(licence: Licence) -> Snapshot:
@@ -53,7 +59,10 @@ def snapshot_of(licence: Licence) -> Snapshot:
     settings = Settings.model_validate({
         "public_url": f"http://gateway.example{ROOT}",
         "upstream": {"url": URL, "probe": False, "profile": licence.profile},
-        "policy": {"always": always, "redaction": licence.redaction, "unknown_select": licence.unknown_select},
+        "policy": {
+            "always": always, "redaction": licence.redaction, "unknown_select": licence.unknown_select,
+            "closed_lookups": licence.closed,
+        },
         "requests": {"page_size": licence.page_size, "scan_requests": 60},
     })  # fmt: skip
     rules = GatewayRules(
@@ -61,6 +70,7 @@ def snapshot_of(licence: Licence) -> Snapshot:
         settings.policy.always,
         {name: tuple(fields) for name, fields in licence.never.items()},
         data_dictionary.FOLLOWS,
+        settings.policy.closed_lookups,
     )
     source = Source("roles/idx.yaml")
     base = Role(validate(RoleDocument, role, source), source)
@@ -146,6 +156,7 @@ class Side:
         self.events.clear()
         self.model.asked.clear()
         self.model.writes.clear()
+        self.model.sent.clear()
         request = _request(method, target, headers, body)
         response = await self.gateway.handle(request)
         assert isinstance(response, web.Response)

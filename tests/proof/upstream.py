@@ -154,6 +154,8 @@ class Model(UpstreamClient):
         #: Target to answer: what was answered, and what is to be answered without looking at a row.
         #: (method, target, whether it was done) of each write that came for the last request.
         self.writes: list[tuple[str, str, bool]] = []
+        #: The names in their bodies.
+        self.sent: set[str] = set()
         self.came = 0
         #: Key of the row that was made last.
         self.made: str | None = None
@@ -211,6 +213,7 @@ class Model(UpstreamClient):
         trouble = self.habits.write_trouble
         said = trouble[self.came % len(trouble)] if trouble else ""
         self.came += 1
+        self.sent |= set(json.loads(body)) if body is not None else set()
         if said and said != "done, and dropped":
             self.writes.append((method, target, False))
             if said == "dropped":

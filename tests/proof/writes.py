@@ -12,8 +12,19 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.proof.language import holds, names
-from tests.proof.licence import Entry, Licence, Low, always_shows, ever_shows, low, row_rules, rules_for, shows
-from tests.proof.model import CLASSES, DEFAULTS, FIELDS, KEY, KIND, Row, World, navigations, of_kind
+from tests.proof.licence import (
+    Entry,
+    Licence,
+    Low,
+    always_shows,
+    ever_shows,
+    low,
+    outside,
+    row_rules,
+    rules_for,
+    shows,
+)
+from tests.proof.model import CLASSES, DEFAULTS, FIELDS, KEY, KIND, LOOKUPS, Row, World, navigations, of_kind
 from tests.proof.worlds import DOMAINS, KEYS, Change, changed, make_atom, make_row
 
 Request = dict[str, Any]
@@ -33,6 +44,9 @@ def with_writes(rng: random.Random, licence: Licence) -> None:
     """Adds to a licence what its keys may write."""
     licence.profile["conditional_writes"] = rng.choice(("etag", "etag", "etag", "any", "none"))
     licence.profile["create_defaults"] = copy.deepcopy(DEFAULTS)
+    for name, field in LOOKUPS:
+        if rng.random() < 0.3:
+            licence.closed.setdefault(name, {})[field] = rng.random() < 0.8
     for name, entry in licence.sets.items():
         if KIND[name] != name:
             continue  # read-only
@@ -114,7 +128,7 @@ class Writer:
         if method != "POST":
             request["key"] = self._key(name)
         if method != "DELETE":
-            request["body"] = self._body(name, method)
+            request["body"] = self._body(name, method, request["key"])
         request["returns"] = rng.choice((None, "minimal", "representation", "representation"))
         if rng.random() < 0.1:
             request["if_match"] = rng.choice(("*", 'W/"stale"'))
@@ -159,16 +173,20 @@ class Writer:
         if not deciding:
             return []
         self.used.add("deciding")
-        pick = rng.choice(deciding)
-        hanging = [
-            field
-            for field in writes["Fields"]
-            for rules in self.licence.sets[name].role.values()
-            if rules.get(field, ["V"])[0] == "W" and pick in names(rules[field][1])
-        ]
-        return [pick, *hanging[:1]]
+        hanging = {
+            pick: [
+                field
+                for field in writes["Fields"]
+                for rules in self.licence.sets[name].role.values()
+                if rules.get(field, ["V"])[0] == "W" and pick in names(rules[field][1])
+            ]
+            for pick in deciding
+        }
+        paired = [pick for pick in deciding if hanging[pick]]
+        pick = rng.choice(paired if paired and rng.random() < 0.7 else deciding)
+        return [pick, *hanging[pick][:1]]
 
-    def _body(self, name: str, method: str) -> dict[str, Any]:
+    def _body(self, name: str, method: str, key: str | None) -> dict[str, Any]:
         rng, writes = self.rng, self.licence.sets[name].writes or {}
         permitted = self._writable(name, method)
         chosen = rng.sample(permitted, min(len(permitted), rng.randint(1, 3)))
@@ -189,13 +207,26 @@ class Writer:
                 "ResourceName": "Property",
                 "ResourceRecordKey": rng.choice(self.low.rows["Property"])["ListingKey"],
             }
-        if method == "PATCH" and rng.random() < 0.35:
+        dangerous = method == "PATCH" and rng.random() < 0.45
+        if dangerous:
             chosen = self._dangerous(name) + (chosen if rng.random() < 0.4 else [])
         body = {field: row[field] for field in dict.fromkeys(chosen)}
-        roll = rng.random()
-        if roll < 0.04:
-            body[rng.choice(("City@odata.type", "@odata.id", "ListAgent@odata.bind", "@odata.etag"))] = "x"
+        for field, value in body.items():
+            if outside(self.licence, name, field, value):
+                self.used.add("lookup")
+                if dangerous or rng.random() < 0.5:
+                    item = rng.choice(LOOKUPS[name, field])
+                    body[field] = [item] if isinstance(value, list) else item
+        if method == "PATCH" and not dangerous and rng.random() < 0.3:
+            body = self._sent_back(name, str(key), body)
+        if rng.random() < 0.15:
+            body |= {self._annotation(name): rng.choice(("x", None, {"a": [1]})) for _ in range(rng.randint(1, 3))}
             self.used.add("annotation")
+        roll = rng.random()
+        if roll < 0.02:
+            body[
+                rng.choice(("ListAgent@odata.bind", "ListAgent@bind", "Media@delta", "@removed", "City@Odata.Bind"))
+            ] = "x"
         elif roll < 0.08 and navigations(name):
             body[rng.choice(navigations(name))] = [{}]
             self.used.add("deep")
@@ -207,15 +238,98 @@ class Writer:
             self.used.add("shape")
         return body
 
+    def _annotation(self, name: str) -> str:
+        """One about something that is visible, hidden, or was never there, or about the record."""
+        about = self.rng.choice(("", "", *FIELDS[name], *navigations(name), "Nowhere"))
+        return f"{about}@{self.rng.choice(('odata.type', 'type', 'odata.etag', 'odata.id', 'context', 'my.note', 'Core.Permissions'))}"
+
+    def _sent_back(self, name: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A body with some of the record as it was answered, or as it is stored where nobody has answered it so."""
+        rng = self.rng
+        shown = self.low.shown[name].get(key) if name in self.low.shown else None
+        stored = next((row for row in self.low.rows.get(name, []) if row[KEY[name]] == key), None)
+        if shown is None or stored is None:
+            return body
+        fields = [field for field in FIELDS[name] if field in shown]
+        sent = fields if rng.random() < 0.3 else rng.sample(fields, min(len(fields), rng.randint(1, 3)))
+        found = {field: copy.copy(shown[field]) for field in sent}
+        roll = rng.random()
+        if roll < 0.25:
+            withheld = [field for field in FIELDS[name] if field not in shown or shown[field] != stored[field]]
+            if withheld:
+                field = rng.choice(withheld)
+                found[field] = rng.choice((copy.copy(stored[field]), make_row(rng, name, key)[field], None))
+        elif roll < 0.4:
+            field = rng.choice(list(found))
+            found[field] = make_row(rng, name, key)[field]
+        self.used.add("sent back")
+        return found if rng.random() < 0.4 else {**found, **body}
+
 
 #: What each part of a write is a way to leak by.
 CHANNELS = {
     "POST": "C207 C208 C328", "PATCH": "C205 C206 C211 C321 C323 C324", "DELETE": "C206 C308", "condition": "C183 C327", "field": "C205 C329", "annotation": "C214 C218",
-    "deciding": "C207 C321 C323 C324", "deep": "C213", "unknown": "C205 C217", "shape": "C217",
+    "lookup": "C217 C310", "sent back": "C205 C224 C324", "deciding": "C207 C321 C323 C324", "deep": "C213", "unknown": "C205 C217", "shape": "C217",
 }  # fmt: skip
 
 
 # --- what one may do
+
+
+def is_annotation(name: str) -> bool:
+    """Whether a member of a body is passed over, whatever it is about."""
+    term = name.rpartition("@")[2].lower().removeprefix("odata.")
+    return "@" in name and term not in ("bind", "delta", "removed")
+
+
+def passed_over(licence: Licence, found: Low, request: Request) -> set[str]:
+    """The members of a body that change nothing: annotations, and of a change what is there already as far as the key
+    sees it, where it could not be written; null where answers have null in place of what is not visible."""
+    name, method = request["set"], request["method"]
+    passed = {field for field in request["body"] or {} if is_annotation(field)}
+    entry, shown = licence.sets.get(name), found.shown.get(name, {}).get(str(request["key"]))
+    if method != "PATCH" or entry is None or entry.writes is None or shown is None:
+        return passed
+    for field, value in request["body"].items():
+        if field not in FIELDS[name]:
+            continue
+        if field in shown:
+            here = shown[field]
+            # A list that is null is in no answer where nulls may be missing.
+            absent = here is None and FIELDS[name][field].startswith("Coll") and licence.profile.get("omits_nulls")
+            same = type(here) is type(value) and here == value and not absent
+            if same and _is_closed_to(licence, found, request, entry, field, value) is not None:
+                passed.add(field)
+        elif (
+            value is None
+            and licence.redaction == "null"
+            and not FIELDS[name][field].startswith("Coll")
+            and ever_shows(licence, name, field)
+        ):
+            passed.add(field)
+    return passed
+
+
+def _is_closed_to(licence: Licence, found: Low, request: Request, entry: Entry, field: str, value: Any) -> str | None:
+    """Why a field cannot be written, or not with this value, on whichever record; None where it can."""
+    name, writes = request["set"], entry.writes or {}
+    creates = request["method"] == "POST"
+    target = REFERENCES.get((name, field))
+    known = [row[KEY[target]] for row in found.rows.get(target, [])] if target is not None else []
+    if target is not None and value is not None and value not in known:
+        return f"{field} names a row that does not exist for the key"
+    if field in writes["Control"]:
+        return None
+    if field not in writes["Fields"] or field not in FIELDS[name] or field in (KEY[name], "PhotosCount"):
+        return f"{field} is not writable"
+    fixed = {"PropertyType", *PARENTS.get(name, ())} if name != "Member" else set()
+    if field in fixed and not creates:
+        return f"{field} is fixed"
+    if field in tested(licence, name) and field not in writes["PolicyFields"] and not (creates and field in fixed):
+        return f"{field} decides what the key sees"
+    if outside(licence, name, field, value):
+        return f"{value!r} is outside the lookup of {field}"
+    return None
 
 
 def tested(licence: Licence, name: str) -> set[str]:
@@ -254,30 +368,23 @@ def forbidden(licence: Licence, found: Low, request: Request) -> str | None:
 
 
 def _forbidden_body(licence: Licence, found: Low, request: Request, entry: Entry, before: Row) -> str | None:
-    name, body, writes = request["set"], request["body"], entry.writes or {}
+    name, writes = request["set"], entry.writes or {}
+    passed = passed_over(licence, found, request)
+    body = {field: value for field, value in request["body"].items() if field not in passed}
     creates = request["method"] == "POST"
     after = {**(DEFAULTS.get(name, {}) if creates else before), **body}
     # Of a new row nothing is known but what is said: what hangs on the rest must be so whatever that is.
     made = [{**dict.fromkeys(FIELDS[name], value), **after} for value in (None, "x")]
     images = made if creates else [before, after]
-    looked_at = tested(licence, name)
     for field, value in body.items():
-        target = REFERENCES.get((name, field))
-        known = [row[KEY[target]] for row in found.rows.get(target, [])] if target is not None else []
-        if target is not None and value is not None and value not in known:
-            return f"{field} names a row that does not exist for the key"
-        if field in writes["Control"]:
-            continue
-        if field not in writes["Fields"] or field not in FIELDS[name] or field in (KEY[name], "PhotosCount"):
-            return f"{field} is not writable"
-        if not all(shows(licence, name, image, field) for image in images):
+        reason = _is_closed_to(licence, found, request, entry, field, value)
+        if reason is not None:
+            return reason
+        if field not in writes["Control"] and not all(shows(licence, name, image, field) for image in images):
             return f"{field} is not visible before and after"
-        fixed = {"PropertyType", *PARENTS.get(name, ())} if name != "Member" else set()
-        if field in fixed and not creates and field in (*PARENTS.get(name, ()), "PropertyType"):
-            return f"{field} is fixed"
-        if field in looked_at and field not in writes["PolicyFields"] and not (creates and field in fixed):
-            return f"{field} decides what the key sees"
-    if any(body.get(field) is None for field in writes["Required"].get(request["method"], ())):
+    if not body:
+        return "nothing is to be written"
+    if any(request["body"].get(field) is None for field in writes["Required"].get(request["method"], ())):
         return "a required field is missing"
     if creates and name in PARENTS and not _has_parent(found, name, after):
         return "the row names no parent that exists for the key"

@@ -19,7 +19,7 @@ from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings as Settings
 from gateway.redact.children import attach, came_inside
 from gateway.redact.fields import ShapeError
-from gateway.redact.records import PLAIN, Form, emit
+from gateway.redact.records import PLAIN, Form, emit, seen
 from gateway.redact.rows import ContradictionError, Row, Tally, prove
 from tests.support import TRUSTING, policy, role, template
 
@@ -384,3 +384,26 @@ def test_the_tally_counts_and_holds_no_values() -> None:
 
     # Unasked came: City, ListOfficeKey and Surprise, and MediaStatus of the photo that stays.
     assert (tally.records, tally.fields_hidden, tally.photos_cut, tally.unknown_members) == (2, 1, 1, 4)
+
+
+@pytest.mark.channel("C205", "C224")
+@pytest.mark.parametrize("form", [PLAIN, Form("null"), Form("annotate"), Form("null", omit_nulls=True)])
+def test_what_is_seen_of_a_field_is_what_an_answer_has_of_it(form: Form) -> None:
+    """A clamped counter, a field that this class hides, one that is null or absent, one that no answer has."""
+    limited = policy(OPEN_MEDIA, template(ListingPhotoLimit=2))
+    for more in ({}, {"PropertyType": "Land"}, {"City": None}, {"PhotosCount": 9, "OwnerName": "canary"}):
+        row = prove(decode_record(json.dumps({**GOOD, **more}).encode()), plan("Property('L1')", limited), Tally())
+        assert row is not None
+        shown = json.loads(emit(row, Tally(), form))
+        found = {name: seen(row, name, form) for name in (*FIELDS, "OwnerName", "StandardStatus", "Nothing")}
+
+        assert {name: json.loads(value) for name, value in found.items() if value is not None} == {
+            name: value for name, value in shown.items() if "@" not in name and name in found
+        }
+
+
+def test_nothing_is_seen_of_a_value_that_cannot_leave() -> None:
+    row = prove(decode_record(json.dumps({**GOOD, "City": 7}).encode()), plan("Property('L1')"), Tally())
+
+    assert row is not None
+    assert seen(row, "City") is None
