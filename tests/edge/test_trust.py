@@ -103,10 +103,10 @@ async def test_withheld_twins_of_rule_literals_change_no_byte(directory: Path, t
     ("equality", "declared", "lost"),
     [
         ("exact", "exact", ()),
-        ("fold", "exact", ("string_equality",)),
-        ("fold_pad", "exact", ("string_equality",)),
+        ("fold", "exact", ("Property/string_equality",)),
+        ("fold_pad", "exact", ("Property/string_equality",)),
         ("fold", "fold", ()),
-        ("fold_pad", "fold", ("string_equality",)),
+        ("fold_pad", "fold", ("Property/string_equality",)),
         ("fold_pad", "fold_pad", ()),
     ],
 )
