@@ -107,7 +107,7 @@ async def read_token_request(request: web.BaseRequest) -> TokenRequest:
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if media_type != "application/x-www-form-urlencoded" or charset not in ("", "utf-8") or encoding != "identity":
         raise TokenError("invalid_request", "the body must be application/x-www-form-urlencoded")
-    if "?" in request.raw_path:
+    if request.raw_path.partition("?")[2].strip("&"):
         raise TokenError("invalid_request", "parameters belong into the body")  # addresses are in logs of others
     form = _form(await _body(request))
     client = _of_header(request.headers.getall("Authorization", []))

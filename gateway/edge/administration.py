@@ -171,7 +171,7 @@ def _parameters(query: str) -> dict[str, str]:
     if len(query) > _MOST_QUERY:
         raise bad_value(("query",), "is too long")
     found: dict[str, str] = {}
-    for part in query.split("&") if query else ():
+    for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
         try:
             name, value = unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")

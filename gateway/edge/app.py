@@ -289,7 +289,7 @@ class Gateway:
     async def _asked_for_token(self, request: web.BaseRequest, story: _Story) -> TokenRequest | web.Response | None:
         """What a request for a token says, what is wrong with it, or None for every other request. Nobody has shown
         a key by then, so it takes no place of those who have, and must come soon."""
-        if self._authenticator.tokens is None or request.path != access_tokens.PATH:
+        if self._authenticator.tokens is None or request.path.removesuffix("/") != access_tokens.PATH:
             return None
         check_framing(request)
         self._check_sizes(request)

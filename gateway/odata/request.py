@@ -163,9 +163,11 @@ def _unsigned(name: str, text: str, limits: Limits) -> int:
 
 
 def _boolean(name: str, text: str) -> bool:
-    if text not in ("true", "false"):
+    """Read a ``booleanValue``, which ignores case in the ABNF."""
+    lowered = parser.ascii_lower(text)
+    if lowered not in ("true", "false"):
         raise invalid_query(f"`{name}` must be `true` or `false`", name)
-    return text == "true"
+    return lowered == "true"
 
 
 def parse_query(options: dict[str, str], limits: Limits) -> Query:
