@@ -26,14 +26,6 @@ OFFERED = ("$filter", "$select", "$expand", "$orderby", "$top", "$skip", "$count
 NOT_OFFERED = ("$apply", "$compute", "$search", "$deltatoken", "$schemaversion", "$index", "$levels", "$id")
 #: 4.01 lets every system option go without ``$`` but these two.
 _DOLLAR_REQUIRED = ("$skiptoken", "$deltatoken")
-#: Values of $format, in lower case and without blanks: for data, and beside them for metadata.
-JSON_FORMATS = (
-    "json",
-    "application/json",
-    "application/json;odata.metadata=minimal",
-    "application/json;odata.metadata=none",
-)
-XML_FORMATS = ("xml", "application/xml")
 
 
 @dataclass(frozen=True, slots=True)

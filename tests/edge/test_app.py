@@ -469,8 +469,8 @@ async def test_accept(gateway: Harness, accept: str, status: int) -> None:
 
 @pytest.mark.channel("C147", "C154", "C155")
 async def test_forms_of_http_that_nobody_needs_are_refused(gateway: Harness) -> None:
-    for headers in ({"Upgrade": "websocket", "Connection": "Upgrade"}, {"Expect": "foo"}):
-        assert (await gateway.request("GET", f"{ROOT}/Property", "demo-idx", headers)).status == 400
+    for headers, status in (({"Upgrade": "websocket", "Connection": "Upgrade"}, 400), ({"Expect": "foo"}, 417)):
+        assert (await gateway.request("GET", f"{ROOT}/Property", "demo-idx", headers)).status == status
     async with gateway.session.get(
         f"http://127.0.0.1:{gateway.service.listener.port}{ROOT}/Property",
         data=b"x",
