@@ -18,14 +18,13 @@ from gateway.edge.trust import UpstreamTrust
 from gateway.errors import Code, Detail, Refusal, invalid_body, not_found, upstream_error
 from gateway.odata import json_format
 from gateway.odata.json_format import Record
-from gateway.odata.literals import Timestamp, Value
+from gateway.odata.literals import Timestamp, Value, literal_of
 from gateway.odata.media_types import JSON, JSON_FORMATS, Format
 from gateway.odata.parser import Limits
 from gateway.odata.printer import encode, print_key
 from gateway.odata.request import parse_request
 from gateway.odata.values import UNKNOWN, Unknown, typed_value
 from gateway.policy.decision import decide, reference_read
-from gateway.policy.keyset import literal_of
 from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.plan import Read, Write
 from gateway.policy.profile import TRUSTS, Profile

@@ -391,7 +391,7 @@ class _Decision:
             match term:
                 case Comparison(Operator.EQ, PropertyPath(name), right) if right.kind is not Kind.NULL:
                     pass
-                case In(PropertyPath(name), _):
+                case In(PropertyPath(name), items) if all(item.kind is not Kind.NULL for item in items):
                     pass
                 case _:
                     continue
