@@ -178,14 +178,14 @@ def chosen_format(elements: list[Element], *, xml: bool) -> Format | None:
     the range that says more, then the one that comes first.
     """
     kinds: tuple[OneOf["json", "xml"], ...] = ("xml", "json") if xml else ("json",)
-    best: tuple[tuple[Decimal, bool, tuple[int, int], int], Format] | None = None
+    best: tuple[tuple[Decimal, bool, Decimal, tuple[int, int], int], Format] | None = None
     for kind in kinds:
         for place, element in enumerate(elements):
             candidate = format_of(element, kind) if _level(element, kind) else None
             if candidate is None:
                 continue
             weight, specific = max(_weights(elements, candidate), key=lambda found: (found[1], found[0]))
-            rank = (weight, kind == "xml", specific, -place)
+            rank = (weight, kind == "xml", element.weight, specific, -place)
             if weight > 0 and (best is None or rank > best[0]):
                 best = rank, candidate
     return None if best is None else best[1]
