@@ -23,6 +23,7 @@ class Code(Enum):
     PAYLOAD_TOO_LARGE = ("PayloadTooLarge", 413)
     URI_TOO_LONG = ("UriTooLong", 414)
     UNSUPPORTED_MEDIA_TYPE = ("UnsupportedMediaType", 415)
+    EXPECTATION_FAILED = ("ExpectationFailed", 417)
     TOO_MANY_REQUESTS = ("TooManyRequests", 429)
     HEADERS_TOO_LARGE = ("HeadersTooLarge", 431)
     NOT_IMPLEMENTED = ("NotImplemented", 501)

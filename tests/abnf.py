@@ -194,7 +194,7 @@ SAMPLES: tuple[Sample, ...] = (
     Sample("Property", "200", "respondAsyncPreference waitPreference asyncresult", header=("Prefer", "respond-async, wait=0")),
     Sample("Property", "200", "returnPreference", header=("Prefer", "return=minimal")),
     Sample("Property", "200", "trackChangesPreference", header=("Prefer", "odata.track-changes")),
-    Sample("Property", "200", "isolation", header=("OData-Isolation", "snapshot")),
+    Sample("Property", "412 PreconditionFailed", "isolation", header=("OData-Isolation", "snapshot")),
     Sample("Property", "200", "content-id request-id", header=("Content-ID", "1")),
     Sample("Property", "200", "odata-entityid odata-error", header=("OData-EntityId", "http://127.0.0.1:9/")),
     Sample("Property", "200", "userinfo IP-literal IPvFuture IPv6address h16 ls32", header=("Host", "user@[::1]:80")),

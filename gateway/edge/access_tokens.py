@@ -19,6 +19,7 @@ from aiohttp import web
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from gateway.edge.negotiation import invite_body, target_of
 from gateway.edge.responses import SERVER
 from gateway.errors import Code, Refusal
 from gateway.upstream.bodies import coding_of, content_type
@@ -107,10 +108,10 @@ async def read_token_request(request: web.BaseRequest) -> TokenRequest:
     encoding = coding_of(request.headers.getall("Content-Encoding", []))
     if media_type != "application/x-www-form-urlencoded" or charset not in ("", "utf-8") or encoding != "identity":
         raise TokenError("invalid_request", "the body must be application/x-www-form-urlencoded")
-    if "?" in request.raw_path:
+    if target_of(request).partition("?")[2].strip("&"):
         raise TokenError("invalid_request", "parameters belong into the body")  # addresses are in logs of others
-    form = _form(await _body(request))
     client = _of_header(request.headers.getall("Authorization", []))
+    form = _form(await _body(request))
     if client is not None and "client_secret" in form:
         raise TokenError("invalid_request", "the client must authenticate in one way")
     if client is not None and form.get("client_id", client[0]) != client[0]:
@@ -129,6 +130,9 @@ async def read_token_request(request: web.BaseRequest) -> TokenRequest:
 
 async def _body(request: web.BaseRequest) -> bytes:
     raw = bytearray()
+    if (request.content_length or 0) > _MOST_BODY:
+        raise TokenError("invalid_request", "the body is too long")
+    await invite_body(request)
     async for chunk in request.content.iter_any():
         raw += chunk
         if len(raw) > _MOST_BODY:

@@ -18,7 +18,9 @@ from gateway.admin.calls import Call, Caller, bad_key, caller_of
 from gateway.admin.envelope import SparkCode, SparkError, Success, bad_value, unavailable
 from gateway.admin.openapi import document
 from gateway.admin.routes import BASE, Operation, Router, routes
+from gateway.edge import responses
 from gateway.edge.authentication import Authenticator, Credential, DeniedError
+from gateway.edge.negotiation import check_host, invite_body, target_of, waits_for_invitation
 from gateway.edge.operations import Operations
 from gateway.edge.responses import SERVER
 from gateway.errors import Refusal, kind_of
@@ -56,7 +58,11 @@ class Administration:
         self._document = json.dumps(document(table), ensure_ascii=True, indent=1).encode("ascii")
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.raw_path.partition("?")[0]
+        try:
+            check_host(request)
+        except Refusal as refusal:
+            return responses.refuse(refusal, secrets.token_hex(16))
+        path = target_of(request).partition("?")[0]
         if path == "/openapi.json" and request.method in ("GET", "HEAD"):
             return web.Response(body=self._document, headers={"Content-Type": "application/json", "Server": SERVER})
         if path != BASE and not path.startswith(f"{BASE}/"):
@@ -112,7 +118,7 @@ class Administration:
         story.operation = operation
         caller.require(*operation.permissions)
         story.record = record if record.isalnum() and len(record) <= 100 else ""
-        parameters = _parameters(request.raw_path.partition("?")[2])
+        parameters = _parameters(target_of(request).partition("?")[2])
         try:
             async with asyncio.timeout(_BODY_PATIENCE):
                 body = await self._body(request, operation)
@@ -143,6 +149,11 @@ class Administration:
     async def _body(self, request: web.BaseRequest, operation: Operation) -> Mapping[str, Any] | None:
         if coding_of(request.headers.getall("Content-Encoding", [])) != "identity":
             raise SparkError(SparkCode.UNREADABLE, "the body must not be encoded")
+        if (request.content_length or 0) > self._max_body:
+            raise SparkError(SparkCode.TOO_LARGE, f"the body is larger than {self._max_body} bytes")
+        if operation.body is None and waits_for_invitation(request):
+            raise SparkError(SparkCode.UNREADABLE, "no body is expected here")
+        await invite_body(request)
         raw = bytearray()
         async for chunk in request.content.iter_any():
             raw += chunk
@@ -172,7 +183,7 @@ def _parameters(query: str) -> dict[str, str]:
     if len(query) > _MOST_QUERY:
         raise bad_value(("query",), "is too long")
     found: dict[str, str] = {}
-    for part in query.split("&") if query else ():
+    for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
         try:
             name, value = unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")

@@ -15,14 +15,14 @@ from gateway.edge import access_tokens, responses
 from gateway.edge.access_tokens import TokenError, TokenRequest, invalid_client, read_token_request, token_response
 from gateway.edge.answers import Answers
 from gateway.edge.authentication import Authenticator, DeniedError, unauthorized
-from gateway.edge.bodies import read_query_body, read_record
+from gateway.edge.bodies import is_compatible, read_query_body, read_record
 from gateway.edge.computed import read_computed
 from gateway.edge.continuation import TokenSeal, TooLongError
 from gateway.edge.enforcement import BrokenAnswerError, Enforcement, Trace
 from gateway.edge.keyed_cache import KeyedCache
 from gateway.edge.limits import Allowance, Limiter
 from gateway.edge.links import Continued, Links
-from gateway.edge.negotiation import check_accept, check_framing
+from gateway.edge.negotiation import answered_version, check_framing, check_protocol, negotiated, target_of
 from gateway.edge.outcomes import unknown_outcome
 from gateway.edge.policy_records import PolicyRecords
 from gateway.edge.preferences import Preferences, read_preferences
@@ -35,6 +35,7 @@ from gateway.errors import Code, Refusal, kind_of, unavailable, upstream_error
 from gateway.observe.events import AnswerWithheld, Complaint, Event, RequestHandled, RequestStarted
 from gateway.observe.record_file import RecordFile
 from gateway.odata.literals import Timestamp
+from gateway.odata.media_types import Format
 from gateway.odata.parser import Limits
 from gateway.odata.request import Request, parse_request
 from gateway.odata.shape import query_shape
@@ -145,6 +146,8 @@ class Gateway:
                 response, reason = await responses.finished(request, done, compress=False), ""
         is_known = story.write.stage != "before" or reason == Code.UNKNOWN_OUTCOME.text
         response.headers.update(outcome_header(request, is_known=is_known))
+        if "OData-Version" in response.headers:
+            response.headers["OData-Version"] = answered_version(request)
         if story.allowance is not None:
             response.headers.update(story.allowance.headers)
         if request.can_read_body:
@@ -159,6 +162,7 @@ class Gateway:
         self._publish(AnswerWithheld(story.request_id))
         refusal = unavailable() if story.write.stage == "before" else unknown_outcome()
         response = responses.refuse(refusal, story.request_id)
+        response.headers["OData-Version"] = answered_version(request)
         response.headers.update(outcome_header(request, is_known=story.write.stage == "before"))
         if request.can_read_body:
             response.force_close()
@@ -207,13 +211,14 @@ class Gateway:
     async def respond(self, request: web.BaseRequest, story: _Story) -> web.Response:
         """The road, on one screen. Steps raise a Refusal for every answer that is not data."""
         snapshot = self.snapshot
-        check_framing(request)
+        check_framing(request, self._settings.public_url)
         self._check_sizes(request)
         story.key = key = await self._authenticated(request, snapshot, story)
         story.policy = policy = _policy(snapshot, key)
         assert snapshot is not None  # a policy has come from it
         story.visible = self._policies.visible(policy, key, snapshot.configuration)
         story.allowance = allowance = await self._limiter.admit(key, policy.role)
+        check_protocol(request)
         story.parsed = parsed = await self._parse(request, policy, story)
         continued = self._links.opened(parsed, key, policy)
         now = continued.position.now if continued.position else self._instant()
@@ -242,14 +247,14 @@ class Gateway:
             settings = replace(self._cuts, page_size=preferences.max_page_size or self._cuts.page_size)
             continued.check_trust(profile)
             plan = decide(policy, continued.request, profile, settings, now, continued.position)
-            check_accept(request, plan)
+            written = negotiated(continued.request, request, plan)
             if isinstance(plan, Local):
-                return self._answers.local(plan, policy, key.Id, continued.request, request, story.request_id)
+                return self._answers.local(plan, policy, key.Id, written, story.request_id)
             story.trace.tally = Tally()
-            form = replace(self._form, omit_nulls=preferences.omit_nulls)
+            form = replace(self._form, omit_nulls=preferences.omit_nulls, written=written)
             try:
                 if isinstance(plan, Write):
-                    errand = errand or await self._errand(request, preferences, now, story, key, policy)
+                    errand = errand or await self._errand(request, preferences, written, now, story, key, policy)
                     return await self._writing.answer(plan, errand, profile)
                 linked = self._links.prepared(plan, continued, key, policy, profile)
                 if plan.computed:
@@ -265,7 +270,7 @@ class Gateway:
             total = continued.total if continued.total is not None else result.total
             link = None if result.next is None else linked(result, total, now)
             count = total if plan.page.total or continued.total is not None else None
-            return self._answers.data(plan, result, count, link, preferences, policy, story.request_id)
+            return self._answers.data(plan, result, count, link, preferences, policy, written, story.request_id)
         raise BrokenAnswerError("the upstream contradicts its profile in every way")
 
     # --- steps
@@ -286,9 +291,9 @@ class Gateway:
     async def _asked_for_token(self, request: web.BaseRequest, story: _Story) -> TokenRequest | web.Response | None:
         """What a request for a token says, what is wrong with it, or None for every other request. Nobody has shown
         a key by then, so it takes no place of those who have, and must come soon."""
-        if self._authenticator.tokens is None or request.path != access_tokens.PATH:
+        if self._authenticator.tokens is None or request.path.removesuffix("/") != access_tokens.PATH:
             return None
-        check_framing(request)
+        check_framing(request, self._settings.public_url)
         self._check_sizes(request)
         try:
             async with asyncio.timeout(_FORM_PATIENCE):
@@ -322,17 +327,20 @@ class Gateway:
         self,
         request: web.BaseRequest,
         preferences: Preferences,
+        written: Format,
         now: Timestamp,
         story: _Story,
         key: ApiKey,
         policy: Policy,
     ) -> Errand:
-        """What a write says, read once."""
-        found = await read_record(request, self._settings.requests.max_body)
-        if (found is None) is not (request.method == "DELETE"):
+        """What a write says, read once. Headers are looked at first, so that a body is asked for only if it may do."""
+        if request.can_read_body is (request.method == "DELETE"):
             raise Refusal(Code.BAD_REQUEST, "a body is needed to create or to change a record, and none to delete it")
-        record, digest = found or (None, b"")
         moment = datetime.fromtimestamp(self._clock(), UTC)
+        read_identity(request, key.Id, b"", moment, is_offered=self._sender.repeats is not None)
+        compatible = is_compatible(request) if request.can_read_body else False
+        found = await read_record(request, self._settings.requests.max_body)
+        record, digest = found or (None, b"")
         identity = read_identity(request, key.Id, digest, moment, is_offered=self._sender.repeats is not None)
         return Errand(
             story.request_id,
@@ -344,12 +352,14 @@ class Gateway:
             identity,
             tuple(request.headers.getall("If-Match", [])),
             tuple(request.headers.getall("If-None-Match", [])),
+            written,
+            compatible,
             story.trace,
             story.write,
         )
 
     def _check_sizes(self, request: web.BaseRequest) -> None:
-        if len(request.raw_path) > self._settings.requests.max_target:
+        if len(target_of(request)) > self._settings.requests.max_target:
             raise Refusal(Code.URI_TOO_LONG, "the request target is too long")
         if sum(len(name) + len(value) for name, value in request.raw_headers) > self._settings.requests.max_headers:
             raise Refusal(Code.HEADERS_TOO_LARGE, "the request headers are too large")
@@ -359,18 +369,21 @@ class Gateway:
         if any(name in request.headers for name in _OVERRIDES):
             method = "OVERRIDE"  # no method: 405 on whatever the path resolves to
         assert story.key is not None  # the policy has come from it
-        place = (method, request.raw_path)
+        target = target_of(request)
+        place = (method, target)
         cached = self._parsed.get(story.key.Id, place)
         story.parsing = "new" if cached is None else "known"
         if cached is None:
-            cached = self._parsed_of(method, request.raw_path, _LIMITS, None)
+            cached = self._parsed_of(method, target, _LIMITS, None)
             self._parsed.put(story.key.Id, place, cached, cached.weight)
         head = cached.path.head
         if not cached.via_query or method != "POST" or head is None or head.name not in policy.resources:
             return cached
+        if cached.fault is not None:
+            return cached  # of the address: no body makes it good
         body = await read_query_body(request, self._settings.requests.max_body)
         # Off the event loop: what may be long may take long.
-        return await asyncio.to_thread(self._parsed_of, method, request.raw_path, _BODY_LIMITS, body)
+        return await asyncio.to_thread(self._parsed_of, method, target, _BODY_LIMITS, body)
 
     def _parsed_of(self, method: str, target: str, limits: Limits, body: str | None) -> Request:
         return parse_request(

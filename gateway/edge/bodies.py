@@ -7,8 +7,11 @@ import hashlib
 
 from aiohttp import web
 
+from gateway.edge.negotiation import invite_body
 from gateway.errors import Code, Refusal, invalid_query
 from gateway.odata.json_format import BodyError, Record, check_text, decode_record
+from gateway.odata.media_types import pair_of, split_outside_quotes
+from gateway.odata.parser import ascii_lower
 from gateway.upstream.bodies import BrokenCodingError, Coding, TooLongError, coding_of, content_type, read_bounded
 
 
@@ -28,6 +31,19 @@ async def read_query_body(request: web.BaseRequest, limit: int) -> str:
         return body.decode("ascii")
     except UnicodeDecodeError:
         raise invalid_query("the body must be percent-encoded like a query") from None
+
+
+def is_compatible(request: web.BaseRequest) -> bool:
+    """Whether the numbers of a body may be strings: ``IEEE754Compatible=true`` (OData JSON Format, 3.2).
+
+    Raises:
+        Refusal: 415 where the parameter says something else than ``true`` or ``false``, or comes twice.
+    """
+    pairs = [pair_of(part) for part in split_outside_quotes(request.headers.get("Content-Type", ""), ";")[1:]]
+    said = [ascii_lower(value) for name, value in pairs if name == "ieee754compatible"]
+    if len(said) > 1 or not {"true", "false"} >= set(said):
+        raise _unsupported("`IEEE754Compatible` must be `true` or `false`")
+    return said == ["true"]
 
 
 async def read_record(request: web.BaseRequest, limit: int) -> tuple[Record, bytes] | None:
@@ -66,12 +82,19 @@ async def _bounded(request: web.BaseRequest, limit: int) -> bytes:
     coding = _coding(request)
     if coding is None:
         raise _unsupported("this content coding is not read")
+    if (request.content_length or 0) > limit:
+        raise _too_long()
+    await invite_body(request)
     try:
         return await read_bounded(request.content, coding, limit, most_received=limit)
     except TooLongError:
-        raise Refusal(Code.PAYLOAD_TOO_LARGE, "the body is too long", headers={"Connection": "close"}) from None
+        raise _too_long() from None
     except BrokenCodingError:
         raise Refusal(Code.BAD_REQUEST, "the body is not gzip", headers={"Connection": "close"}) from None
+
+
+def _too_long() -> Refusal:
+    return Refusal(Code.PAYLOAD_TOO_LARGE, "the body is too long", headers={"Connection": "close"})
 
 
 def _unsupported(message: str) -> Refusal:

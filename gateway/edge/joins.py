@@ -12,9 +12,8 @@ from dataclasses import replace
 
 from gateway.edge.scan import MAX_REQUESTS, BrokenAnswerError, Scan, Source
 from gateway.odata.ast import In, PropertyPath, Query, conjunction
-from gateway.odata.literals import Literal, Value
+from gateway.odata.literals import Literal, Value, literal_of
 from gateway.odata.values import Unknown
-from gateway.policy.keyset import literal_of
 from gateway.policy.plan import NestedPlan, ParentJoin, Ranking, Read, RecordPlan
 from gateway.policy.profile import Link
 from gateway.policy.spelling import fits_address, has_too_many_or, spelled

@@ -11,12 +11,15 @@ from typing import Any
 from weakref import WeakSet
 
 from aiohttp import StreamReader, http_parser, web
+from aiohttp.http import HttpVersion11
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from gateway.edge import responses
 from gateway.edge.accepting import Acceptor, listening_socket
 from gateway.errors import Code, Refusal
+from gateway.odata.media_types import split_outside_quotes
+from gateway.odata.parser import ascii_lower
 from gateway.store.certificates import Certificate
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -94,6 +97,19 @@ class _Server(web.Server):
         return protocol
 
 
+def _unknown_coding(request: web.BaseRequest) -> web.StreamResponse | None:
+    """Refuse a body in transfer codings that are not read, whoever asks (RFC 9112, 6.1)."""
+    headers = request.headers.getall("Transfer-Encoding", [])
+    codings = [ascii_lower(part) for header in headers for part in split_outside_quotes(header, ",")]
+    if not codings or (codings == ["chunked"] and request.version >= HttpVersion11):
+        return None
+    if request.version < HttpVersion11:
+        refusal = Refusal(Code.BAD_REQUEST, "the request is no proper HTTP", headers={"Connection": "close"})
+    else:
+        refusal = Refusal(Code.NOT_IMPLEMENTED, "this transfer coding is not offered", headers={"Connection": "close"})
+    return responses.refuse(refusal, secrets.token_hex(16))
+
+
 def require_c_parser() -> None:
     """The Python parser of aiohttp reads some malformed requests otherwise; a start without the C one is refused."""
     if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
@@ -162,8 +178,9 @@ class Listener:
         assert isinstance(protocol, _Protocol)
         protocol.busy += 1
         try:
-            response = await self._handler(request)
-            if self._is_last(protocol):
+            response = _unknown_coding(request) or await self._handler(request)
+            # The library looks at its own flag and not at the header that the client sees.
+            if "close" in response.headers.get("Connection", "") or self._is_last(protocol):
                 response.force_close()
             return response
         finally:

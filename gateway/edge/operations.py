@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from gateway.edge.negotiation import target_of
 from gateway.edge.responses import SERVER
 from gateway.edge.trust import UpstreamTrust
 from gateway.observe.metrics import Metrics
@@ -39,7 +40,7 @@ class Operations:
         self.refused: tuple[str, ...] = ()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.raw_path.partition("?")[0]
+        path = target_of(request).partition("?")[0]
         if path not in ("/healthz", "/readyz", "/metrics"):
             return _text(404, "not found\n")
         if request.method not in ("GET", "HEAD"):

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from aiohttp import web
 
+from gateway.edge.negotiation import target_of
 from gateway.errors import Code, Refusal, not_offered
 from gateway.store.repeats import RETAINED
 
@@ -47,7 +48,7 @@ def read_identity(request: web.BaseRequest, key_id: str, body: bytes, now: datet
         # It may have been done, and what was done then is known no more.
         raise Refusal(Code.PRECONDITION_FAILED, f"{_SENT} is too long ago")
     digest = hashlib.sha256()
-    for part in (key_id, request.method, request.raw_path, client, identity):
+    for part in (key_id, request.method, target_of(request), client, identity):
         digest.update(hashlib.sha256(part.encode("utf-8", "surrogateescape")).digest())
     digest.update(body)
     return digest.hexdigest()

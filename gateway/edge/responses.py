@@ -9,14 +9,18 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import msgspec
 from aiohttp import web
 
+from gateway.edge.negotiation import answered_version
 from gateway.errors import Refusal
+from gateway.odata.media_types import JSON as JSON_FORMAT
+from gateway.odata.media_types import list_elements
 
 SERVER = "gateway"
-JSON = "application/json;odata.metadata=minimal"
+JSON = JSON_FORMAT.content_type
 _COMMON = {
     "OData-Version": "4.01",
     "Cache-Control": "private, no-store",
@@ -80,7 +84,12 @@ def entity_tag(secret: str, about: Iterable[str], body: bytes) -> str:
 
 async def finished(request: web.BaseRequest, answer: Answer, *, compress: bool) -> web.Response:
     """The response: 304 where the client has this very representation, compressed where the client takes that."""
-    headers = {**_COMMON, **_version(request), "X-Request-Id": answer.request_id, **answer.headers}
+    headers = {
+        **_COMMON,
+        "OData-Version": answered_version(request),
+        "X-Request-Id": answer.request_id,
+        **answer.headers,
+    }
     tag = answer.headers.get("ETag")
     is_read = answer.status == 200 and request.method != "PATCH"  # of a write, the condition was tested before it
     if is_read and tag is not None and has_tag(request.headers.getall("If-None-Match", []), tag):
@@ -95,11 +104,6 @@ async def finished(request: web.BaseRequest, answer: Answer, *, compress: bool) 
     return web.Response(status=answer.status, body=body, headers=headers)
 
 
-def _version(request: web.BaseRequest) -> dict[str, str]:
-    """No version above the one that the client understands (OData Protocol, 8.2.7): what we write is both."""
-    return {"OData-Version": "4.0"} if request.headers.get("OData-MaxVersion", "").strip() == "4.0" else {}
-
-
 def _gzip(body: bytes) -> bytes:
     return gzip.compress(body, 5, mtime=0)  # no clock in it: equal bodies are equal bytes
 
@@ -112,11 +116,7 @@ def has_tag(headers: Iterable[str], tag: str) -> bool:
 
 
 def _takes_gzip(headers: Iterable[str]) -> bool:
-    """Whether gzip is named, or all codings are, with a weight above zero (RFC 9110, 12.5.3)."""
-    weights: dict[str, bool] = {}
-    for header in headers:
-        for part in header.split(","):
-            name, _, parameters = part.strip().lower().partition(";")
-            weight = parameters.strip().removeprefix("q=").strip()
-            weights[name.strip()] = weight.strip("0.") != "" or not parameters.strip()
-    return weights.get("gzip", weights.get("*", False))
+    """Whether gzip is named, or all codings are, and not with less weight than no coding (RFC 9110, 12.5.3)."""
+    weights = {element.name: element.weight for element in list_elements(headers)}
+    gzip_weight = weights.get("gzip", weights.get("*", Decimal(0)))
+    return gzip_weight > 0 and gzip_weight >= weights.get("identity", Decimal(0))

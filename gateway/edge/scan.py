@@ -14,10 +14,10 @@ from gateway.edge.cursors import cursor_of, place_of
 from gateway.errors import stale_link
 from gateway.odata.ast import OrderByItem, conjunction
 from gateway.odata.json_format import Collection, Record
-from gateway.odata.literals import Literal
+from gateway.odata.literals import Literal, literal_of
 from gateway.odata.printer import print_query
 from gateway.odata.values import Unknown
-from gateway.policy.keyset import behind, literal_of
+from gateway.policy.keyset import behind
 from gateway.policy.plan import Page, Read
 from gateway.policy.profile import Profile
 from gateway.policy.spelling import spelled

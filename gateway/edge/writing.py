@@ -19,13 +19,13 @@ from gateway.errors import Code, Detail, Refusal, invalid_body, not_found, upstr
 from gateway.odata import json_format
 from gateway.odata.csdl import Schema
 from gateway.odata.json_format import Record
-from gateway.odata.literals import Timestamp, Value
+from gateway.odata.literals import Timestamp, Value, literal_of
+from gateway.odata.media_types import JSON, JSON_FORMATS, Format
 from gateway.odata.parser import Limits
 from gateway.odata.printer import encode, print_key
 from gateway.odata.request import parse_request
 from gateway.odata.values import UNKNOWN, Unknown, typed_value
 from gateway.policy.decision import decide, reference_read
-from gateway.policy.keyset import literal_of
 from gateway.policy.model import Policy, ResourcePolicy
 from gateway.policy.plan import Read, Write
 from gateway.policy.profile import TRUSTS, Profile
@@ -54,7 +54,8 @@ _LIMITS = Limits()
 @dataclass(frozen=True, slots=True)
 class Errand:
     """One client's write: who asks for it, with what. ``record`` is None for DELETE; ``identity`` is that of a request
-    that may come again; ``if_match`` and ``if_none_match`` are values of headers."""
+    that may come again; ``if_match`` and ``if_none_match`` are values of headers. ``written`` is the format of the
+    answer, ``is_compatible`` whether the body may have numbers as strings (IEEE754Compatible)."""
 
     request_id: str
     key: ApiKey
@@ -65,6 +66,8 @@ class Errand:
     identity: str | None = None
     if_match: tuple[str, ...] = ()
     if_none_match: tuple[str, ...] = ()
+    written: Format = JSON
+    is_compatible: bool = False
     trace: Trace = field(default_factory=Trace)
     write: WriteTrace = field(default_factory=WriteTrace)
 
@@ -117,7 +120,7 @@ class Writing:
         if shown is None:
             return Answer(204, b"", errand.request_id)
         wants = errand.preferences.returns or ("representation" if done.created else "minimal")
-        return self._answers.written(*shown, created=done.created, minimal=wants == "minimal")
+        return self._answers.written(*shown, errand.written, created=done.created, minimal=wants == "minimal")
 
     async def _shown(self, resource: str, done: _Done, errand: Errand) -> tuple[Answer, str] | None:
         """The record as the key sees it now, as if it had asked for it, and its path; None where it sees none."""
@@ -132,7 +135,8 @@ class Writing:
                 read = parse_request("GET", f"{self._root}/{path}", root=self._root, limits=_LIMITS)
                 plan = decide(errand.policy, read, profile, self._settings, errand.now)
                 assert isinstance(plan, Read)
-                result = await self._enforcement.read(plan, profile, errand.trace, self._form)
+                form = replace(self._form, written=errand.written)
+                result = await self._enforcement.read(plan, profile, errand.trace, form)
             except ContradictionError as error:
                 errand.trace.violations += 1
                 self._trust.lose(error.kinds, error.resource, error.reason)
@@ -141,7 +145,7 @@ class Writing:
                 break  # it is written; that it cannot be shown is no failure of the write (C325)
             if not _is_of(result.records[0], done.values, errand.policy.resources[resource]):
                 break  # whatever the upstream calls the new record, it is another one
-            about = (errand.policy, errand.request_id, headers)
+            about = (errand.policy, errand.request_id, errand.written, headers)
             return self._answers.entity(plan.context, result.records[0], *about), path
         return None
 
@@ -152,7 +156,9 @@ class Writing:
         if errand.record is not None:
             about = (plan.terms, errand.policy.schema, errand.key.Bindings.values)
             # Off the event loop: a body may be as long as the settings allow.
-            body, details = await asyncio.to_thread(read_body, errand.record, plan.method, *about)
+            body, details = await asyncio.to_thread(
+                read_body, errand.record, plan.method, *about, is_compatible=errand.is_compatible
+            )
             errand.write.fields = tuple(body.values)
             if plan.target is None:
                 if errand.if_match and not responses.has_tag(errand.if_match, ""):
@@ -242,7 +248,12 @@ class Writing:
         and who sees no row has got 404 before (C183)."""
         if not errand.if_match and not errand.if_none_match:
             return
-        tags = [self._tag(target, row, errand, replace(self._form, omit_nulls=omitted)) for omitted in (False, True)]
+        forms = [
+            replace(self._form, omit_nulls=omitted, written=written)
+            for omitted in (False, True)
+            for written in JSON_FORMATS
+        ]
+        tags = [self._tag(target, row, errand, form) for form in forms]
         fails = errand.if_match and not any(responses.has_tag(errand.if_match, tag) for tag in tags)
         if fails or any(responses.has_tag(errand.if_none_match, tag) for tag in tags):
             raise Refusal(Code.PRECONDITION_FAILED, "the record is not what the request says it must be")
@@ -253,7 +264,7 @@ class Writing:
             record = emit(row, Tally(), form)
         except ShapeError as error:
             raise BrokenAnswerError(str(error)) from None
-        return self._answers.entity(target.context, record, errand.policy, "").headers["ETag"]
+        return self._answers.entity(target.context, record, errand.policy, "", form.written).headers["ETag"]
 
 
 def _is_of(record: bytes, values: Mapping[str, Value], resource: ResourcePolicy) -> bool:

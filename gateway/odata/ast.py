@@ -102,11 +102,14 @@ class PropertyPath:
 @dataclass(frozen=True, slots=True)
 class Call:
     """A function whose result is compared. All take one operand, but ``concat``, which takes two arguments of which
-    either may be a string literal, and ``geo.distance``, which takes a property and a place."""
+    either may be a string literal, ``geo.distance``, which takes a property and a place, and the ``TESTS``."""
 
     function: Function
     arguments: tuple[Operand | Literal, ...]
 
+
+#: Tests of a string by a pattern. As a ``Call`` with operand and pattern they are compared with true or false.
+TESTS = frozenset({Function.CONTAINS, Function.STARTSWITH, Function.ENDSWITH})
 
 #: What may stand on the left of a comparison.
 Operand = PropertyPath | Call
@@ -243,6 +246,13 @@ class Query:
 
 
 EMPTY_QUERY = Query()
+
+
+def test_of(call: Call) -> StringTest:
+    """Return the condition that one of the ``TESTS`` is by itself."""
+    operand, pattern = call.arguments
+    assert not isinstance(operand, Literal) and isinstance(pattern, Literal)  # the grammar knows no other
+    return StringTest(call.function, operand, pattern)
 
 
 def conjunction(*terms: Expression | None) -> Expression:

@@ -17,6 +17,7 @@ from typing import Literal as OneOf
 from uuid import UUID
 
 from gateway.odata.ast import (
+    TESTS,
     TRUE,
     And,
     Call,
@@ -35,6 +36,7 @@ from gateway.odata.ast import (
     PropertyPath,
     Quantifier,
     StringTest,
+    test_of,
 )
 from gateway.odata.literals import EnumValue, Kind, Literal, TimeOfDay, Timestamp, Value
 from gateway.odata.values import UNKNOWN, Unknown
@@ -80,6 +82,13 @@ def evaluate(expression: Expression, lookup: Lookup, reading: Reading = STRICT) 
             return _negate(_all(_negate(evaluate(term, lookup, reading)) for term in terms))
         case Not(term):
             return _negate(evaluate(term, lookup, reading))
+        case Comparison(operator, Call(function) as left, right) if function in TESTS:
+            test = test_of(left)
+            value = operand_value(test.operand, lookup)
+            if value is not None:
+                truth = _string_test(function, value, test.pattern, reading)
+                value = UNKNOWN if truth is None else truth
+            return _compare(operator, value, right, reading)
         case Comparison(operator, left, right):
             return _compare(operator, operand_value(left, lookup), right, reading)
         case Has(path, right):

@@ -262,3 +262,26 @@ def print_literal(literal: Literal) -> str:
             return f"geography'SRID=4326;{value}'"
         case EnumValue(type_name, members):
             return type_name + "'" + members.replace("'", "''") + "'"
+
+
+def literal_of(value: Value) -> Literal | None:
+    """A value of a record as a literal of a filter; None for what cannot be compared for equality."""
+    match value:
+        case None:
+            return NULL
+        case str():
+            return string(value)
+        case bool():
+            return Literal(Kind.BOOLEAN, value)
+        case Decimal():
+            return Literal(Kind.NUMBER, value)
+        case UUID():
+            return Literal(Kind.GUID, value)
+        case Timestamp():
+            return Literal(Kind.DATE_TIME_OFFSET, value)
+        case TimeOfDay():
+            return Literal(Kind.TIME_OF_DAY, value)
+        case date():
+            return Literal(Kind.DATE, value)
+        case _:
+            return None

@@ -38,9 +38,11 @@ from gateway.odata.ast import (
     SelectItem,
     StringTest,
 )
+from gateway.odata.evaluate import operand_value
 from gateway.odata.geography import parse_geography
 from gateway.odata.grammar import GRAMMAR, GRAMMAR_DIRECTORY
 from gateway.odata.literals import Alias, EnumValue, Kind, Literal, Now, Timestamp
+from gateway.odata.values import UNKNOWN, Unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,9 @@ class Segment:
     name: str
     key: tuple[tuple[str | None, Literal], ...] | None = None
 
+
+#: What may stand on one side of a comparison.
+Side = Operand | Literal | StringTest | Intersects
 
 _FUNCTIONS = {function.value: function for function in Function}
 _T = TypeVar("_T")
@@ -135,17 +140,26 @@ class _Builder(Transformer[Token, object]):
     def bool_literal(self, token: Token) -> Constant:
         return Constant(ascii_lower(token) == "true")
 
-    def comparison_expr(self, left: Operand, operator: Token, right: Literal) -> Comparison:
-        return Comparison(Operator(ascii_lower(operator.strip())), left, right)
+    def comparison_expr(self, left: Side, operator: Token, right: Side) -> Comparison:
+        relation, behind = Operator(ascii_lower(operator.strip())), _position(operator) + len(operator)
+        if isinstance(left, Literal):
+            relation, left, right = relation.mirrored, right, left
+        if isinstance(left, Literal | Intersects) or not isinstance(right, Literal):
+            raise ODataSyntaxError(behind)
+        if isinstance(left, StringTest):
+            left = Call(left.function, (left.operand, left.pattern))
+        return Comparison(relation, left, right)
 
-    def flipped_expr(self, left: Literal, operator: Token, right: Operand) -> Comparison:
-        return Comparison(Operator(ascii_lower(operator.strip())).mirrored, right, left)
-
-    def in_expr(self, left: Operand, _in: Token, items: list[Literal]) -> In:
+    def in_expr(self, left: Operand | Literal, operator: Token, items: list[Literal]) -> In:
+        if isinstance(left, Literal):
+            raise ODataSyntaxError(_position(operator))
         return In(left, tuple(items))
 
-    def list_expr(self, _open: Token, items: list[Literal], _close: Token) -> list[Literal]:
-        return items
+    def list_expr(self, opening: Token, items: list[Literal | Operand], _close: Token) -> list[Literal]:
+        for item in items:
+            if not isinstance(item, Literal):
+                raise ODataSyntaxError(_position(opening) + len(opening))
+        return items  # type: ignore[return-value]  # they are all literals
 
     def list_first(self, item: _T) -> list[_T]:
         return [item]
@@ -161,8 +175,18 @@ class _Builder(Transformer[Token, object]):
         return PropertyPath(str(member)[1:], _position(member) + 1, str(variable))
 
     def bool_method_call_expr(
-        self, name: Token, _open: Token, operand: Operand, _comma: Token, pattern: Literal, _close: Token
+        self,
+        name: Token,
+        opening: Token,
+        operand: Operand | Literal,
+        comma: Token,
+        pattern: Literal | Operand,
+        _: Token,
     ) -> StringTest:
+        if isinstance(operand, Literal):
+            raise ODataSyntaxError(_position(opening) + len(opening))
+        if not isinstance(pattern, Literal):
+            raise ODataSyntaxError(_position(comma) + len(comma))
         return StringTest(_FUNCTIONS[ascii_lower(name)], operand, pattern)
 
     def lambda_expr(
@@ -197,15 +221,15 @@ class _Builder(Transformer[Token, object]):
         arguments = (first, second) if isinstance(first, PropertyPath) else (second, first)
         return Call(Function.GEO_DISTANCE, arguments)
 
-    def method_call(self, name: Token, _open: Token, operand: Operand, _close: Token) -> Call:
-        return Call(_FUNCTIONS[ascii_lower(name)], (operand,))
+    def method_call(self, name: Token, opening: Token, operand: Operand | Literal, _close: Token) -> Call | Literal:
+        call = Call(_FUNCTIONS[ascii_lower(name)], (operand,))
+        return _folded(call, opening) if isinstance(operand, Literal) else call
 
     def concat_call(
-        self, name: Token, _open: Token, left: Operand | Literal, _comma: Token, right: Operand | Literal, _close: Token
-    ) -> Call:
-        if isinstance(left, Literal) and isinstance(right, Literal):
-            raise ODataSyntaxError(_position(name), "joins no property")
-        return Call(Function.CONCAT, (left, right))
+        self, _: Token, opening: Token, left: Operand | Literal, _comma: Token, right: Operand | Literal, _close: Token
+    ) -> Call | Literal:
+        call = Call(Function.CONCAT, (left, right))
+        return _folded(call, opening) if isinstance(left, Literal) and isinstance(right, Literal) else call
 
     def has_expr(self, path: PropertyPath, _has: Token, literal: Literal) -> Has:
         return Has(path, literal)
@@ -328,6 +352,20 @@ class _Builder(Transformer[Token, object]):
 
     def key_value_pair(self, name: Token, _equals: Token, value: Literal) -> tuple[str, Literal]:
         return str(name), value
+
+
+def _folded(call: Call, opening: Token) -> Literal:
+    """Return the constant that a function of constants gives, as the evaluator has it.
+
+    Raises:
+        ODataSyntaxError: the function does not take them. What is known with the request only, ``now()`` and an alias,
+            is among them.
+    """
+    value = operand_value(call, lambda _name: UNKNOWN)
+    literal = None if isinstance(value, Unknown) else literals.literal_of(value)
+    if literal is None:
+        raise ODataSyntaxError(_position(opening) + len(opening))
+    return literal
 
 
 def _moved(instant: Literal, distance: int) -> Literal | None:

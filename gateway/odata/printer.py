@@ -106,6 +106,8 @@ def query_options(query: Query) -> list[tuple[str, str]]:
         options.append(("$top", str(query.top)))
     if query.count is not None:
         options.append(("$count", "true" if query.count else "false"))
+    if query.format is not None:
+        options.append(("$format", query.format))
     if query.skiptoken is not None:
         options.append(("$skiptoken", query.skiptoken))
     return options

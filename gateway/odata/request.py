@@ -26,14 +26,6 @@ OFFERED = ("$filter", "$select", "$expand", "$orderby", "$top", "$skip", "$count
 NOT_OFFERED = ("$apply", "$compute", "$search", "$deltatoken", "$schemaversion", "$index", "$levels", "$id")
 #: 4.01 lets every system option go without ``$`` but these two.
 _DOLLAR_REQUIRED = ("$skiptoken", "$deltatoken")
-#: Values of $format, in lower case and without blanks: for data, and beside them for metadata.
-JSON_FORMATS = (
-    "json",
-    "application/json",
-    "application/json;odata.metadata=minimal",
-    "application/json;odata.metadata=none",
-)
-XML_FORMATS = ("xml", "application/xml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +155,11 @@ def _unsigned(name: str, text: str, limits: Limits) -> int:
 
 
 def _boolean(name: str, text: str) -> bool:
-    if text not in ("true", "false"):
+    """Read a ``booleanValue``, which ignores case in the ABNF."""
+    lowered = parser.ascii_lower(text)
+    if lowered not in ("true", "false"):
         raise invalid_query(f"`{name}` must be `true` or `false`", name)
-    return text == "true"
+    return lowered == "true"
 
 
 def parse_query(options: dict[str, str], limits: Limits) -> Query:

@@ -56,29 +56,34 @@ def split_path(path: str, root: str) -> tuple[str, ...]:
     """The decoded segments below the service root; ``()`` is the root itself.
 
     ``root`` starts with a slash and ends without one; it may be empty. Brackets and quotes are not looked at here: a
-    slash inside a key is written ``%2F`` (C138).
+    slash inside a key is written ``%2F`` (C138). One slash at the end counts as absent, because clients join paths so;
+    a second one is an empty segment. Every other character of RFC 3986's ``pchar`` stands for itself: a plus is a plus,
+    and a semicolon starts no parameter, because no name holds one (RFC 3986, 3.3; C136).
     """
     if path == root or path == root + "/":
         return ()
     if not path.startswith(root + "/"):
         raise not_found()
-    raw = path[len(root) + 1 :].split("/")
+    raw = path[len(root) + 1 :].removesuffix("/").split("/")
     if len(raw) > _MAX_SEGMENTS:
         raise not_found()
     segments = []
     for part in raw:
         text = decode(part)
-        # Empty, dot and parameter segments would be read differently elsewhere (C136, C137).
-        if not text or text in (".", "..") or "\\" in text or ";" in part or "+" in part:
+        # Empty and dot segments, and backslashes, would be read differently elsewhere (C136, C137).
+        if not text or text in (".", "..") or "\\" in text:
             raise not_found()
         segments.append(text)
     return tuple(segments)
 
 
 def split_query(query: str, *, plus_is_space: bool = True) -> list[tuple[str, str]]:
-    """The (name, value) pairs of a raw query string, each decoded once, in the order of the client."""
+    """The (name, value) pairs of a raw query string, each decoded once, in the order of the client.
+
+    An empty pair says nothing and is skipped: ``?``, ``&&`` and an ``&`` at the end come from clients that join text.
+    """
     pairs = []
-    for part in query.split("&"):
+    for part in filter(None, query.split("&")):
         raw_name, equals, raw_value = part.partition("=")
         if not equals or not raw_name:
             raise invalid_query("the query must be `name=value` pairs joined by `&`")

@@ -14,8 +14,10 @@ from typing import assert_never
 from gateway.odata import literals, walk
 from gateway.odata.ast import (
     FALSE,
+    TESTS,
     TRUE,
     And,
+    Call,
     Comparison,
     Constant,
     Expression,
@@ -33,6 +35,7 @@ from gateway.odata.ast import (
     StringTest,
     conjunction,
     disjunction,
+    test_of,
 )
 from gateway.odata.csdl import EnumType, Property, Schema, TypeReference
 from gateway.odata.literals import NULL, Alias, EnumValue, Geography, Kind, Literal, Now, Timestamp, parse_number, shift
@@ -93,6 +96,8 @@ _UNORDERED = frozenset({"Edm.Boolean", "Edm.Guid"})
 _DISTANCE = TypeReference("Edm.Double")
 #: A distance is a number of no exact digits, so nothing equals it.
 _DISTANCES = (Operator.LT, Operator.LE, Operator.GT, Operator.GE)
+#: The type of a test of a string; a field of this type has a reference of its own.
+_BOOLEAN = TypeReference("Edm.Boolean")
 _STRING, _INTEGER = TypeReference("Edm.String"), TypeReference("Edm.Int32")
 _DAYS, _INSTANTS, _TIMES = (
     ("Edm.Date", "Edm.DateTimeOffset"),
@@ -165,7 +170,7 @@ class Binder:
                     raise UnfitError(path.name, path.position, "is no enumeration")
                 return replace(atom, right=self._enum(path, enum, right, None))
             case In(left, items):
-                return replace(atom, items=tuple(self._literal(left, item, None) for item in items))
+                return self._membership(left, items)
             case StringTest(_, operand, pattern):
                 return self._string_test(atom, operand, pattern)
             case Intersects(path, area):
@@ -182,6 +187,15 @@ class Binder:
                 return atom
             case _:
                 assert_never(atom)
+
+    def _membership(self, left: Operand, items: tuple[Literal, ...]) -> Expression:
+        """Bind a list. Null in it is a comparison of its own, as ``eq null`` has it: servers read ``in (null)`` in
+        different ways, so none is ever asked that."""
+        values = tuple(self._literal(left, item, None) for item in items if item.kind is not Kind.NULL)
+        terms: list[Expression] = [In(left, values)] if values else []
+        if len(values) < len(items):
+            terms.append(Comparison(Operator.EQ, left, self._literal(left, NULL, Operator.EQ)))
+        return disjunction(*terms)
 
     def _string_test(self, atom: StringTest, operand: Operand, pattern: Literal) -> StringTest:
         path = walk.first_property(operand)
@@ -238,6 +252,11 @@ class Binder:
             assert isinstance(path, PropertyPath) and isinstance(place, Literal)  # the grammar knows no other
             self._check_place(path, place, "POINT")
             return _DISTANCE
+        if operand.function in TESTS:
+            inner, pattern = operand.arguments
+            assert isinstance(inner, PropertyPath | Call) and isinstance(pattern, Literal)  # the grammar knows no other
+            self._string_test(StringTest(operand.function, inner, pattern), inner, pattern)
+            return _BOOLEAN
         accepted, result = _SIGNATURES[operand.function]
         for argument in operand.arguments:
             if isinstance(argument, Literal):
@@ -260,7 +279,7 @@ class Binder:
         if declared.is_collection:
             raise UnfitError(path.name, path.position, "is a collection and cannot be compared")
         if literal.kind is Kind.NULL:
-            if operator not in (Operator.EQ, Operator.NE):
+            if operator not in (Operator.EQ, Operator.NE) or declared is _BOOLEAN:
                 raise UnfitError(path.name, path.position, "can be compared with null by `eq` and `ne` only")
             return literal
         enum = self.schema.enum_types.get(declared.name)
@@ -391,6 +410,9 @@ def _compile(expression: Expression, *, negated: bool) -> Expression:
                 quantifier=_OTHER[quantifier] if negated else quantifier,
                 predicate=_unguarded(_compile(predicate, negated=negated)),
             )
+        case Comparison(operator, Call(function) as left, Literal(value=bool() as flag)) if function in TESTS:
+            holds = ((operator is Operator.EQ) is flag) is not negated
+            return _guarded(left, test_of(left) if holds else Not(test_of(left)))
         case Comparison(operator, left, right):
             chosen = operator.complement if negated else operator
             if right.kind is Kind.NULL:
@@ -463,6 +485,29 @@ def fold(expression: Expression) -> Expression:
             return expression
         case _:
             assert_never(expression)
+
+
+def spell_out_tests(expression: Expression) -> Expression:
+    """Return a client's filter with each ``contains(..) eq true`` as the test itself, guarded against null.
+
+    Some servers take a test as a condition only. Null is not equal to true, and not to false (OData 4.01), so the
+    result holds of the same rows wherever it stands. Rules are spelled out by ``null_safe``, which reads null strictly.
+    """
+
+    def atom(found: Atom) -> Expression:
+        match found:
+            case Comparison(operator, Call(function) as left, Literal(value=bool() as flag)) if function in TESTS:
+                test = test_of(left) if (operator is Operator.EQ) is flag else Not(test_of(left))
+                paths = dict.fromkeys(walk.operand_properties(left))
+                if operator is Operator.EQ:
+                    return conjunction(*(Comparison(Operator.NE, path, NULL) for path in paths), test)
+                return disjunction(*(Comparison(Operator.EQ, path, NULL) for path in paths), test)
+            case Lambda():
+                return replace(found, predicate=spell_out_tests(found.predicate))
+            case _:
+                return found
+
+    return walk.replace_atoms(expression, atom)
 
 
 def is_contradiction(expression: Expression, normal: Callable[[str], str] = str) -> bool:

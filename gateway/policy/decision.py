@@ -25,8 +25,9 @@ from gateway.odata.ast import (
 )
 from gateway.odata.csdl import Property
 from gateway.odata.literals import Kind, Literal, Timestamp, parse_number, print_literal, string
+from gateway.odata.media_types import format_option
 from gateway.odata.parser import NotOfferedError, ODataSyntaxError, Segment, parse_segment
-from gateway.odata.request import JSON_FORMATS, XML_FORMATS, Path, Request, canonical_text
+from gateway.odata.request import Path, Request, canonical_text
 from gateway.odata.url import is_carried
 from gateway.odata.values import INTEGERS
 from gateway.policy import keyset, names
@@ -256,8 +257,8 @@ class _Decision:
             raise invalid_query(f"`{option}` is not possible here", option)
         if self.request.fault is not None:
             raise self.request.fault.again()
-        formats = (*JSON_FORMATS, *XML_FORMATS) if kind == "metadata" else JSON_FORMATS
-        if self.request.query.format is not None and self.request.query.format not in formats:
+        asked = self.request.query.format
+        if asked is not None and format_option(asked, xml=kind == "metadata") is None:
             raise Refusal(Code.NOT_ACCEPTABLE, "this format is not offered", target="$format")
         if "$skiptoken" in self.request.options and self.position is None:
             raise foreign_link()
@@ -393,7 +394,7 @@ class _Decision:
             match term:
                 case Comparison(Operator.EQ, PropertyPath(name), right) if right.kind is not Kind.NULL:
                     pass
-                case In(PropertyPath(name), _):
+                case In(PropertyPath(name), items) if all(item.kind is not Kind.NULL for item in items):
                     pass
                 case _:
                     continue

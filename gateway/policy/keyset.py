@@ -6,13 +6,10 @@ Only over columns that the profile calls exact, so that a record which comes or 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
-from decimal import Decimal
-from uuid import UUID
 
 from gateway.odata.ast import Comparison, Expression, Operator, OrderByItem, PropertyPath, conjunction, disjunction
 from gateway.odata.csdl import Property
-from gateway.odata.literals import NULL, Kind, Literal, TimeOfDay, Timestamp, Value, string
+from gateway.odata.literals import NULL, Kind, Literal
 from gateway.policy.profile import Profile
 
 #: Characters of a text whose length the upstream does not declare, and the most of one that it does.
@@ -70,29 +67,6 @@ _KINDS: Mapping[str, Kind] = {
     "Edm.Int64": Kind.NUMBER,
     "Edm.Decimal": Kind.NUMBER,
 }
-
-
-def literal_of(value: Value) -> Literal | None:
-    """A value of a record as a literal of a filter; None for what cannot be compared for equality."""
-    match value:
-        case None:
-            return NULL
-        case str():
-            return string(value)
-        case bool():
-            return Literal(Kind.BOOLEAN, value)
-        case Decimal():
-            return Literal(Kind.NUMBER, value)
-        case UUID():
-            return Literal(Kind.GUID, value)
-        case Timestamp():
-            return Literal(Kind.DATE_TIME_OFFSET, value)
-        case TimeOfDay():
-            return Literal(Kind.TIME_OF_DAY, value)
-        case date():
-            return Literal(Kind.DATE, value)
-        case _:
-            return None
 
 
 def behind(order: Sequence[OrderByItem], after: Sequence[Literal], profile: Profile) -> Expression:

@@ -9,7 +9,7 @@ from gateway.errors import Refusal, invalid_query
 from gateway.odata import walk
 from gateway.odata.ast import ExpandItem, Expression, Lambda, OrderByItem, Query, SelectItem
 from gateway.odata.csdl import Property
-from gateway.policy.conditions import Binder, Related, UnfitError, UnknownNameError, fold
+from gateway.policy.conditions import Binder, Related, UnfitError, UnknownNameError, fold, spell_out_tests
 from gateway.policy.model import NavigationPolicy, Policy, ResourcePolicy
 
 
@@ -144,7 +144,7 @@ def bind(
             raise said.unfit("$filter", path.name, path.position, "cannot be searched or sorted by")
     binder = Binder(policy.schema, resolve_in(resource), backslash_is_literal, related=related, places=places)
     try:
-        return fold(binder.bind(expression))
+        return fold(spell_out_tests(binder.bind(expression)))
     except UnknownNameError as error:
         raise said.unknown("$filter", error.name, error.position) from None
     except UnfitError as error:

@@ -17,13 +17,15 @@ from gateway.errors import Detail, invalid_body
 from gateway.odata.ast import And, Expression
 from gateway.odata.csdl import EnumType, Property, Schema, TypeReference
 from gateway.odata.evaluate import STRICT, Lookup, Reading, holds
-from gateway.odata.json_format import Record, decode_list, decode_string, encode_string
+from gateway.odata.json_format import BodyError, Record, decode_list, decode_string, encode_string
 from gateway.odata.literals import Value
 from gateway.odata.values import INTEGERS, NUMBERS, UNKNOWN, Unknown, as_members, typed_value
 from gateway.odata.walk import properties
 from gateway.policy.conditions import enum_members
 from gateway.policy.model import ResourcePolicy, WritePolicy
 
+#: A number as JSON writes it.
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 #: Members of one body: more than any resource has fields.
 MOST_MEMBERS = 2_000
 
@@ -68,7 +70,13 @@ class Body:
 
 
 def read_body(
-    record: Record, method: str, resource: ResourcePolicy, schema: Schema, bindings: Mapping[str, str]
+    record: Record,
+    method: str,
+    resource: ResourcePolicy,
+    schema: Schema,
+    bindings: Mapping[str, str],
+    *,
+    is_compatible: bool = False,
 ) -> tuple[Body, list[Detail]]:
     """The body of a POST or PATCH, and one detail for each of its faults: with any of them nothing of it may be sent.
 
@@ -76,13 +84,21 @@ def read_body(
 
     Args:
         bindings: of the key: what its own member and office are.
+        is_compatible: whether Edm.Int64 and Edm.Decimal come as strings (OData JSON Format, 3.2).
     """
-    return _Reader(record, method, resource, schema, bindings).body()
+    return _Reader(record, method, resource, schema, bindings, is_compatible=is_compatible).body()
 
 
 class _Reader:
     def __init__(
-        self, record: Record, method: str, resource: ResourcePolicy, schema: Schema, bindings: Mapping[str, str]
+        self,
+        record: Record,
+        method: str,
+        resource: ResourcePolicy,
+        schema: Schema,
+        bindings: Mapping[str, str],
+        *,
+        is_compatible: bool,
     ) -> None:
         assert resource.writes is not None
         self._record = record
@@ -91,6 +107,7 @@ class _Reader:
         self._writes: WritePolicy = resource.writes
         self._schema = schema
         self._bindings = bindings
+        self._is_compatible = is_compatible
         self._details: list[Detail] = []
 
     def body(self) -> tuple[Body, list[Detail]]:
@@ -107,7 +124,8 @@ class _Reader:
             elif declared is None:
                 self._details += [Detail(name, _CLOSED)] if name in names else []
             else:
-                value, written = self._read(name, raw, declared)
+                member = _as_number(raw, declared.type) if self._is_compatible else raw
+                value, written = self._read(name, member, declared)
                 if isinstance(value, Unknown):
                     self._details.append(Detail(name, written.decode("ascii")))
                 else:
@@ -191,6 +209,21 @@ def _parts(value: Value, enum: EnumType | None) -> Iterable[Value]:
             yield from item.split(",")
         elif item is not None:
             yield item
+
+
+def _as_number(raw: msgspec.Raw, declared: TypeReference) -> msgspec.Raw:
+    """The value with each string that holds a number as that number, where its type is one that comes so."""
+    if declared.name not in ("Edm.Int64", "Edm.Decimal"):
+        return raw
+    if declared.is_collection:
+        try:
+            items = decode_list(raw)
+        except BodyError:
+            return raw  # found to be of another shape later
+        element = TypeReference(declared.name)
+        return msgspec.Raw(b"[" + b",".join(bytes(_as_number(item, element)) for item in items) + b"]")
+    text = decode_string(raw)
+    return msgspec.Raw(text.encode("utf-8")) if text is not None and _JSON_NUMBER.fullmatch(text) else raw
 
 
 def _value(raw: msgspec.Raw, declared: Property, enum: EnumType | None) -> tuple[Value | Unknown, bytes]:

@@ -23,25 +23,39 @@ _FLOATS = ("Edm.Double", "Edm.Single")
 _EXPONENT_DIGITS = 6
 
 
+#: Types whose values are strings in JSON that is IEEE754Compatible.
+_QUOTED = ("Edm.Int64", "Edm.Decimal")
+
+
 class ShapeError(Exception):
     """A record that is permitted holds a value that cannot be emitted: 502 for the answer. The text is for the log."""
 
 
-def emit_value(raw: msgspec.Raw, declared: TypeReference) -> bytes:
+def emit_value(raw: msgspec.Raw, declared: TypeReference, *, quoted: bool = False) -> bytes:
     """The value as it leaves. Number text stays digit by digit; strings and collections are written anew.
+
+    Args:
+        quoted: whether Edm.Int64 and Edm.Decimal are strings (OData JSON Format, 3.2: IEEE754Compatible).
 
     Raises:
         ShapeError: the value is not of the declared kind.
     """
     if not declared.is_collection:
-        return _emit_scalar(raw, declared.name)
+        return _quoted(_emit_scalar(raw, declared.name), declared, quoted)
     if bytes(raw) == _NULL:
         return _NULL
     try:
         items = json_format.decode_list(raw)
     except json_format.BodyError:
         raise ShapeError("a collection was declared") from None
-    return b"[" + b",".join(_emit_scalar(item, declared.name) for item in items) + b"]"
+    return b"[" + b",".join(_quoted(_emit_scalar(item, declared.name), declared, quoted) for item in items) + b"]"
+
+
+def _quoted(value: bytes, declared: TypeReference, quoted: bool) -> bytes:
+    """A number of a type that JavaScript cannot hold as a string where that is asked for."""
+    if not quoted or value == _NULL or value in _NOT_FINITE or declared.name not in _QUOTED:
+        return value
+    return b'"' + value + b'"'
 
 
 def _emit_scalar(raw: msgspec.Raw, type_name: str) -> bytes:
@@ -101,7 +115,7 @@ def _long(text: bytes) -> bytes:
     return sign + (whole.lstrip(b"0") or b"0") + (b"." + fraction if fraction else b"")
 
 
-def emit_clamped(raw: msgspec.Raw, limit: int) -> bytes:
+def emit_clamped(raw: msgspec.Raw, limit: int, declared: TypeReference, *, quoted: bool = False) -> bytes:
     """A counter, never above ``limit`` (C224)."""
     text = bytes(raw)
     if text == _NULL:
@@ -111,4 +125,5 @@ def emit_clamped(raw: msgspec.Raw, limit: int) -> bytes:
     if digits is None:
         raise ShapeError("a number was declared")
     value = parse_number(digits.decode("ascii"))
-    return _long(digits) if value is not None and value <= limit else str(limit).encode("ascii")
+    shown = _long(digits) if value is not None and value <= limit else str(limit).encode("ascii")
+    return _quoted(shown, declared, quoted)

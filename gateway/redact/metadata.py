@@ -175,8 +175,12 @@ def _container_xml(model: _Model) -> list[str]:
 # --- JSON
 
 
-def metadata_json(policy: Policy) -> bytes:
-    """CSDL JSON 4.01 of the projection."""
+def metadata_json(policy: Policy, *, quoted: bool = False) -> bytes:
+    """CSDL JSON 4.01 of the projection.
+
+    Args:
+        quoted: whether values of members are strings (CSDL JSON, 3: IEEE754Compatible).
+    """
     model = _model(policy)
     document: dict[str, Any] = {"$Version": "4.01", "$EntityContainer": f"{model.container_namespace}.Container"}
     for namespace in model.namespaces:
@@ -186,7 +190,8 @@ def metadata_json(policy: Policy) -> bytes:
         for enum in model.enums.values():
             if enum.name.rpartition(".")[0] == namespace:
                 flags = {"$IsFlags": True} if enum.is_flags else {}
-                document[namespace][enum.name.rpartition(".")[2]] = {"$Kind": "EnumType", **flags, **enum.members}
+                members = {name: str(value) if quoted else value for name, value in enum.members.items()}
+                document[namespace][enum.name.rpartition(".")[2]] = {"$Kind": "EnumType", **flags, **members}
     document[model.container_namespace]["Container"] = _container_json(model)
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 

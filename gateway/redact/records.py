@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.odata.media_types import JSON, Format
 from gateway.policy.plan import EmittedField, NestedPlan
 from gateway.redact.fields import ShapeError, emit_clamped, emit_value
+from gateway.redact.links import count_value
 from gateway.redact.rows import Row, Tally
 
 
@@ -15,10 +17,12 @@ from gateway.redact.rows import Row, Tally
 class Form:
     """How records are written. ``redaction`` is about fields of the model that are not visible on a record: absent,
     null on every such record, or absent with an annotation that says so. ``omit_nulls`` leaves null members out, once
-    everything else is decided, so that null and hidden are not told apart by it (C180, C203)."""
+    everything else is decided, so that null and hidden are not told apart by it (C180, C203). ``written`` is the format
+    of the answer."""
 
     redaction: Literal["omit", "null", "annotate"] = "omit"
     omit_nulls: bool = False
+    written: Format = JSON
 
 
 PLAIN = Form()
@@ -83,7 +87,11 @@ def _field(row: Row, emitted: EmittedField, tally: Tally, form: Form) -> Iterabl
             yield _member(name, b"null")
         return
     try:
-        value = emit_value(raw, emitted.property.type) if emitted.clamp is None else emit_clamped(raw, emitted.clamp)
+        quoted = form.written.ieee754
+        if emitted.clamp is None:
+            value = emit_value(raw, emitted.property.type, quoted=quoted)
+        else:
+            value = emit_clamped(raw, emitted.clamp, emitted.property.type, quoted=quoted)
     except ShapeError as error:
         raise ShapeError(f"`{name}`: {error}") from None
     if not (form.omit_nulls and value == b"null"):
@@ -98,7 +106,7 @@ def _expanded(row: Row, nested: NestedPlan, tally: Tally, form: Form) -> Iterabl
     children = row.children[nested.name]
     if nested.is_collection:
         if nested.options.count:
-            yield _member(f"{nested.name}@odata.count", str(children.count).encode("ascii"))
+            yield _member(f"{nested.name}@odata.count", count_value(children.count, form.written))
         yield _member(nested.name, b"[" + b",".join(emit(child, tally, form) for child in children.rows) + b"]")
     elif children.rows:
         yield _member(nested.name, emit(children.rows[0], tally, form))

@@ -381,6 +381,8 @@ class _Where:
             case Call(Function.GEO_DISTANCE, (PropertyPath() as path, Literal() as place)):
                 self.parameters.append(str(place.value))
                 return f"DISTANCE({self._operand(path)}, ?)"
+            case Call(function, (PropertyPath() | Call() as inner, Literal() as pattern)) if function in _TESTS:
+                return self._string_test(function, self._operand(inner), str(pattern.value))
             case Call(function, (PropertyPath() | Call() as inner,)) if function in _CALLS:
                 return _CALLS[function].format(self._operand(inner))
             case Call(function):

@@ -163,6 +163,13 @@ async def test_secrets_in_an_address_and_other_methods_are_refused(service: Harn
     assert (got, headers["Allow"]) == (405, "POST")
 
 
+@pytest.mark.parametrize("ending", ["?", "?&", "/", "/?"])
+async def test_an_ending_that_says_nothing_is_as_none(service: Harness, ending: str) -> None:
+    status, told, _ = await ask(service, GOOD, query=ending)
+
+    assert (status, told["token_type"]) == (200, "Bearer")
+
+
 async def test_nothing_else_that_is_sealed_is_a_token(service: Harness) -> None:
     """A continuation token is sealed under the same key, and a token is none."""
     page = await service.request("GET", f"{ROOT}/Property?$select=ListingKey", "reader", {"Prefer": "maxpagesize=1"})

@@ -230,3 +230,12 @@ async def test_no_effect_can_be_told_without_metadata(directory: Path, database_
 
     assert (shown.status, disabled.status) == (200, 200)
     assert {code(answer) for answer in refused} == {(503, 1024)}
+
+
+async def test_empty_pairs_in_a_query_say_nothing(desk: Desk) -> None:
+    plain = await desk.call("GET", "/templates?dry_run=false")
+
+    assert plain.status == 400
+    for query in ("?", "?&", "?&&"):
+        assert (await desk.call("GET", f"/templates{query}")).status == 200
+    assert (await desk.call("GET", "/templates?&&dry_run=false&")).body == plain.body

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -15,6 +16,7 @@ from gateway.odata.csdl import parse_metadata
 from gateway.odata.parser import parse_filter
 from gateway.sandbox.server import Sandbox
 from tests.hostile import Hostile, collection, hostile_running
+from tests.modelled import listing, modelled, profile, tables
 from tests.support import CONFIG, ROOT, Harness, configuration, key_file, running, until, write_configuration
 
 KEYS = ("demo-idx", "demo-vow", "demo-private")
@@ -468,8 +470,8 @@ async def test_accept(gateway: Harness, accept: str, status: int) -> None:
 
 @pytest.mark.channel("C147", "C154", "C155")
 async def test_forms_of_http_that_nobody_needs_are_refused(gateway: Harness) -> None:
-    for headers in ({"Upgrade": "websocket", "Connection": "Upgrade"}, {"Expect": "foo"}):
-        assert (await gateway.request("GET", f"{ROOT}/Property", "demo-idx", headers)).status == 400
+    for headers, status in (({"Upgrade": "websocket", "Connection": "Upgrade"}, 400), ({"Expect": "foo"}, 417)):
+        assert (await gateway.request("GET", f"{ROOT}/Property", "demo-idx", headers)).status == status
     async with gateway.session.get(
         f"http://127.0.0.1:{gateway.service.listener.port}{ROOT}/Property",
         data=b"x",
@@ -579,3 +581,123 @@ async def test_more_requests_than_it_answers_at_a_time_are_refused_at_once() -> 
     assert shed.header("Retry-After") == "5"
     assert answered == [200, 200]
     assert after.status == 200
+
+
+# --- spellings of a target
+
+
+PATHS = ("", "Property", "Property('L00002')", "Property('L00002')/Media", "Property('L00002')/Media/$count", "Property('L00002')/ListOffice",
+         "Property/$count", "$metadata", "Field", "Lookup")  # fmt: skip
+
+
+@pytest.mark.channel("C137", "C142")
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_slash_and_empty_pairs_at_the_end_say_nothing(gateway: Harness, path: str) -> None:
+    """Links in answers stay canonical: the bytes are those of the plain target."""
+    plain = await gateway.get(path, "demo-vow")
+    spellings = [f"{path}?", f"{path}?&", f"{path}?&&", *([f"{path}/", f"{path}/?"] if path else [])]
+
+    assert plain.status == 200
+    for spelling in spellings:
+        assert await gateway.get(spelling, "demo-vow") == plain, spelling
+
+
+@pytest.mark.channel("C137", "C98", "C316")
+@pytest.mark.guarantee("G2")
+@pytest.mark.parametrize("ending", ["/", "//", "/?", "?&", "/$count/", "('L1')/", "('A+B')", "('A;B')", ";v=1", "+x"])
+async def test_hidden_and_never_existed_are_the_same_bytes_in_every_spelling_of_a_path(
+    gateway: Harness, ending: str
+) -> None:
+    hidden, fresh = [await gateway.get(f"{name}{ending}") for name in ("PropertyRooms", "PropertyZooms")]
+    below = [await gateway.get(f"Property('L00002')/{name}{ending}") for name in ("Rooms", "Zooms")]
+
+    assert hidden == fresh
+    assert below[0] == below[1]
+    assert (hidden.status, below[0].status) == (404, 404)
+
+
+@pytest.mark.channel("C137")
+@pytest.mark.parametrize(
+    "path", ["Property//", "Property('L00002')//", "/", "Property//$count", "Property/./", "Property;v=1"]
+)
+async def test_an_empty_segment_is_none(gateway: Harness, path: str) -> None:
+    assert (await gateway.get(path, "demo-vow")).status == 404
+
+
+@pytest.mark.channel("C107", "C133", "C136", "C138")
+@pytest.mark.parametrize("character", "!$&'()*+,;=:@-._~ /?#%")
+async def test_every_key_is_reached_by_its_path(directory: Path, character: str) -> None:
+    """RFC 3986, 3.3: what a path may hold stands for itself, and an escape is the same."""
+    key = f"A{character}B"
+    spellings = {quote(key.replace("'", "''"), safe="")}
+    if character not in " /?#%":
+        spellings.add(key.replace("'", "''"))
+    async with modelled(directory, tables(Property=[listing(key), listing("A B-other")])) as (gateway, _):
+        answers = [
+            await gateway.request("GET", f"{ROOT}/Property('{spelt}')?$select=ListingKey", "k") for spelt in spellings
+        ]
+        media = [
+            await gateway.request("GET", f"{ROOT}/Property(ListingKey='{spelt}')/Media", "k") for spelt in spellings
+        ]
+
+    assert [(answer.status, answer.json().get("ListingKey")) for answer in answers] == [(200, key)] * len(spellings)
+    assert {answer.status for answer in media} == {200}
+
+
+# --- forms of a filter that clients write
+
+
+CITIES = [None, "a", "B", "ab", "", "X"]
+
+
+@pytest.mark.guarantee("G4")
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("City in ('a',null)", [None, "a"]), ("City in (null)", [None]), ("not (City in ('a',null))", ["B", "ab", "", "X"]),
+        ("contains(City,'a') eq true", ["a", "ab"]), ("contains(City,'a') eq false", ["B", "", "X"]), ("true eq contains(City,'a')", ["a", "ab"]),
+        ("contains(City,'a') ne true", [None, "B", "", "X"]), ("not (contains(City,'a') eq true)", [None, "B", "", "X"]),
+        ("City eq tolower('A')", ["a"]), ("toupper('x') eq City", ["X"]), ("City in (trim(' a '),concat('a','b'))", ["a", "ab"]),
+        ("length('a') eq length(City)", ["a", "B", "X"]), ("contains(City,tolower('A'))", ["a", "ab"]), ("City eq @p&@p=null", [None]),
+        ("City in ('a',@p)&@p=null", [None, "a"]), ("IDXOptInYN", ["a", "ab"]), ("TRUE eq IDXOptInYN", ["a", "ab"]), ("not IDXOptInYN", [None, "B", "", "X"]),
+    ],
+)  # fmt: skip
+async def test_each_form_selects_the_rows_that_odata_says(directory: Path, text: str, found: list[str | None]) -> None:
+    """As a filter of the whole set, pushed and evaluated here, of one list inside a record, and as a rule."""
+    rows = [listing(f"L{n}", City=city, IDXOptInYN=city in ("a", "ab")) for n, city in enumerate(CITIES)]
+    role = {
+        "Property": {"Filter": "StandardStatus eq 'Active'", "Fields": {"All": {"Visible": ["City", "IDXOptInYN"]}}}
+    }
+    for trusted in (profile(), {}):
+        async with modelled(directory / str(len(trusted)), tables(Property=rows), role=role, trusted=trusted) as (
+            gateway,
+            _,
+        ):
+            answer = await gateway.get(f"Property?$select=City&$orderby=ListingKey&$filter={text}", "k")
+
+        assert answer.status == 200, answer.body
+        assert [row["City"] for row in answer.rows] == [city for city in CITIES if city in found]
+
+
+@pytest.mark.channel("C26", "C48", "C316")
+@pytest.mark.guarantee("G2")
+@pytest.mark.parametrize(
+    "text",
+    ["~ in ('a',null)", "contains(~,'a') eq true", "false ne startswith(~,'a')", "~ eq tolower('a')", "toupper('a') eq ~", "~ in (trim('a'))",
+     "contains(tolower(~),tolower('a'))", "concat(~,tolower('a')) eq 'a'", "contains(City,'a') eq ~", "contains(City,~) eq true", "City in (~,null)",
+     "City in (tolower(~))", "contains(City,tolower(~))", "~ eq TRUE", "tolower('a') eq ~ and City in (null)"],
+)  # fmt: skip
+async def test_hidden_and_never_existed_are_the_same_bytes_in_every_form(directory: Path, text: str) -> None:
+    async with modelled(directory, tables(Property=[listing("L1")])) as (gateway, _):
+        for target in (
+            "Property?$filter={}",
+            "Property/$count?$filter={}",
+            "Property?&$filter={}&&$count=TRUE",
+            "Property/?$filter={}",
+        ):
+            hidden, fresh = [
+                await gateway.get(target.format(text.replace("~", name)), "k") for name in ("OwnerName", "Qwertyuio")
+            ]
+
+            assert (hidden.status, hidden.headers) == (fresh.status, fresh.headers) == (400, fresh.headers)
+            assert hidden.body.replace(b"OwnerName", b"Qwertyuio") == fresh.body

@@ -224,3 +224,268 @@ async def test_a_body_that_is_read_leaves_an_idle_connection(gateway: Harness) -
     assert answer.startswith(b"HTTP/1.1 200")
     assert await gateway.service.listener.drain(idle=0, deadline=5) == 0
     writer.close()
+
+
+# --- answers that end a connection
+
+
+def heads(answer: bytes) -> int:
+    return answer.count(b"HTTP/1.")
+
+
+CLOSING = [
+    b"GET " + PATH + b"/Property HTTP/1.1\r\n" + HOST + AUTH + b"Upgrade: h2c\r\n\r\n",
+    b"GET " + PATH + b"/Property HTTP/1.1\r\n" + HOST + AUTH + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    b"GET " + PATH + b"/Property HTTP/1.1\r\n" + HOST + AUTH + b"Expect: 200-ok\r\n\r\n",
+    b"GET " + PATH + b"/Property HTTP/1.1\r\n" + HOST + AUTH + b"Content-Length: 5\r\n\r\nother",
+    b"POST " + PATH + b"/Property/$query HTTP/1.1\r\n" + HOST + AUTH + b"Content-Type: text/html\r\nContent-Length: 6\r\n\r\n$top=1",
+    b"POST " + PATH + b"/Property/$query HTTP/1.1\r\n" + HOST + AUTH
+    + b"Content-Type: text/plain\r\nContent-Encoding: gzip\r\nContent-Length: 6\r\n\r\n$top=1",
+    b"POST " + PATH + b"/Property/$query HTTP/1.1\r\n" + HOST + AUTH + b"Content-Type: text/plain\r\nTransfer-Encoding: foo, chunked\r\n\r\n0\r\n\r\n",
+    b"POST " + PATH + b"/Property/$query HTTP/1.1\r\n" + HOST + b"Content-Length: 6\r\n\r\n$top=1",
+    b"POST /oauth2/token HTTP/1.1\r\n" + HOST + b"Upgrade: h2c\r\nContent-Length: 3\r\n\r\na=b",
+    b"GET " + PATH + b"/Property HTTP/1.1\r\n" + HOST + b"X : y\r\n\r\n",
+]  # fmt: skip
+
+
+@pytest.mark.channel("C147", "C154", "C301")
+@pytest.mark.parametrize("data", CLOSING)
+async def test_an_answer_that_says_close_is_the_last_one(gateway: Harness, data: bytes) -> None:
+    answer = await send(gateway, data + QUESTION + QUESTION)  # it would time out if the connection stayed open
+
+    assert b"Connection: close" in answer
+    assert heads(answer) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"POST /v1/developers/templates HTTP/1.1\r\n" + HOST + AUTH + b"Content-Length: 2\r\n\r\n{}",
+        b"GET /healthz HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: foo, chunked\r\n\r\n0\r\n\r\n",
+        b"GET /v1/developers/templates HTTP/1.1\r\n" + HOST + b"X : y\r\n\r\n",
+    ],
+)
+async def test_an_answer_of_the_admin_listener_that_says_close_is_the_last_one(gateway: Harness, data: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.service.admin.port)
+    writer.write(data + b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n")
+    answer = await asyncio.wait_for(reader.read(-1), 20)
+    writer.close()
+
+    assert b"Connection: close" in answer
+    assert heads(answer) == 1
+
+
+@pytest.mark.guarantee("G7")
+async def test_an_answer_that_says_close_is_the_last_one_in_a_drain_too(gateway: Harness) -> None:
+    reader, writer = await connected(gateway, QUESTION[:10])
+    await asyncio.sleep(0.1)
+    draining = asyncio.create_task(gateway.service.listener.drain(idle=0, deadline=20))
+    await asyncio.sleep(0.1)
+    writer.write(QUESTION[10:] + CLOSING[0] + QUESTION)
+    answer = await asyncio.wait_for(reader.read(-1), 20)
+
+    assert heads(answer) == 2
+    assert answer.count(b"Connection: close") == 1
+    assert await draining == 0
+    writer.close()
+
+
+# --- transfer codings
+
+
+@pytest.mark.channel("C147")
+@pytest.mark.parametrize("coding", [b"foo, chunked", b"gzip, chunked", b"identity, chunked", b'"a,b", chunked'])
+async def test_a_transfer_coding_that_is_not_read_is_501(gateway: Harness, coding: bytes) -> None:
+    """RFC 9112, 6.1; on either listener."""
+    for port, path in (
+        (gateway.service.listener.port, PATH + b"/Property/$query"),
+        (gateway.service.admin.port, b"/healthz"),
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = (
+            b"POST "
+            + path
+            + b" HTTP/1.1\r\n"
+            + HOST
+            + AUTH
+            + b"Content-Type: text/plain\r\nTransfer-Encoding: "
+            + coding
+        )
+        writer.write(head + b"\r\n\r\n6\r\n$top=1\r\n0\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(-1), 20)
+        writer.close()
+
+        assert answer.split(b" ")[1] == b"501", answer
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "NotImplemented"
+
+
+@pytest.mark.channel("C147")
+async def test_a_chunked_body_of_http_1_0_is_no_proper_http(gateway: Harness) -> None:
+    head = (
+        b"POST "
+        + PATH
+        + b"/Property/$query HTTP/1.0\r\n"
+        + AUTH
+        + b"Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    answer = await send(gateway, head + b"6\r\n$top=1\r\n0\r\n\r\n" + QUESTION)
+
+    assert answer.split(b" ")[1] == b"400"
+    assert heads(answer) == 1
+
+
+# --- absolute targets
+
+
+@pytest.mark.channel("C140")
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [(b"http://gateway.example", b"x"), (b"HTTP://GateWay.Example:80", b"x"), (b"https://x", b"x"), (b"http://127.0.0.1:8080", b"127.0.0.1:8080")],
+)  # fmt: skip
+async def test_an_absolute_target_of_ours_is_as_its_path(gateway: Harness, host: bytes, named: bytes) -> None:
+    """RFC 9112, 3.2.2: a server must accept the absolute form."""
+    end = b" HTTP/1.1\r\nHost: " + named + b"\r\n" + AUTH + b"Connection: close\r\n\r\n"
+    answers = []
+    for path in (
+        PATH + b"/Property?$top=2&$select=City",
+        PATH + b"/Nope",
+        b"",
+        b"?a=b",
+        PATH + b"/Property?$filter=Nope%20eq%201",
+    ):
+        for target in (host + path, path if path.startswith(b"/") else b"/" + path):
+            answer = await send(gateway, b"GET " + target + end)
+            lines = [line for line in answer.split(b"\r\n") if not line.startswith((b"Date", b"X-Request-Id"))]
+            answers.append(lines)
+
+    assert answers[::2] == answers[1::2]
+    assert [lines[0].split(b" ")[1] for lines in answers[::2]] == [b"200", b"404", b"404", b"404", b"400"]
+
+
+@pytest.mark.channel("C140")
+@pytest.mark.parametrize(
+    "host",
+    [b"http://other.example", b"http://gateway.example.other", b"http://gateway.example@other", b"http://other@gateway.example",
+     b"http://gateway.example:8081", b"ftp://gateway.example", b"//gateway.example", b"http:///"],
+)  # fmt: skip
+async def test_an_absolute_target_of_others_is_refused(gateway: Harness, host: bytes) -> None:
+    answer = await send(
+        gateway, b"GET " + host + PATH + b"/Property HTTP/1.1\r\n" + HOST + AUTH + b"Connection: close\r\n\r\n"
+    )
+
+    assert answer.split(b" ")[1] == (b"404" if host.startswith(b"//") else b"400")
+    assert b"other" not in answer.partition(b"\r\n\r\n")[2]
+
+
+async def test_an_absolute_target_reaches_the_admin_listener(gateway: Harness) -> None:
+    found = []
+    for host in (b"http://x", b"http://other"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.service.admin.port)
+        writer.write(b"GET " + host + b"/healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+        found.append((await asyncio.wait_for(reader.read(-1), 20)).split(b" ")[1])
+        writer.close()
+
+    assert found == [b"200", b"400"]
+
+
+# --- Expect
+
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def expecting(
+    path: bytes, body: bytes, *headers: bytes, expect: bytes = b"100-continue", version: bytes = b"1.1"
+) -> bytes:
+    about = b"".join(header + b"\r\n" for header in headers)
+    length = f"Content-Length: {len(body)}\r\n".encode()
+    return b"POST " + path + b" HTTP/" + version + b"\r\n" + HOST + about + length + b"Expect: " + expect + b"\r\n\r\n"
+
+
+TEXT = b"Content-Type: text/plain"
+FORM = b"Content-Type: application/x-www-form-urlencoded"
+BEARER = AUTH.strip()
+
+
+@pytest.mark.channel("C155")
+@pytest.mark.parametrize("expect", [b"100-continue", b"100-Continue", b"100-continue, 100-continue"])
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        (PATH + b"/Property/$query", (TEXT, BEARER), b"$top=1&$select=City"),
+        (b"/oauth2/token", (FORM,), b"grant_type=client_credentials&client_id=demo-idx&client_secret=demo-idx"),
+    ],
+)
+async def test_a_client_that_waits_is_told_to_go_on(
+    gateway: Harness, path: bytes, headers: tuple[bytes, ...], body: bytes, expect: bytes
+) -> None:
+    reader, writer = await connected(gateway, expecting(path, body, *headers, expect=expect))
+    first = await asyncio.wait_for(reader.readexactly(len(CONTINUE)), 20)
+    writer.write(body)
+    answer = await read_answer(reader)
+    writer.write(QUESTION)
+    following = await read_answer(reader)
+    writer.close()
+
+    assert first == CONTINUE
+    assert answer.split(b" ")[1] == b"200"
+    assert following.startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.channel("C155", "C149")
+@pytest.mark.parametrize(
+    ("path", "headers", "length", "status"),
+    [
+        (PATH + b"/Property/$query", (TEXT,), 6, b"401"),
+        (PATH + b"/Property/$query", (TEXT, b"Authorization: Bearer nobody"), 6, b"401"),
+        (PATH + b"/Nope/$query", (TEXT, BEARER), 6, b"404"),
+        (PATH + b"/PropertyRooms/$query", (TEXT, BEARER), 6, b"404"),
+        (PATH + b"/Property", (b"Content-Type: application/json", BEARER), 6, b"405"),
+        (PATH + b"/Property/$query?$top=1", (TEXT, BEARER), 6, b"400"),
+        (PATH + b"/Property/$query", (b"Content-Type: text/html", BEARER), 6, b"415"),
+        (PATH + b"/Property/$query", (TEXT, b"Content-Encoding: br", BEARER), 6, b"415"),
+        (PATH + b"/Property/$query", (TEXT, BEARER), 10**9, b"413"),
+        (PATH + b"/Property/$query", (TEXT, BEARER, b"OData-Isolation: snapshot"), 6, b"412"),
+        (PATH + b"/Property/$query", (TEXT, BEARER, b"OData-Version: 3.0"), 6, b"400"),
+        (b"/oauth2/token", (TEXT,), 6, b"400"),
+        (b"/oauth2/token?a=b", (FORM,), 6, b"400"),
+        (b"/oauth2/token", (FORM,), 10**6, b"400"),
+        (b"/oauth2/token", (FORM, b"Authorization: Basic %%"), 6, b"401"),
+    ],
+)
+async def test_nobody_who_is_refused_is_told_to_go_on(
+    gateway: Harness, path: bytes, headers: tuple[bytes, ...], length: int, status: bytes
+) -> None:
+    head = expecting(path, b"", *headers).replace(b"Content-Length: 0", f"Content-Length: {length}".encode())
+    reader, writer = await connected(gateway, head)
+    answer = await asyncio.wait_for(reader.read(-1), 20)  # the connection ends, because the body is not to come
+    writer.close()
+
+    assert answer.split(b" ")[1] == status
+    assert b"100 Continue" not in answer
+    assert b"Connection: close" in answer
+
+
+@pytest.mark.channel("C155")
+@pytest.mark.parametrize("expect", [b"200-ok", b"100-continue, foo", b"100-continue=1"])
+async def test_another_expectation_is_417(gateway: Harness, expect: bytes) -> None:
+    answer = await send(
+        gateway, expecting(PATH + b"/Property/$query", b"$top=1", TEXT, BEARER, expect=expect) + b"$top=1"
+    )
+
+    assert answer.split(b" ")[1] == b"417"
+
+
+@pytest.mark.channel("C155")
+async def test_an_expectation_means_nothing_without_a_body_or_in_http_1_0(gateway: Harness) -> None:
+    """RFC 9110, 10.1.1."""
+    read = await send(gateway, QUESTION.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"))
+    body = b"$top=1&$select=City"
+    old = await send(gateway, expecting(PATH + b"/Property/$query", body, TEXT, BEARER, version=b"1.0") + body)
+    at_once = await send(
+        gateway, expecting(PATH + b"/Property/$query", body, TEXT, BEARER, b"Connection: close") + body
+    )
+
+    assert [answer.split(b" ")[1] for answer in (read, old)] == [b"200", b"200"]
+    assert b"100 Continue" not in read + old
+    assert at_once.removeprefix(CONTINUE).startswith(b"HTTP/1.1 200")

@@ -34,9 +34,11 @@ async def asked(gateway: Harness, target: str, **headers: str) -> Answer:
     ("prefer", "size", "applied"),
     [
         ("odata.maxpagesize=3", 3, "odata.maxpagesize=3"), ("maxpagesize=3", 3, "odata.maxpagesize=3"), ("MaxPageSize=\"4\"", 4, "odata.maxpagesize=4"),
-        ("maxpagesize=10", 10, "odata.maxpagesize=10"), ("maxpagesize=11", 10, None), ("maxpagesize=0", 10, None), ("maxpagesize=-1", 10, None),
-        ("maxpagesize=1e1", 10, None), ("maxpagesize=٣", 10, None), ("maxpagesize=99999999999", 10, None), ("maxpagesize=2, maxpagesize=9", 2, "odata.maxpagesize=2"),
+        ("maxpagesize=10", 10, "odata.maxpagesize=10"), ("maxpagesize=11", 10, "odata.maxpagesize=10"), ("maxpagesize=0", 10, None), ("maxpagesize=-1", 10, None),
+        ("maxpagesize=1e1", 10, None), ("maxpagesize=٣", 10, None), ("maxpagesize=99999999999", 10, "odata.maxpagesize=10"), ("odata.maxpagesize=1000", 10, "odata.maxpagesize=10"), ("maxpagesize=2, maxpagesize=9", 2, "odata.maxpagesize=2"),
         ("respond-async, wait=0", 10, None), ("odata.track-changes", 10, None), ("callback; url=\"http://127.0.0.1:9/\"", 10, None),
+        ("x=\"a, odata.maxpagesize=1, b\"", 10, None), ("x=\"a\\\", maxpagesize=1, b\"", 10, None), ("x; y=\"b, maxpagesize=1\"", 10, None),
+        ("x=\"a, b\", maxpagesize=\"3\"; z=\"c, d\"", 3, "odata.maxpagesize=3"), ("x=\"a, maxpagesize=1", 10, None), ("maxpagesize = 3", 3, "odata.maxpagesize=3"),
         ("odata.include-annotations=\"*\"", 10, None), ("odata.continue-on-error", 10, None), ("", 10, None),
     ],
 )  # fmt: skip
@@ -176,7 +178,7 @@ async def test_two_policies_have_two_tags_for_the_same_bytes(directory: Path) ->
 @pytest.mark.channel("C156", "C158")
 @pytest.mark.parametrize(
     ("header", "compressed"),
-    [("gzip", True), ("br, gzip;q=0.5", True), ("*", True), ("gzip;q=0", False), ("gzip;q=0.0, *", False), ("identity", False), ("", False), ("br", False)],
+    [("gzip", True), ("br, gzip;q=0.5", True), ("*", True), ("gzip;q=0", False), ("gzip;q=0.0, *", False), ("gzip;q=0.5, identity", False), ("identity;q=0.5, gzip", True), ("gzip ; Q=0", False), ("GZIP;q=1.0", True), ("*;q=0", False), ("identity", False), ("", False), ("br", False)],
 )  # fmt: skip
 async def test_answers_are_compressed_for_those_who_take_it(directory: Path, header: str, compressed: bool) -> None:
     rows = [listing(f"L{n:02}") for n in range(10)]

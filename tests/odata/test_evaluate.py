@@ -82,6 +82,30 @@ def test_parts_kinds_and_members(text: str, expected: bool | None) -> None:
     assert evaluate(parse_filter(text), lambda name: TIMES.get(name, UNKNOWN)) is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "strict", "odata"),
+    [
+        ("s in ('a',null)", False, False), ("s in ('\tx ',null)", True, True), ("lost in (null)", True, True), ("lost in ('a',null)", True, True),
+        ("lost in ('a')", None, False), ("not (lost in ('a'))", None, True), ("missing in ('a',null)", None, None), ("not (s in (null))", True, True),
+        ("contains(s,'x') eq true", True, True), ("contains(s,'y') eq true", False, False), ("contains(s,'x') eq false", False, False),
+        ("contains(s,'y') ne true", True, True), ("true eq contains(s,'x')", True, True), ("false ne startswith(s,'x')", False, False),
+        ("contains(lost,'x') eq true", None, False), ("contains(lost,'x') ne true", None, True), ("contains(lost,'x') eq false", None, False),
+        ("not (contains(lost,'x') eq true)", None, True), ("not (contains(lost,'x') ne false)", None, False), ("contains(lost,'x')", None, None),
+        ("contains(missing,'x') eq true", None, None), ("contains(missing,'x') ne true", None, None), ("contains(five,'5') eq true", None, None),
+        ("endswith(tolower(trim(x)),tolower('X')) eq true", True, True),
+    ],
+)  # fmt: skip
+def test_null_in_lists_and_tests_that_are_compared(text: str, strict: bool | None, odata: bool | None) -> None:
+    """``in`` is ``eq`` joined by ``or``; null equals neither true nor false, and unknown stays unknown."""
+    expression = parse_filter(text)
+
+    def lookup(name: str) -> Value | Unknown:
+        return TIMES.get(name, UNKNOWN)
+
+    assert evaluate(expression, lookup) is strict
+    assert evaluate(expression, lookup, Reading(odata_nulls=True)) is odata
+
+
 @pytest.mark.parametrize("text", ["flags has 'A'", "no eq 'false'"])
 def test_a_literal_of_another_kind_decides_nothing(text: str) -> None:
     assert evaluate(parse_filter(text), lambda name: TIMES.get(name, UNKNOWN)) is None

@@ -67,10 +67,58 @@ def test_bounds_of_top_are_inclusive() -> None:
 
 @pytest.mark.channel("C142")
 @pytest.mark.parametrize(
-    "query", ["$filter=", "$select=", "$select=,", "$orderby=", "$expand=", "$count=", "$count=1", "$count=TRUE"]
+    "query",
+    [
+        "$filter=",
+        "$select=",
+        "$select=,",
+        "$orderby=",
+        "$expand=",
+        "$count=",
+        "$count=1",
+        "$count=%20true",
+        "$count=yes",
+    ],
 )
 def test_empty_and_odd_values_are_refused(query: str) -> None:
     assert fault(query)[1] == 400
+
+
+@pytest.mark.channel("C298")
+@pytest.mark.parametrize("word", ["tru%C4%93", "%C5%BFalse", "fal%C5%BFe"])
+def test_other_letters_are_no_spelling_of_a_boolean(word: str) -> None:
+    """LONG S is an s in another case, but not in ASCII."""
+    assert fault(f"$count={word}") == ("InvalidQuery", 400)
+    assert fault(f"$filter=a%20eq%20{word}") == ("InvalidQuery", 400)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"), [("true", True), ("True", True), ("TRUE", True), ("False", False), ("fALSE", False)]
+)
+def test_booleans_ignore_case_wherever_they_stand(word: str, value: bool) -> None:
+    """``booleanValue`` of the ABNF."""
+    literal = "true" if value else "false"
+
+    assert read(f"$count={word}").query.count is value
+    assert (
+        read(f"$filter=a%20eq%20{word}%20or%20{word}").query
+        == read(f"$filter=a%20eq%20{literal}%20or%20{literal}").query
+    )
+    assert read(f"$filter=a%20in%20({word})").query == read(f"$filter=a%20in%20({literal})").query
+    assert read(f"$filter=a%20eq%20@p&@p={word}").query == read(f"$filter=a%20eq%20{literal}").query
+    nested = [read(f"$expand=N($count={each};$filter=a%20eq%20{each})").query for each in (word, literal)]
+    assert nested[0] == nested[1]
+    assert nested[0].expand[0].query.count is value
+
+
+@pytest.mark.channel("C142")
+@pytest.mark.parametrize("query", ["", "&", "&&"])
+def test_a_query_that_says_nothing_is_none(query: str) -> None:
+    plain = parse_request("GET", "/r/Property", root="/r", limits=Limits())
+
+    assert (read(query).fault, read(query).query, read(query).options) == (None, plain.query, plain.options)
+    assert read(f"$top=1&{query}&$skip=2").query == read("$top=1&$skip=2").query
+    assert read(f"{query}&$top=1").query == read("$top=1").query
 
 
 @pytest.mark.channel("C191")

@@ -35,8 +35,8 @@ def test_decoding_is_strict_and_happens_once(raw: str, text: str | None) -> None
 @pytest.mark.channel("C136", "C137", "C138", "C139", "C141", "C144", "C300")
 @pytest.mark.parametrize(
     "path",
-    ["/r//Property", "/r/./Property", "/r/x/../Property", "/r/%2e%2e/Property", "/r/Property/", "/r/Property;v=1", "/r/P%5cx",
-     "/r/P\\x", "/s/Property", "/rProperty", "/Property", "/r/" + "a/" * 20 + "a", "/r/P%ff", "/r/P+x"],
+    ["/r//Property", "/r/./Property", "/r/x/../Property", "/r/%2e%2e/Property", "/r/P%5cx", "/r/P\\x", "/s/Property", "/rProperty",
+     "/Property", "/r/" + "a/" * 20 + "a", "/r/P%ff", "/r//", "/r/Property//", "/r/Property/./", "/r/Property/../", "/r///", "/Property/"],
 )  # fmt: skip
 def test_paths_that_others_might_read_otherwise_are_not_found(path: str) -> None:
     with pytest.raises(Refusal) as refused:
@@ -48,6 +48,30 @@ def test_paths_that_others_might_read_otherwise_are_not_found(path: str) -> None
 @pytest.mark.channel("C138")
 def test_a_slash_inside_a_key_is_part_of_the_key() -> None:
     assert split_path("/r/Property('a%2Fb')", "/r") == ("Property('a/b')",)
+
+
+@pytest.mark.channel("C137")
+@pytest.mark.parametrize(
+    ("path", "segments"),
+    [
+        ("/r/Property/", ("Property",)),
+        ("/r/Property('k')/", ("Property('k')",)),
+        ("/r/Property('k')/Media/$count/", ("Property('k')", "Media", "$count")),
+        ("/r/$metadata/", ("$metadata",)),
+    ],
+)
+def test_one_slash_at_the_end_is_as_none(path: str, segments: tuple[str, ...]) -> None:
+    assert split_path(path, "/r") == segments
+
+
+@pytest.mark.channel("C136", "C138")
+@pytest.mark.parametrize("character", "!$&'()*+,;=:@-._~")
+def test_what_a_path_may_hold_stands_for_itself(character: str) -> None:
+    """RFC 3986, 3.3: ``pchar``; and an escape is the same character."""
+    escaped = f"%{ord(character):02X}"
+
+    assert split_path(f"/r/P('a{character}b')", "/r") == (f"P('a{character}b')",)
+    assert split_path(f"/r/P('a{escaped}b')", "/r") == (f"P('a{character}b')",)
 
 
 @pytest.mark.parametrize(("path", "root"), [("/r", "/r"), ("/r/", "/r"), ("/", "")])
@@ -81,7 +105,16 @@ def test_pairs_are_split_before_they_are_decoded() -> None:
 
 
 @pytest.mark.channel("C142")
-@pytest.mark.parametrize("query", ["", "&", "a=1&", "a=1&&b=2", "a", "=1"])
-def test_empty_pairs_are_refused(query: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "pairs"),
+    [("", []), ("&", []), ("&&", []), ("a=1&", [("a", "1")]), ("&a=1", [("a", "1")]), ("a=1&&b=2", [("a", "1"), ("b", "2")])],
+)  # fmt: skip
+def test_an_empty_pair_says_nothing(query: str, pairs: list[tuple[str, str]]) -> None:
+    assert split_query(query) == pairs
+
+
+@pytest.mark.channel("C142")
+@pytest.mark.parametrize("query", ["a", "=1", "a=1&b", "a=1&=", "="])
+def test_a_pair_without_a_name_or_a_value_is_refused(query: str) -> None:
     with pytest.raises(Refusal):
         split_query(query)

@@ -11,11 +11,19 @@ import pytest
 from gateway.odata import literals
 from gateway.odata.ast import FALSE, TRUE, And, Comparison, Expression, In, Lambda, Not, Operator, Or, PropertyPath
 from gateway.odata.csdl import parse_metadata
-from gateway.odata.evaluate import evaluate
+from gateway.odata.evaluate import Reading, evaluate
 from gateway.odata.literals import Kind, Value
 from gateway.odata.parser import parse_filter
 from gateway.odata.printer import print_expression
-from gateway.policy.conditions import Binder, UnfitError, UnknownNameError, fold, is_contradiction, null_safe
+from gateway.policy.conditions import (
+    Binder,
+    UnfitError,
+    UnknownNameError,
+    fold,
+    is_contradiction,
+    null_safe,
+    spell_out_tests,
+)
 from gateway.sandbox.rows import sandbox_schema
 from tests.odata.test_csdl import BODY, HEAD, TAIL
 
@@ -105,6 +113,9 @@ def test_the_compiled_form_is_the_documented_one() -> None:
         ("not (City in ('A','B'))", "(City ne null) and (City ne 'A') and (City ne 'B')"),
         ("not contains(City,'a')", "(City ne null) and (not (contains(City,'a')))"),
         ("not WaterfrontYN", "(WaterfrontYN ne null) and (WaterfrontYN eq false)"),
+        ("contains(City,'a') eq true", "(City ne null) and (contains(City,'a'))"),
+        ("true ne contains(City,'a')", "(City ne null) and (not (contains(City,'a')))"),
+        ("not (contains(City,'a') eq false)", "(City ne null) and (contains(City,'a'))"),
         ("City ne null", "City ne null"),
         ("not (City eq null and Level gt 4)", "(City ne null) or ((Level ne null) and (Level le 4))"),
     ):
@@ -127,7 +138,7 @@ def bind(text: str) -> Expression:
     [
         "BedroomsTotal eq 'x'", "BedroomsTotal eq 2.5", "BedroomsTotal eq 9223372036854775808", "BedroomsTotal eq true", "City eq 1",
         "City eq true", "ListPrice eq '1'", "ListPrice eq 2024-01-01", "CloseDate eq 2024-01-01T00:00:00Z", "CloseDate eq '2024-01-01'",
-        "ModificationTimestamp gt 2024-01-01", "WaterfrontYN gt true", "WaterfrontYN eq 1", "City gt null", "City in ('a',null)",
+        "ModificationTimestamp gt 2024-01-01", "WaterfrontYN gt true", "WaterfrontYN eq 1", "City gt null",
         "contains(ListPrice,'1')", "tolower(BedroomsTotal) eq 'x'", "City", "Appliances eq 'x'", "City/any(x:x eq 'a')",
         "Appliances/any(x:x eq 1)", "Appliances/any(City:City eq 'a')", "City eq Ns.City'A'", "contains(City,'A\\')",
     ],
@@ -234,6 +245,52 @@ def test_a_backslash_in_a_pattern_needs_a_profile_that_reads_patterns_literally(
 
 
 @pytest.mark.channel("C56")
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ("City in ('A',null)", "(City in ('A')) or (City eq null)"), ("City in (null,null)", "City eq null"), ("City in ('A')", "City in ('A')"),
+        ("not (BedroomsTotal in (null,1))", "not ((BedroomsTotal in (1)) or (BedroomsTotal eq null))"),
+    ],
+)  # fmt: skip
+def test_null_in_a_list_is_a_comparison_of_its_own(text: str, bound: str) -> None:
+    """Servers read ``in (null)`` in different ways."""
+    assert print_expression(bind(text)) == bound
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("contains(City,'a') eq true", "(City ne null) and (contains(City,'a'))"), ("contains(City,'a') ne false", "(City eq null) or (contains(City,'a'))"),
+        ("contains(City,'a') eq false", "(City ne null) and (not (contains(City,'a')))"), ("false ne endswith(City,'a')", "(City eq null) or (endswith(City,'a'))"),
+        ("true ne startswith(concat(City,City),'a')", "(City eq null) or (not (startswith(concat(City,City),'a')))"),
+        ("Appliances/any(t:contains(t,'a') eq true)", "Appliances/any(x__:(x__ ne null) and (contains(x__,'a')))"),
+    ],
+)  # fmt: skip
+def test_a_clients_test_is_no_comparison_upstream(text: str, spelled: str) -> None:
+    """Null equals neither true nor false; and no upstream is asked to compare a test."""
+    bound = bind(text)
+    told = spell_out_tests(bound)
+
+    assert print_expression(told) == spelled
+    for city in (None, "a", "b"):
+        row: dict[str, Value] = {"City": city, "Appliances": (city,)}
+        for negated in (False, True):
+            both = [Not(found) if negated else found for found in (bound, told)]
+            truths = [evaluate(found, row.__getitem__, Reading(odata_nulls=True)) for found in both]
+            assert truths[0] is truths[1]
+
+
+@pytest.mark.channel("C277")
+@pytest.mark.parametrize(
+    "text",
+    ["contains(City,'a') eq null", "contains(City,'a') gt true", "contains(City,'a') eq 1", "contains(BedroomsTotal,'a') eq true", "contains(City,'a\\') eq true",
+     "Appliances in (null)", "contains(City,length('a')) eq true", "BedroomsTotal eq tolower('a')", "City eq length('a')"],
+)  # fmt: skip
+def test_tests_and_constants_that_do_not_fit_are_refused(text: str) -> None:
+    with pytest.raises(UnfitError):
+        bind(text)
+
+
 def test_constants_are_folded_away() -> None:
     assert fold(parse_filter("City eq 'A' or true")) == TRUE
     assert fold(parse_filter("City eq 'A' and not true")) == FALSE

@@ -4,11 +4,12 @@ It shares no line with ``gateway.odata``: upstreams in the prover read with it w
 right answers are computed with it. An expression is a list, so that it can be cut down piece by piece:
 
     ["and", e...]  ["or", e...]  ["not", e]  ["true"]  ["false"]
-    ["cmp", op, operand, literal]  ["in", operand, [literal...]]  ["test", function, operand, literal]
+    ["cmp", op, operand, literal]  ["pmc", op, literal, operand]  ["in", operand, [literal...]]  ["test", function, operand, literal]
     ["flag", name]  ["any"|"all", name, e]  ["some", navigation, e or None]  ["every", navigation, e]
 
-An operand is ["f", name], or a function of one: ["call", function, operand] or ["concat", part, part]. Inside ``any`` the element is the field
-``x``. A literal is ["s", text], ["n", digits], ["b", bool], ["d", date], ["t", instant], ["null"], or ["now", days].
+An operand is ["f", name], a function of one: ["call", function, operand] or ["concat", part, part], or a ["test", ...] that is compared with
+true or false. Inside ``any`` the element is the field ``x``. A literal is ["s", text], ["n", digits], ["b", bool], ["d", date], ["t", instant],
+["null"], ["now", days], or a function of constants: ["const", function, literal...].
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def _text(e: Expression, prefix: str, variable: str) -> str:
             return str(e[0])
         case ["cmp", op, operand, literal]:
             return f"{_operand(operand, prefix)} {op} {literal_text(literal)}"
+        case ["pmc", op, literal, operand]:
+            return f"{literal_text(literal)} {op} {_operand(operand, prefix)}"
         case ["in", operand, items]:
             return f"{_operand(operand, prefix)} in ({','.join(literal_text(item) for item in items)})"
         case ["test", function, operand, literal]:
@@ -65,6 +68,8 @@ def _operand(operand: Expression, prefix: str) -> str:
             return prefix + str(name)
         case ["call", function, inner]:
             return f"{function}({_operand(inner, prefix)})"
+        case ["test", function, inner, literal]:
+            return f"{function}({_operand(inner, prefix)},{literal_text(literal)})"
     raise AssertionError(operand)
 
 
@@ -80,6 +85,8 @@ def literal_text(literal: Expression) -> str:
             return "null"
         case ["now", days]:
             return "now()" if days == 0 else f"now() {'add' if days > 0 else 'sub'} duration'P{abs(days)}D'"
+        case ["const", function, *parts]:
+            return f"{function}({','.join(literal_text(part) for part in parts)})"
     raise AssertionError(literal)
 
 
@@ -95,7 +102,7 @@ def names(expression: Any) -> Iterator[str]:
         case ["concat", *parts]:
             for part in parts:
                 yield from names(part)
-        case ["cmp", _, operand, _] | ["in", operand, _] | ["test", _, operand, _]:
+        case ["cmp", _, operand, _] | ["in", operand, _] | ["test", _, operand, _] | ["pmc", _, _, operand]:
             yield from names(operand)
         case [_, *parts]:
             for part in parts:
@@ -363,14 +370,16 @@ def holds(
             flag = row.get(name)
             return flag if isinstance(flag, bool) else None
         case ["cmp", op, operand, literal]:
-            return _compared(op, value_of(operand, row, meaning), literal, meaning)
+            return _compared(op, value_of(operand, row, meaning), plain(literal), meaning)
+        case ["pmc", op, literal, operand]:
+            return _compared(_MIRRORED[op], value_of(operand, row, meaning), plain(literal), meaning)
         case ["in", operand, literals]:
             value = value_of(operand, row, meaning)
-            found = [_compared("eq", value, item, meaning) for item in literals]
+            found = [_compared("eq", value, plain(item), meaning) for item in literals]
             return True if True in found else None if None in found else False
-        case ["test", function, operand, ["s", pattern]]:
-            value = value_of(operand, row, meaning)
-            return None if not isinstance(value, str) else _tested(function, value, pattern, meaning)
+        case ["test", _, _, _]:
+            found_here = value_of(e, row, meaning)
+            return found_here if isinstance(found_here, bool) else None
         case ["any" | "all" as word, name, inner]:
             items = row.get(name)
             if not isinstance(items, list):
@@ -403,7 +412,33 @@ def value_of(operand: Expression, row: Row, meaning: Meaning) -> Any:
         case ["concat", *parts]:
             texts = [part[1] if part[0] == "s" else value_of(part, row, meaning) for part in parts]
             return None if None in texts else "".join(texts)
+        case ["test", function, inner, literal]:
+            value = value_of(inner, row, meaning)
+            return None if not isinstance(value, str) else _tested(function, value, plain(literal)[1], meaning)
     raise AssertionError(operand)
+
+
+def _stripped(text: str) -> str:
+    return text.strip(" ")
+
+
+#: ``5 lt Beds`` is ``Beds gt 5``.
+_MIRRORED = {"eq": "eq", "ne": "ne", "gt": "lt", "lt": "gt", "ge": "le", "le": "ge"}
+
+
+def plain(literal: Expression) -> Expression:
+    """A literal, where it is a function of constants the one that this gives."""
+    match literal:
+        case ["const", "concat", *parts]:
+            return ["s", "".join(plain(part)[1] for part in parts)]
+        case ["const", "length", part]:
+            return ["n", str(len(plain(part)[1]))]
+        case ["const", function, part]:
+            return [
+                "s",
+                {"tolower": str.lower, "toupper": str.upper, "trim": _stripped}[function](plain(part)[1]),
+            ]
+    return literal
 
 
 def _part(start: int, end: int, kind: Callable[[str], Any] = int) -> Callable[[str, Meaning], Any]:

@@ -58,7 +58,12 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("Media?$filter=~ eq '^'", "C25"), ("OpenHouse?$filter=~ eq '^'", "C25"), ("Member?$filter=~ eq '^'", "C25"), ("Media('^')", "C98"), ("Member('^')", "C98"),
     ("Field?$filter=FieldName eq '~'", "C169"), ("Lookup", "C169"), ("Property?$filter=contains(City,'^\\')", "C277"), ("Property?$filter=contains('^',~)", "C278"),
     ("Property?$filter=startswith(City,~)", "C278"), ("Property?$filter=geo.distance(~,geography'POINT(0 0)') lt ^", "C34"), ("Property?$filter=ModificationTimestamp lt now() sub duration'P^D'", "C59"),
-    ("Property?$filter=hassubset(~,['^'])", "C45"), ("Property?$filter=~ has '^'", "C47"), ("Property?$filter=(~ eq ^) eq true", "C61"),
+    ("Property?$filter=~ in ('^',null)", "C48"), ("Property?$filter=not (~ in (null,'^'))", "C62"), ("Property?$filter=contains(~,'^') eq true", "C26"),
+    ("Property?$filter=true ne startswith(~,'^')", "C26"), ("Property?$filter=contains(~,tolower('^')) eq false", "C26"), ("Property?$filter=~ eq tolower('^')", "C26"),
+    ("Property?$filter=concat('^','^') eq ~", "C26"), ("Property?$filter=length('^') lt ~", "C33"), ("Property?$filter=contains(City,'^') eq ~", "C27"),
+    ("Property/?$filter=~ eq '^'&", "C142"), ("Property?&&$filter=~ eq '^'&&", "C142"), ("Property?", "C142"), ("~/", "C137"), ("Property('^')/~/", "C137"),
+    ("Property('^')/", "C137"), ("Property?$count=TRUE&$filter=~ eq False", "C82"), ("Property?$select=~&$format=application/json;metadata=none;IEEE754Compatible=true", "C162"),
+    ("Property?$format=application/json;IEEE754Compatible=true&$count=true", "C162"), ("Property?$filter=hassubset(~,['^'])", "C45"), ("Property?$filter=~ has '^'", "C47"), ("Property?$filter=(~ eq ^) eq true", "C61"),
 )  # fmt: skip
 #: What each part of a request inside the grammar is a way to leak by.
 PARTS = {
@@ -69,7 +74,9 @@ PARTS = {
 }  # fmt: skip
 _METHODS = ("HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "MERGE")
 _HEADERS = (
-    ("Accept", "application/json;odata.metadata=full"), ("Accept", "text/html"), ("OData-MaxVersion", "4.0"), ("Prefer", "omit-values=nulls"),
+    ("Accept", "application/json;odata.metadata=full"), ("Accept", "application/json;IEEE754Compatible=true"), ("Accept", "application/json;metadata=none"),
+    ("Accept", "application/xml;q=0, application/json;odata.metadata=full, */*;q=0.1"), ("OData-Version", "3.0"), ("Isolation", "snapshot"), ("Expect", "100-continue"),
+    ("Accept", "text/html"), ("OData-MaxVersion", "4.0"), ("Prefer", "omit-values=nulls"),
     ("Prefer", "return=minimal"), ("If-None-Match", "*"), ("If-Match", "*"), ("X-HTTP-Method-Override", "DELETE"), ("Accept-Encoding", "gzip"),
     ("Range", "bytes=0-1"), ("Host", "evil.example"), ("X-Forwarded-Host", "evil.example"), ("OData-Isolation", "snapshot"),
 )  # fmt: skip
@@ -287,7 +294,7 @@ class Maker:
         values = self.different.get(field)
         drawn = [*values, *DOMAINS.get(field, ())] if values and rng.random() < 0.7 else None
         atom = make_atom(rng, name, field, drawn)
-        if atom[0] == "test" and rng.random() < 0.08:
+        if atom[0] == "test" and atom[3][0] == "s" and rng.random() < 0.08:
             atom[3] = ["s", atom[3][1] + "\\"]
         return atom
 

@@ -271,6 +271,34 @@ def make_expression(
 
 
 def make_atom(rng: random.Random, entity_set: str, field: str, values: list[Any] | None = None) -> Expression:
+    """A condition on a field, one in five in a form that clients write beside the plain one."""
+    atom = _plain_atom(rng, entity_set, field, values)
+    return _otherwise(rng, atom) if rng.random() < 0.2 else atom
+
+
+def _otherwise(rng: random.Random, atom: Expression) -> Expression:
+    """The same or nearly the same, with the literal first, null in a list, a test that is compared, or a constant that a function gives."""
+    match atom:
+        case ["in", operand, items]:
+            return ["in", operand, rng.choice(([*items, ["null"]], [["null"], *items], [["null"]]))]
+        case ["test", _, _, _]:
+            op, flag = rng.choice(("eq", "eq", "ne")), ["b", rng.random() < 0.6]
+            return rng.choice((["cmp", op, atom, flag], ["pmc", op, flag, atom]))
+        case ["cmp", op, operand, ["s", text]]:
+            constant = ["const", rng.choice(("tolower", "toupper", "trim")), ["s", text]]
+            joined = ["const", "concat", ["s", text[:1]], ["const", "trim", ["s", text[1:]]]]
+            return rng.choice(
+                (["cmp", op, operand, constant], ["cmp", op, operand, joined], ["pmc", op, constant, operand])
+            )
+        case ["cmp", op, operand, literal]:
+            return ["pmc", _TURNED[op], literal, operand]
+    return atom
+
+
+_TURNED = {"eq": "eq", "ne": "ne", "gt": "lt", "lt": "gt", "ge": "le", "le": "ge"}
+
+
+def _plain_atom(rng: random.Random, entity_set: str, field: str, values: list[Any] | None = None) -> Expression:
     kind = FIELDS[entity_set][field]
     operand: Expression = ["f", field]
     known = [value for value in (values or DOMAINS.get(field) or KEYS.get(entity_set, ("K1",))) if value is not None]

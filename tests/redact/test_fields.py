@@ -104,10 +104,10 @@ def test_collections_leave_item_by_item() -> None:
     ],
 )
 def test_a_counter_never_tells_more_than_the_limit(raw: str, leaves: str) -> None:
-    assert emit_clamped(msgspec.Raw(raw.encode()), 3).decode() == leaves
+    assert emit_clamped(msgspec.Raw(raw.encode()), 3, TypeReference("Edm.Int32")).decode() == leaves
 
 
 @pytest.mark.parametrize("raw", ['"a"', "true", '"X2X"', "[]", '"02"'])
 def test_a_counter_is_a_number(raw: str) -> None:
     with pytest.raises(ShapeError, match=r"^a number was declared$"):
-        emit_clamped(msgspec.Raw(raw.encode()), 3)
+        emit_clamped(msgspec.Raw(raw.encode()), 3, TypeReference("Edm.Int32"))

@@ -169,3 +169,13 @@ def test_a_navigation_that_cannot_be_expanded_is_not_told_of() -> None:
 
     assert "Odd" in compiled.resources["Property"].navigation
     assert b"Odd" not in metadata_xml(compiled)
+
+
+def test_values_of_members_are_strings_where_large_numbers_are() -> None:
+    """CSDL JSON, 3: IEEE754Compatible."""
+    schema = parse_metadata((HEAD + BODY + TAIL).encode())
+    shown = policy(role({"Listings": {"Fields": {"All": {"Visible": ["Status"]}}}}), schema=schema)
+    plain, quoted = [json.loads(metadata_json(shown, quoted=flag))["Ns"]["Status"] for flag in (False, True)]
+
+    assert (plain["Active"], plain["Sold"]) == (1, 2)
+    assert (quoted["Active"], quoted["Sold"]) == ("1", "2")
