@@ -47,7 +47,14 @@ class PolicyRecords:
             resources = {name: _described(resource) for name, resource in sorted(policy.resources.items())}
             self._publish(
                 PolicyLoaded(
-                    policy.name, policy.role, policy.fingerprint, digest, document, policy.photo_limit, resources
+                    policy.name,
+                    policy.role,
+                    policy.fingerprint,
+                    digest,
+                    document,
+                    policy.photo_limit,
+                    resources,
+                    policy.privileges,
                 )
             )
         return digest

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from gateway.odata.ast import TRUE, Expression
 from gateway.odata.csdl import NavigationProperty, Property, Schema, StructuredType
 from gateway.odata.printer import print_expression
+from gateway.policy.documents import PrivilegeName
 from gateway.policy.profile import Link
 
 
@@ -185,6 +186,13 @@ class Policy:
     notes: tuple[str, ...] = ()
     #: Whether a query that names a conditional field must itself keep to the records that show it (C243).
     strict: bool = False
+    #: The privileges of its keys, in order.
+    privileges: tuple[PrivilegeName, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name with the privileges, for people: two policies of one template differ by them."""
+        return f"{self.name} with {', '.join(self.privileges)}" if self.privileges else self.name
 
 
 def _written(writes: WritePolicy) -> dict[str, object]:
@@ -203,12 +211,19 @@ def _written(writes: WritePolicy) -> dict[str, object]:
     }
 
 
-def fingerprint(resources: Mapping[str, ResourcePolicy], photo_limit: int | None, *, strict: bool = False) -> str:
-    """Hash of the effective policy (P13): visible model, conditions, rules, limit; never of documents or of what is
-    hidden, so a hidden upstream field that comes or goes disturbs no running replication (C367)."""
+def fingerprint(
+    resources: Mapping[str, ResourcePolicy],
+    photo_limit: int | None,
+    *,
+    strict: bool = False,
+    privileges: tuple[PrivilegeName, ...] = (),
+) -> str:
+    """Hash of the effective policy (P13): visible model, conditions, rules, limit, privileges; never of documents or of
+    what is hidden, so a hidden upstream field that comes or goes disturbs no running replication (C367)."""
     effective = {
         "limit": photo_limit,
         "strict": strict,
+        **({"privileges": privileges} if privileges else {}),
         "resources": {
             name: {
                 "key": resource.key,
