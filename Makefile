@@ -34,7 +34,7 @@ $(MUTATION)/.done: requirements/run.txt requirements/dev.txt requirements/mutati
 	$(MUTATION)/bin/python $(PIP) -r requirements/mutation.txt
 	touch $@
 
-demo: $(RUN)/.done            ## the gateway in front of its sandbox, with four keys
+demo: $(RUN)/.done            ## the gateway in front of its sandbox, with five keys
 	exec $(RUN)/bin/python -m gateway demo
 
 test: $(DEV)/.done            ## the test suite

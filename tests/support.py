@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from gateway.observe.events import Event, RequestHandled
 from gateway.odata.csdl import Schema
 from gateway.policy.compilation import GatewayRules, compile_policy
 from gateway.policy.documents import (
+    PrivilegeName,
     Role,
     RoleDocument,
     Source,
@@ -199,6 +200,7 @@ def policy(
     profile: Profile = TRUSTING,
     rules: GatewayRules | None = None,
     earlier: Schema | None = None,
+    privileges: Collection[PrivilegeName] = (),
 ) -> Policy:
     return compile_policy(
         over,
@@ -208,4 +210,5 @@ def policy(
         profile,
         rules or GatewayRules(Source("gateway.yaml")),
         earlier=earlier,
+        privileges=frozenset(privileges),
     )

@@ -47,7 +47,17 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "OtherPhone": ("Member", "Contacts"),
     "HistoryTransactional": ("Property", "Member", "Office", "OpenHouse", "Media"),
     "EntityEvent": ("Property", "Member", "Office", "OpenHouse", "Media"),
+    "ExternalProducts": ("Office",),
+    "DelegatedAccess": ("Office",),
 }
+#: Lists of an office that Spark's page of Office has and the Data Dictionary has not: resource to its fields, the key
+#: first. The navigation of Office is called as the resource is, and ``OfficeKey`` ties the two.
+SPARK_OFFICE: dict[str, tuple[str, ...]] = {
+    "ExternalProducts": ("ExternalProductKey", "OfficeKey", "ProductName"),
+    "DelegatedAccess": ("Id", "OfficeKey", "AsUser", "AllUsers", "BrokerloadOverride"),
+}
+#: Those that only keys with the privilege of the same name see.
+PRIVILEGED = {"DelegatedAccess"}
 
 # --- what the roles take from the facts -------------------------------------------------------------------------
 
@@ -98,7 +108,7 @@ VOW_RESOURCES = ("PropertyRooms", "PropertyUnitTypes")
 NAVIGATION: dict[str, tuple[str, ...]] = {
     "Property": ("Media", "OpenHouse", "OpenHouses", "ListAgent", "CoListAgent", "ListOffice"),
     "Member": ("Office", "Media"),
-    "Office": ("Media",),
+    "Office": ("Media", *SPARK_OFFICE),
     "OpenHouse": (),
     "Media": (),
 }
@@ -108,6 +118,7 @@ PRIVATE_RESOURCES = (
     "PropertyUnitTypes",
     "PropertyGreenVerification",
     "PropertyPowerProduction",
+    *SPARK_OFFICE,
 )
 
 # --- what the sandbox has ---------------------------------------------------------------------------------------
@@ -209,7 +220,7 @@ SANDBOX_LOCAL_SETS: dict[str, tuple[tuple[str, str, dict[str, str]], ...]] = {
     "DelegatedAccess": (
         ("Id", "Edm.String", {"MaxLength": "255"}),
         ("OfficeKey", "Edm.String", {"MaxLength": "255"}),
-        ("AsUser", "Edm.String", {"MaxLength": "255"}),
+        ("AsUser", "Edm.Boolean", {}),
         ("AllUsers", "Edm.Boolean", {}),
         ("BrokerloadOverride", "Edm.Boolean", {}),
     ),
@@ -223,7 +234,7 @@ SANDBOX_LOCAL_SETS: dict[str, tuple[tuple[str, str, dict[str, str]], ...]] = {
     ),
 }
 #: Navigation to lists that the Data Dictionary's tables do not have: resource to names, which are those of the sets.
-SANDBOX_LOCAL_NAVIGATION: dict[str, tuple[str, ...]] = {"Office": ("ExternalProducts", "DelegatedAccess")}
+SANDBOX_LOCAL_NAVIGATION: dict[str, tuple[str, ...]] = {"Office": tuple(SPARK_OFFICE)}
 
 
 def rows(folder: Path, name: str) -> list[dict[str, str]]:
@@ -273,8 +284,14 @@ def data_dictionary(fields: list[dict[str, str]], navigation: list[dict[str, str
                         value,
                     )
                 )
+    for resource, members in SPARK_OFFICE.items():
+        names[resource].extend(members)
+        names["Office"].append(resource)
+        relations.append(("Office", resource, "OfficeKey", resource, "OfficeKey", "", ""))
     out = [
-        '"""Facts of the RESO Data Dictionary 2.0. Written by tools/derive.py; change that, not this.',
+        '"""Facts of the RESO Data Dictionary 2.0, and two lists of an office that the Spark page of Office adds.',
+        "",
+        "Written by tools/derive.py; change that, not this.",
         "",
         "Names only serve to tell a Data Dictionary name that an upstream lacks from a mistake (P10); types come",
         'from the metadata of the upstream."""',
@@ -401,6 +418,8 @@ class Roles:
                     '          - Condition: "InternetAddressDisplayYN eq true"',
                     f"            Fields: {yaml_list(conditional, 14)}",
                 ]
+        for resource, members in SPARK_OFFICE.items():
+            out += [*self._opened(resource), "    Fields:", "      All:", f"        Visible: [{', '.join(members)}]"]
         return "\n".join([*out, *COMPUTED]) + "\n"
 
     def private(self) -> str:
@@ -415,8 +434,19 @@ class Roles:
             out.append(f"  {resource}: [{', '.join(hidden)}]")
         out.append("Resources:")
         for resource in PRIVATE_RESOURCES:
-            out += [f"  {resource}:", "    Default: Visible"]
+            out += [*self._opened(resource), "    Default: Visible"]
         return "\n".join([*out, *COMPUTED]) + "\n"
+
+    @staticmethod
+    def _opened(resource: str) -> list[str]:
+        """The first lines of a resource's entry."""
+        if resource not in PRIVILEGED:
+            return [f"  {resource}:"]
+        return [
+            f"  {resource}:",
+            "    # Who may act as whom. The resource exists only for keys with this privilege (docs/policy.md).",
+            f"    Privilege: {resource}",
+        ]
 
 
 # --- gateway/sandbox --------------------------------------------------------------------------------------------

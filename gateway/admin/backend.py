@@ -14,7 +14,7 @@ from gateway.admin.envelope import SparkError, conflict, not_found, unavailable
 from gateway.errors import ConfigurationError, Fault
 from gateway.observe.events import Event, TrustLost
 from gateway.policy.compilation import compile_policy
-from gateway.policy.documents import Template
+from gateway.policy.documents import PrivilegeName, Template
 from gateway.policy.inputs import Inputs, Report
 from gateway.policy.model import Policy
 from gateway.store.configuration import Configuration
@@ -92,8 +92,13 @@ class Backend:
         """Of what is in a file."""
         return Owner(mls or self.mls, association)
 
+    def privileges(self, template: str) -> frozenset[PrivilegeName]:
+        """The most privileges that a key of a template has: with them the template shows all that it shows to any."""
+        found = (frozenset(key.Privileges) for key in self.configuration.keys.values() if key.Template == template)
+        return max(found, key=len, default=frozenset())
+
     async def compiled(self, template: Template) -> Policy:
-        """What a template comes to with all that is served now.
+        """What a template comes to with all that is served now, and the privileges of its keys.
 
         Raises:
             ConfigurationError: every fault of it.
@@ -120,6 +125,7 @@ class Backend:
                 snapshot.schema,
                 configuration.settings.upstream.profile,
                 configuration.rules,
+                privileges=self.privileges(template.id),
             )
 
     def inputs(self, template: Template) -> Inputs:

@@ -99,7 +99,7 @@ class Keys:
                 owner, _document(grant), call.caller.name, {"digest": self._digest(secret)}
             )
         # A new key that is not in force yet harms nobody, and its secret is told here or never.
-        await self._backend.renew_keys()
+        await (self._backend.renew() if grant.Privileges else self._backend.renew_keys())
         uri = f"{PATH}/{kept.id}"
         shown = {"Id": kept.id, "ResourceUri": uri, "Secret": secret}
         return Success([shown], status=201, headers={**_headers(kept), "Location": uri})
@@ -174,6 +174,8 @@ class Keys:
         with told(call):
             kept = await self._records.replace(record.id, document, call.caller.name, record.revision, action)
         await self._backend.enforce("key")
+        if document.get("Privileges"):
+            await self._backend.enforce("template")  # nobody may have had a policy with these privileges before
         return Success(headers=_headers(kept))
 
     # --- what operations have in common

@@ -16,6 +16,7 @@ from gateway.policy.documents import Template, TemplateDocument, validate
 from gateway.policy.effect import Change, Effect, effect
 from gateway.policy.model import Policy
 from gateway.store.records import Action, Entry, Owner, Records, Stored, UsedError
+from gateway.store.snapshot import template_policy
 from gateway.store.stored import template_source
 
 PATH = "/v1/developers/templates"
@@ -259,7 +260,8 @@ class Templates:
         return seen
 
     def _served(self, identity: str) -> Policy | None:
-        return self._backend.snapshot().policies.get(f"template:{identity}")
+        name = template_policy(identity, self._backend.privileges(identity))
+        return self._backend.snapshot().policies.get(name)
 
     async def _effect(self, before: Policy | None, after: Policy | None, template: Template, call: Call) -> Success:
         found = await asyncio.to_thread(effect, before, after, self._backend.inputs(template))

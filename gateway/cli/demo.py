@@ -1,4 +1,4 @@
-"""``gateway demo``: the product in front of its embedded sandbox, with four keys to try."""
+"""``gateway demo``: the product in front of its embedded sandbox, with five keys to try."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from gateway.cli.common import load, packaged
 DEMO_PEPPER = "pepper of the demo, no secret"
 _ROOT = "/Reso/OData"
 _TRY = """
-gateway demo is up. Four keys, four licences on the same listings:
+gateway demo is up. Five keys, five licences on the same records:
 
   demo-idx      IDX template: active listings of portal A, no ListPrice on Residential
   demo-vow      VOW template: sold data, five photos, no ListPrice on leases
   demo-private  staff: everything but credentials
   demo-desk     a member who enters listings: POST, PATCH and DELETE of Property
+  demo-office   the VOW template with a privilege: shows which users an office may act as
 
 Try:
 
@@ -28,6 +29,9 @@ Try:
   curl -H 'Authorization: Bearer demo-private' '{url}/Property/$count'
   curl -H 'Authorization: Bearer demo-idx' '{url}/Property?$filter=PrivateRemarks%20ne%20null'
   curl -H 'Authorization: Bearer demo-idx' '{url}/Property?$filter=NeverExisted1%20ne%20null'
+  curl -H 'Authorization: Bearer demo-idx' '{url}/Office(%27O002%27)?$select=OfficeKey&$expand=ExternalProducts'
+  curl -H 'Authorization: Bearer demo-office' '{url}/Office(%27O002%27)?$select=OfficeKey&$expand=DelegatedAccess'
+  curl -H 'Authorization: Bearer demo-vow' '{url}/Office(%27O002%27)?$select=OfficeKey&$expand=DelegatedAccess'
   curl -H 'Authorization: Bearer demo-desk' --json '{{"City": 7, "OwnerNam": "x"}}' '{url}/Property'
 
 Staff manage templates and keys on their own port (docs/administration.md); what is saved here is gone at the end:

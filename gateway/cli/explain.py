@@ -18,7 +18,7 @@ from gateway.cli.management import run, with_database
 if TYPE_CHECKING:
     from gateway.odata.literals import Timestamp
     from gateway.policy.explanation import Because, Explanation
-    from gateway.policy.model import Origin
+    from gateway.policy.model import Origin, Policy
     from gateway.store.api_keys import ApiKey
     from gateway.store.configuration import Configuration
 
@@ -72,17 +72,16 @@ def explain(
         )
         plan = decide(policy, request, settings.upstream.profile, settings.answers, _now(instant))
     except Refusal as refusal:
-        _print_refusal(refusal, policy.name, as_json=as_json)
+        _print_refusal(refusal, policy, as_json=as_json)
         sys.exit(EXIT_FINDING)
     explanation = explained(plan, policy, request.query)
     if as_json:
-        click.echo(
-            json.dumps({"key": key, "policy": policy.name, **_placed(asdict(explanation), configuration)}, indent=2)
-        )
+        told = {"key": key, **_named(policy), **_placed(asdict(explanation), configuration)}
+        click.echo(json.dumps(told, indent=2))
     else:
         if not holder.Enabled:
             click.echo("disabled  the key is not enabled: every request is answered 401")
-        _print(explanation, policy.name, configuration)
+        _print(explanation, policy, configuration)
 
 
 def _key(configuration: Configuration, identity: str) -> ApiKey:
@@ -106,16 +105,20 @@ def _now(instant: str | None) -> Timestamp:
     return moment
 
 
-def _print_refusal(refusal: Any, policy: str, *, as_json: bool) -> None:
+def _named(policy: Policy) -> dict[str, Any]:
+    return {"policy": policy.name, **({"privileges": list(policy.privileges)} if policy.privileges else {})}
+
+
+def _print_refusal(refusal: Any, policy: Policy, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"policy": policy, "status": refusal.code.status, "code": refusal.code.text,
+        click.echo(json.dumps({**_named(policy), "status": refusal.code.status, "code": refusal.code.text,
                                "message": refusal.message}, indent=2))  # fmt: skip
     else:
-        click.echo(f"policy    {policy}\nrefused   {refusal.code.status} {refusal.code.text}: {refusal.message}")
+        click.echo(f"policy    {policy.title}\nrefused   {refusal.code.status} {refusal.code.text}: {refusal.message}")
 
 
-def _print(explanation: Explanation, policy: str, configuration: Configuration) -> None:
-    click.echo(f"policy    {policy}")
+def _print(explanation: Explanation, policy: Policy, configuration: Configuration) -> None:
+    click.echo(f"policy    {policy.title}")
     click.echo(
         f"answer    {explanation.kind} of {explanation.resource}"
         if explanation.resource

@@ -22,6 +22,10 @@ secret_file_option = click.option(
     "--secret-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Write the secret to this new file, readable by its owner alone, and not to standard output.",
 )  # fmt: skip
+privilege_option = click.option(
+    "--privilege", "privileges", multiple=True, type=click.Choice(["DelegatedAccess"]),
+    help="What the key sees beside its template or role (docs/policy.md); may be repeated.",
+)  # fmt: skip
 
 
 @keys.command()
@@ -32,6 +36,7 @@ secret_file_option = click.option(
 @click.option("--association", help="The association whose key it is; the MLS's without.")
 @click.option("--permission", "permissions", multiple=True, type=click.Choice(["manage_templates", "manage_keys"]),
               help="What staff may; may be given twice.")  # fmt: skip
+@privilege_option
 @click.option("--member", help="The MemberKey that the key is bound to.")
 @click.option("--office", help="The OfficeKey that the key is bound to.")
 @click.option(
@@ -46,6 +51,7 @@ def create(
     owner: str,
     association: str | None,
     permissions: tuple[str, ...],
+    privileges: tuple[str, ...],
     member: str | None,
     office: str | None,
     addresses: tuple[str, ...],
@@ -56,7 +62,8 @@ def create(
     bindings = {name: value for name, value in (("MemberKey", member), ("OfficeKey", office)) if value is not None}
     grant = {
         "Template": template, "Role": role, "Owner": owner, "AssociationId": association,
-        "Permissions": list(permissions), "Bindings": bindings, "Addresses": list(addresses), "Subject": subject,
+        "Permissions": list(permissions), "Privileges": list(dict.fromkeys(privileges)), "Bindings": bindings,
+        "Addresses": list(addresses), "Subject": subject,
     }  # fmt: skip
     _make_room(secret_file)
     _tell_secret(run(_changed(directory, "create", "", grant)), secret_file)
@@ -68,7 +75,8 @@ def create(
 def list_(directory: Path, *, as_json: bool) -> None:
     """List all keys, those of files too. Secrets are nowhere to be listed."""
     columns = {"Id": "Id", "Owner": "Owner", "Template": "Template", "Role": "Role", "Enabled": "Enabled",
-               "Association": "AssociationId", "Permissions": "Permissions", "Last used": "LastUsed"}  # fmt: skip
+               "Association": "AssociationId", "Permissions": "Permissions", "Privileges": "Privileges",
+               "Last used": "LastUsed"}  # fmt: skip
     show(run(_listed(directory)), columns, as_json=as_json)
 
 
@@ -106,7 +114,8 @@ def rotate(directory: Path, key: str, overlap: int | None, secret_file: Path | N
 @click.option("--id", "identity", default="new-key", show_default=True, help="The Id of the new key.")
 @click.option("--template", help="The template that the key is under.")
 @click.option("--role", help="The role that the key is under, in place of a template.")
-def new(directory: Path, identity: str, template: str | None, role: str | None) -> None:
+@privilege_option
+def new(directory: Path, identity: str, template: str | None, role: str | None, privileges: tuple[str, ...]) -> None:
     """Print a new secret, once, and the entry for keys.yaml that stands for it."""
     from gateway.store.api_keys import digest, new_secret
 
@@ -120,6 +129,8 @@ def new(directory: Path, identity: str, template: str | None, role: str | None) 
     click.echo(f"secret, shown only now: {secret}", err=True)
     grant = f"Template: {json.dumps(template)}" if template is not None else f"Role: {json.dumps(role)}"
     click.echo(f"  - Id: {json.dumps(identity)}\n    {grant}")
+    if privileges:
+        click.echo(f"    Privileges: [{', '.join(dict.fromkeys(privileges))}]")
     click.echo(f"    Digest: {digest(secret, configuration.secrets.key_pepper or '')}")
 
 

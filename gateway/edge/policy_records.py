@@ -65,6 +65,7 @@ def _loaded(policy: Policy, key: ApiKey, configuration: Configuration) -> Policy
         document,
         policy.photo_limit,
         resources,
+        policy.privileges,
     )
 
 

@@ -65,7 +65,7 @@ class PolicyLoaded:
     """What a policy comes to, before the first request in this process that is decided by it: who could see what can be
     told from the log alone. ``visible`` is the digest of all names in ``resources``; those have ``rule``, ``fields``
     and ``conditional`` (field to the condition under which it is shown). ``template`` is the document, None where there
-    is a bare role."""
+    is a bare role; ``privileges`` are those of the keys."""
 
     policy: str
     role: str
@@ -74,6 +74,7 @@ class PolicyLoaded:
     template: Mapping[str, Any] | None
     photo_limit: int | None
     resources: Mapping[str, Mapping[str, Any]]
+    privileges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def bind_policy(policy: Policy, bindings: Mapping[str, str]) -> Policy:
     return replace(
         policy,
         resources=MappingProxyType(resources),
-        fingerprint=fingerprint(resources, policy.photo_limit, strict=policy.strict),
+        fingerprint=fingerprint(resources, policy.photo_limit, strict=policy.strict, privileges=policy.privileges),
     )
 
 

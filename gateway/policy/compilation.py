@@ -25,7 +25,7 @@ from gateway.odata.values import UNKNOWN
 from gateway.odata.walk import properties
 from gateway.policy import data_dictionary
 from gateway.policy.conditions import null_safe
-from gateway.policy.documents import OverrideMap, Role, Source, Syndication, Template, canonical
+from gateway.policy.documents import OverrideMap, PrivilegeName, Role, Source, Syndication, Template, canonical
 from gateway.policy.inputs import GatewayRules, Inputs, Report
 from gateway.policy.lookups import check_closed_lookups
 from gateway.policy.media_rules import with_counters, with_photo_rule
@@ -50,6 +50,7 @@ def compile_policy(
     gateway: GatewayRules,
     *,
     earlier: Schema | None = None,
+    privileges: frozenset[PrivilegeName] = frozenset(),
 ) -> Policy:
     """Compiles what one key is under.
 
@@ -58,25 +59,27 @@ def compile_policy(
         earlier: a schema against which these very documents were whole. What it had and this one lacks is no mistake
             of theirs: a name that was only shown or hidden is noted, a resource whose rules cannot be decided any
             more is denied, and the rest is served (P10). Any other fault refuses the policy as ever.
+        privileges: of the keys. A resource that needs another one does not exist for them; what documents say of it is
+            checked all the same, so that documents are whole for every key or for none.
 
     Raises:
         ConfigurationError: every fault of template, role and syndication against this schema at once.
     """
-    inputs = Inputs(template, role, syndication, schema, profile, gateway, earlier, Report())
-    names = _resources(inputs)
-    has_listings = any("Property" in inputs.kinds(name) for name in names)
+    inputs = Inputs(template, role, syndication, schema, profile, gateway, earlier, Report(), privileges)
+    every = _resources(inputs)
+    has_listings = any("Property" in inputs.kinds(name) for name in every)
     if syndication and not has_listings and not inputs.protects_closed("Property"):
         inputs.report.add(inputs.author, ("SyndicationId",), "a syndication needs the resource `Property`")
     if inputs.report.faults and earlier is not None:
         raise ConfigurationError(inputs.report.faults)  # none of these belongs to a resource that could be denied
     fields: dict[str, Fields] = {}
-    drafts: dict[str, ResourcePolicy] = {}
-    for name in names:
-        fields[name], drafts[name] = _draft(inputs, name)
-    finished = {
-        name: replace(_reachable(draft, drafts, fields[name]), parent_links=_parent_links(inputs, draft, drafts))
-        for name, draft in drafts.items()
-    }
+    found: dict[str, ResourcePolicy] = {}
+    for name in every:
+        fields[name], found[name] = _draft(inputs, name)
+    names = [name for name in every if not inputs.is_withheld(name)]
+    drafts = {name: found[name] for name in names}
+    finished = {name: _linked(inputs, draft, drafts, fields[name]) for name, draft in drafts.items()}
+    withheld = {name: _linked(inputs, found[name], found, fields[name]) for name in found.keys() - drafts.keys()}
     for name in names:
         if "HistoryTransactional" in inputs.kinds(name):
             finished[name] = _with_history(finished[name], finished)
@@ -88,21 +91,23 @@ def compile_policy(
             # Media that cannot be read may be under a rule: then the counters are hidden as if it were not there.
             sources = [] if inputs.protects_closed("Media") else [finished[source] for source in media]
             finished[name] = with_counters(finished[name], sources, inputs.photo_limit, fields[name].visible)
-    finished = with_writes(inputs, finished)
+    finished = with_writes(inputs, finished, withheld)
     report = inputs.report
     if report.faults and earlier is None:
         raise ConfigurationError(report.faults)
     strict = template is not None and template.document.ConditionalFields == "strict"
+    held = tuple(sorted(privileges))
     return Policy(
         template.id if template else role.name,
         role.name,
         schema,
         MappingProxyType(finished),
-        fingerprint(finished, inputs.photo_limit, strict=strict),
+        fingerprint(finished, inputs.photo_limit, strict=strict, privileges=held),
         inputs.photo_limit,
         (*report.notes, *(str(fault) for fault in report.faults)),
         strict,
         _closed(inputs),
+        held,
     )
 
 
@@ -366,6 +371,13 @@ def link_of(inputs: Inputs, resource: str, navigation: NavigationProperty, targe
     if found.discriminator is not None and found.discriminator not in there.properties:
         return None
     return found
+
+
+def _linked(
+    inputs: Inputs, draft: ResourcePolicy, drafts: Mapping[str, ResourcePolicy], found: Fields
+) -> ResourcePolicy:
+    """A resource among those that exist beside it."""
+    return replace(_reachable(draft, drafts, found), parent_links=_parent_links(inputs, draft, drafts))
 
 
 def _reachable(draft: ResourcePolicy, drafts: Mapping[str, ResourcePolicy], found: Fields) -> ResourcePolicy:

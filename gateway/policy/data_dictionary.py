@@ -1,4 +1,6 @@
-"""Facts of the RESO Data Dictionary 2.0. Written by tools/derive.py; change that, not this.
+"""Facts of the RESO Data Dictionary 2.0, and two lists of an office that the Spark page of Office adds.
+
+Written by tools/derive.py; change that, not this.
 
 Names only serve to tell a Data Dictionary name that an upstream lacks from a mistake (P10); types come
 from the metadata of the upstream."""
@@ -32,6 +34,8 @@ FOLLOWS: Mapping[str, tuple[str, ...]] = {
     "OtherPhone": ("Member", "Contacts"),
     "HistoryTransactional": ("Property", "Member", "Office", "OpenHouse", "Media"),
     "EntityEvent": ("Property", "Member", "Office", "OpenHouse", "Media"),
+    "ExternalProducts": ("Office",),
+    "DelegatedAccess": ("Office",),
 }
 
 #: (resource, navigation) to (local field, target, its field, discriminator field or "", value or "").
@@ -378,6 +382,8 @@ RELATIONS: Mapping[tuple[str, str], tuple[str, str, str, str, str]] = {
     ("Teams", "SourceSystem"): ("SourceSystemID", "OUID", "OrganizationUniqueId", "", ""),
     ("Teams", "TeamLead"): ("TeamLeadKey", "Member", "MemberKey", "", ""),
     ("Teams", "TeamsSocialMedia"): ("TeamKey", "SocialMedia", "ResourceRecordKey", "ResourceName", "Teams"),
+    ("Office", "ExternalProducts"): ("OfficeKey", "ExternalProducts", "OfficeKey", "", ""),
+    ("Office", "DelegatedAccess"): ("OfficeKey", "DelegatedAccess", "OfficeKey", "", ""),
 }
 
 _NAMES = {
@@ -438,8 +444,14 @@ _NAMES = {
         WorkCarrierRoute WorkCity WorkCountry WorkCountyOrParish WorkPostalCode WorkPostalCodePlus4
         WorkStateOrProvince
     """,
+    "DelegatedAccess": """
+        AllUsers AsUser BrokerloadOverride Id OfficeKey
+    """,
     "EntityEvent": """
         EntityEventSequence ResourceName ResourceRecordKey ResourceRecordUrl
+    """,
+    "ExternalProducts": """
+        ExternalProductKey OfficeKey ProductName
     """,
     "Field": """
         FieldKey FieldName ModificationTimestamp ResourceName
@@ -544,15 +556,15 @@ _NAMES = {
         OriginalEntryTimestamp
     """,
     "Office": """
-        BillingOfficeKey FranchiseAffiliation FranchiseNationalAssociationId HistoryTransactional
-        IDXOfficeParticipationYN MainOffice MainOfficeKey MainOfficeMlsId Media ModificationTimestamp
-        NumberOfBranches NumberOfNonMemberSalespersons OfficeAOR OfficeAORMlsId OfficeAORkey OfficeAddress1
-        OfficeAddress2 OfficeAlternateId OfficeAssociationComments OfficeBio OfficeBranchType OfficeBroker
-        OfficeBrokerKey OfficeBrokerMlsId OfficeBrokerNationalAssociationId OfficeCity OfficeCorporateLicense
-        OfficeCountry OfficeCountyOrParish OfficeEmail OfficeFax OfficeKey OfficeMailAddress1
-        OfficeMailAddress2 OfficeMailCareOf OfficeMailCity OfficeMailCountry OfficeMailCountyOrParish
-        OfficeMailPostalCode OfficeMailPostalCodePlus4 OfficeMailStateOrProvince OfficeManager
-        OfficeManagerKey OfficeManagerMlsId OfficeMlsId OfficeName OfficeNationalAssociationId
+        BillingOfficeKey DelegatedAccess ExternalProducts FranchiseAffiliation FranchiseNationalAssociationId
+        HistoryTransactional IDXOfficeParticipationYN MainOffice MainOfficeKey MainOfficeMlsId Media
+        ModificationTimestamp NumberOfBranches NumberOfNonMemberSalespersons OfficeAOR OfficeAORMlsId
+        OfficeAORkey OfficeAddress1 OfficeAddress2 OfficeAlternateId OfficeAssociationComments OfficeBio
+        OfficeBranchType OfficeBroker OfficeBrokerKey OfficeBrokerMlsId OfficeBrokerNationalAssociationId
+        OfficeCity OfficeCorporateLicense OfficeCountry OfficeCountyOrParish OfficeEmail OfficeFax OfficeKey
+        OfficeMailAddress1 OfficeMailAddress2 OfficeMailCareOf OfficeMailCity OfficeMailCountry
+        OfficeMailCountyOrParish OfficeMailPostalCode OfficeMailPostalCodePlus4 OfficeMailStateOrProvince
+        OfficeManager OfficeManagerKey OfficeManagerMlsId OfficeMlsId OfficeName OfficeNationalAssociationId
         OfficeNationalAssociationIdInsertDate OfficePhone OfficePhoneExt OfficePostalCode
         OfficePostalCodePlus4 OfficePreferredMedia OfficePrimaryAorId OfficePrimaryStateOrProvince
         OfficeSocialMedia OfficeStateOrProvince OfficeStatus OfficeType OriginalEntryTimestamp

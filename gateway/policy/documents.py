@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -39,6 +39,10 @@ DictionaryVersion = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
 #: The methods by which a resource can be written (RESO Add/Edit).
 WriteMethod = Literal["POST", "PATCH", "DELETE"]
+#: Special permissions of single keys (Spark's page of Office). Each opens the resource and the relation of its name,
+#: and what roles put under it, to the keys that have it, and to no other key.
+PrivilegeName = Literal["DelegatedAccess"]
+PRIVILEGES: tuple[PrivilegeName, ...] = get_args(PrivilegeName)
 
 
 class FieldRule(_Document):
@@ -139,11 +143,16 @@ class RoleWrites(_Document):
 
 
 class RoleResource(_Document):
-    """What a role says of one resource. Without an entry a resource is closed (P1)."""
+    """What a role says of one resource. Without an entry a resource is closed (P1).
+
+    ``Privilege``: the resource exists only for keys that have it. A resource that is called as a privilege is needs
+    that one in any case.
+    """
 
     Filter: str | None = None
     Always: tuple[str, ...] = ()
     Default: Literal["Hidden", "Visible"] = "Hidden"
+    Privilege: PrivilegeName | None = None
     Fields: Mapping[str, FieldGroup] = Field(default_factory=dict)
     Writes: RoleWrites | None = None
 

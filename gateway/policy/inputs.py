@@ -14,7 +14,9 @@ from gateway.odata.csdl import Schema
 from gateway.policy import data_dictionary
 from gateway.policy.conditions import BINDINGS, Binder, UnfitError, UnknownNameError, null_safe
 from gateway.policy.documents import (
+    PRIVILEGES,
     FieldRule,
+    PrivilegeName,
     ResourceFilter,
     Role,
     RoleResource,
@@ -60,7 +62,7 @@ _parsed = lru_cache(maxsize=256)(parser.parse_filter)
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Documents, schema and profile of one policy. ``earlier`` as in ``compile_policy``."""
+    """Documents, schema and profile of one policy. ``earlier`` and ``privileges`` as in ``compile_policy``."""
 
     template: Template | None
     role: Role
@@ -70,6 +72,7 @@ class Inputs:
     gateway: GatewayRules
     earlier: Schema | None
     report: Report
+    privileges: frozenset[PrivilegeName] = frozenset()
     #: Set to its kinds, once they are asked for.
     _kinds: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -185,6 +188,19 @@ class Inputs:
             if self.resource_of(word) == resource:
                 return entry
         return None
+
+    def is_withheld(self, resource: str) -> bool:
+        """Whether a set exists only for keys with a privilege that these keys have not: as the role says, or by its
+        own name or that of its type, whatever a document says."""
+        needed = {name for name in PRIVILEGES if self.protects(name, resource)}
+        for word, entry in self.role.document.Resources.items():
+            if entry.Privilege is not None and self.distance(word, resource) is not None:
+                needed.add(entry.Privilege)
+        return not needed <= self.privileges
+
+    def is_withheld_member(self, member: str) -> bool:
+        """Whether a field or relation of any resource has the name of a privilege that these keys have not."""
+        return member in PRIVILEGES and member not in self.privileges
 
     def role_word(self, resource: str) -> str:
         """The word by which the role calls a resource."""

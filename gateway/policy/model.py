@@ -11,6 +11,7 @@ from gateway.odata.ast import TRUE, Expression
 from gateway.odata.csdl import NavigationProperty, Property, Schema, StructuredType
 from gateway.odata.literals import Value
 from gateway.odata.printer import print_expression
+from gateway.policy.documents import PrivilegeName
 from gateway.policy.profile import Link
 
 
@@ -195,6 +196,13 @@ class Policy:
     strict: bool = False
     #: Sets that the documents open, and that cannot be read on this upstream: they are denied like a broken resource.
     closed: frozenset[str] = frozenset()
+    #: The privileges of its keys, in order.
+    privileges: tuple[PrivilegeName, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name with the privileges, for people: two policies of one template differ by them."""
+        return f"{self.name} with {', '.join(self.privileges)}" if self.privileges else self.name
 
 
 def _written(writes: WritePolicy) -> dict[str, object]:
@@ -215,12 +223,19 @@ def _written(writes: WritePolicy) -> dict[str, object]:
     }
 
 
-def fingerprint(resources: Mapping[str, ResourcePolicy], photo_limit: int | None, *, strict: bool = False) -> str:
-    """Hash of the effective policy (P13): visible model, conditions, rules, limit; never of documents or of what is
-    hidden, so a hidden upstream field that comes or goes disturbs no running replication (C367)."""
+def fingerprint(
+    resources: Mapping[str, ResourcePolicy],
+    photo_limit: int | None,
+    *,
+    strict: bool = False,
+    privileges: tuple[PrivilegeName, ...] = (),
+) -> str:
+    """Hash of the effective policy (P13): visible model, conditions, rules, limit, privileges; never of documents or of
+    what is hidden, so a hidden upstream field that comes or goes disturbs no running replication (C367)."""
     effective = {
         "limit": photo_limit,
         "strict": strict,
+        **({"privileges": privileges} if privileges else {}),
         "resources": {
             name: {
                 "key": resource.key,

@@ -76,6 +76,8 @@ def visible_fields(inputs: Inputs, resource: str) -> Fields:
     classed = {member for _, group, member in table if group != ALL}
     shown_by_default, hidden_by_default = (_Rule(truth, default_origin, declared=False) for truth in (TRUE, FALSE))
     for member in (*structured.properties, *structured.navigation):
+        if inputs.is_withheld_member(member):
+            continue
         # Keys are visible unless somebody says Hidden, which is a fault (P14).
         default = shown_by_default if default_visible or member in structured.key else hidden_by_default
         if member not in classed:

@@ -28,9 +28,17 @@ from gateway.policy.model import Origin, ParentLink, ResourcePolicy, WritePolicy
 METHODS = ("POST", "PATCH", "DELETE")
 
 
-def with_writes(inputs: Inputs, finished: Mapping[str, ResourcePolicy]) -> dict[str, ResourcePolicy]:
-    """Every resource, with what can be written of it."""
-    _check_template(inputs, finished)
+def with_writes(
+    inputs: Inputs, finished: Mapping[str, ResourcePolicy], withheld: Mapping[str, ResourcePolicy]
+) -> dict[str, ResourcePolicy]:
+    """Every resource, with what can be written of it.
+
+    Args:
+        withheld: those that exist for keys with another privilege only. The role's faults about them are found too.
+    """
+    _check_template(inputs, {**finished, **withheld})
+    for resource in withheld.values():
+        _writes(inputs, resource, {**finished, **withheld})
     return {name: replace(resource, writes=_writes(inputs, resource, finished)) for name, resource in finished.items()}
 
 

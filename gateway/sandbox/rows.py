@@ -145,9 +145,14 @@ def _beside(tables: Tables, lookups: dict[str, list[str]]) -> Tables:
             for key in offices
             for number in range(2)
         ],
+        # As one member of the office, and as anybody of the whole office: each Id is a key of Member or Office.
         "DelegatedAccess": [
-            {"Id": f"D{key}", "OfficeKey": key, "AsUser": "M001", "AllUsers": False, "BrokerloadOverride": None}
+            row
             for key in offices[::2]
+            for row in (
+                {"Id": f"M{key[1:]}", "OfficeKey": key, "AsUser": True, "AllUsers": False, "BrokerloadOverride": True},
+                {"Id": key, "OfficeKey": key, "AsUser": False, "AllUsers": True, "BrokerloadOverride": None},
+            )
         ],
         "Lookup": [
             {

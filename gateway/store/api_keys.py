@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from gateway.policy.documents import PrivilegeName
 from gateway.settings import Network
 
 #: Prefix of secrets that we make; it lets scanners of source code find one that got out.
@@ -39,7 +40,8 @@ class KeyGrant(BaseModel):
 
     ``Permissions`` are for keys of the Private role without a template; ``AssociationId`` is the association whose
     staff hold the key, none for those of the MLS. ``Addresses`` are the networks from which it may be used, none for
-    any; ``Subject`` is what a JSON Web Token calls its holder.
+    any; ``Subject`` is what a JSON Web Token calls its holder. ``Privileges`` are for any key: they show what no
+    template or role shows by itself, and open no path of the admin API.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +52,7 @@ class KeyGrant(BaseModel):
     Enabled: bool = True
     Bindings: KeyBindings = KeyBindings()
     Permissions: Annotated[tuple[Permission, ...], Field(max_length=10)] = ()
+    Privileges: Annotated[tuple[PrivilegeName, ...], Field(max_length=10)] = ()
     Addresses: Annotated[tuple[Network, ...], Field(max_length=100)] = ()
     Subject: Annotated[str | None, Field(min_length=1, max_length=255)] = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,7 @@ from gateway.odata.csdl import Schema
 from gateway.policy.binding import bind_policy
 from gateway.policy.compilation import compile_policy
 from gateway.policy.computed import computed_rows, with_computed
-from gateway.policy.documents import Role, Syndication, Template
+from gateway.policy.documents import PrivilegeName, Role, Syndication, Template
 from gateway.policy.embedded import with_embedded
 from gateway.policy.model import Policy
 from gateway.store.api_keys import ApiKey
@@ -22,20 +22,21 @@ from gateway.store.shown import Moments, Shown, digest_of
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The documents of one policy."""
+    """The documents of one policy, and the privileges of its keys."""
 
     template: Template | None
     role: Role
     syndication: Syndication | None
+    privileges: frozenset[PrivilegeName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What there is to decide with.
 
-    ``policies`` are under ``template:<id>`` and ``role:<name>``; ``by_key`` are the same under
-    the bindings of each key; ``whole`` has the schema under which each compiled without a fault. Documents that do
-    not compile against this schema give no policy, and 503 to their keys.
+    ``policies`` are under ``template:<id>`` and ``role:<name>``, with privileges before it for keys that have some;
+    ``by_key`` are the same under the bindings of each key; ``whole`` has the schema under which each compiled without a
+    fault. Documents that do not compile against this schema give no policy, and 503 to their keys.
     """
 
     revision: int
@@ -73,15 +74,38 @@ class Snapshot:
 
     def shown_since(self, key: ApiKey, resource: str) -> str:
         """Since when the key's policy shows the rows of Field or Lookup that it shows."""
-        return self.shown[_place(policy_name(key), resource)].moment
+        return self.shown[_place(_served_name(key, self.sources), resource)].moment
 
     def policy_of(self, key: ApiKey) -> Policy | None:
         """The policy of a key under its bindings."""
         return self.by_key.get(key.Id)
 
 
-def policy_name(key: ApiKey) -> str:
+def documents_name(key: ApiKey) -> str:
+    """The name of the policy of a key without privileges."""
     return f"template:{key.Template}" if key.Template is not None else f"role:{key.Role}"
+
+
+def policy_name(key: ApiKey) -> str:
+    """The name of the policy of a key."""
+    return _with_privileges(documents_name(key), key.Privileges)
+
+
+def template_policy(identity: str, privileges: Iterable[PrivilegeName]) -> str:
+    """The name of the policy of a template's keys that have these privileges."""
+    return _with_privileges(f"template:{identity}", privileges)
+
+
+def _with_privileges(name: str, privileges: Iterable[PrivilegeName]) -> str:
+    # They stand first: the id of a template may hold any character, and no policy is to be taken for another.
+    return "+".join((*sorted(set(privileges)), name))
+
+
+def _served_name(key: ApiKey, sources: Mapping[str, Sources]) -> str:
+    """The name of the policy that a key is served with. A key that has just been given a privilege keeps the policy
+    without it until the one with it is compiled."""
+    name = policy_name(key)
+    return name if name in sources else documents_name(key)
 
 
 def build_snapshot(
@@ -110,11 +134,13 @@ def build_snapshot(
     faults: set[Fault] = set(configuration.faults)
     sources = _sources(configuration)
     for name, source in sources.items():
-        earlier = before.whole(name, source)
+        # The documents are those of the policy without privileges, which stands before: so is what they once fitted.
+        earlier = before.whole(name, source) or whole.get(name.split("+", len(source.privileges))[-1])
         try:
             policies[name] = before.policy(name, source) or compile_policy(
-                source.template, source.role, source.syndication, served, profile, configuration.rules, earlier=earlier
-            )
+                source.template, source.role, source.syndication, served, profile, configuration.rules,
+                earlier=earlier, privileges=source.privileges,
+            )  # fmt: skip
             whole[name] = earlier or served
         except ConfigurationError as error:
             faults.update(configuration.place(fault) for fault in error.faults)
@@ -125,7 +151,7 @@ def build_snapshot(
         configuration,
         served,
         MappingProxyType(policies),
-        _by_key(configuration.keys, policies, previous),
+        _by_key(configuration.keys, policies, sources, previous),
         MappingProxyType(whole),
         tuple(sorted(faults)),
         sources=MappingProxyType(sources),
@@ -134,8 +160,8 @@ def build_snapshot(
 
 
 def _sources(configuration: Configuration) -> dict[str, Sources]:
-    """The documents of every policy, by its name. A template that names what is not there has none: the configuration
-    says so."""
+    """The documents of every policy, by its name; with privileges, where some key has them. A template that names what
+    is not there has none: the configuration says so."""
     roles, syndications = configuration.roles, configuration.syndications
     found: dict[str, Sources] = {}
     for template in configuration.templates.values():
@@ -145,6 +171,10 @@ def _sources(configuration: Configuration) -> dict[str, Sources]:
             found[f"template:{template.id}"] = Sources(template, roles[role], syndication)
     for name, base in configuration.roles.items():
         found[f"role:{name}"] = Sources(None, base, None)
+    for key in configuration.keys.values():
+        plain = found.get(documents_name(key))
+        if key.Privileges and plain is not None:
+            found[policy_name(key)] = replace(plain, privileges=frozenset(key.Privileges))
     return found
 
 
@@ -175,12 +205,15 @@ class _Before:
 
 
 def _by_key(
-    keys: Mapping[str, ApiKey], policies: Mapping[str, Policy], previous: Snapshot | None
+    keys: Mapping[str, ApiKey],
+    policies: Mapping[str, Policy],
+    sources: Mapping[str, Sources],
+    previous: Snapshot | None,
 ) -> Mapping[str, Policy]:
     """The policy of each key, where it has one: under its own bindings, and taken over where neither has changed."""
     found: dict[str, Policy] = {}
     for digest, key in keys.items():
-        name = policy_name(key)
+        name = _served_name(key, sources)
         if name not in policies or key.Id in found:
             continue
         same = (
@@ -196,7 +229,8 @@ def _by_key(
 def with_keys(snapshot: Snapshot, keys: Mapping[str, ApiKey]) -> Snapshot:
     """The snapshot with other keys over the same policies. A key whose policy it has not is answered 503."""
     configuration = replace(snapshot.configuration, keys=keys)
-    return replace(snapshot, configuration=configuration, by_key=_by_key(keys, snapshot.policies, snapshot))
+    by_key = _by_key(keys, snapshot.policies, snapshot.sources, snapshot)
+    return replace(snapshot, configuration=configuration, by_key=by_key)
 
 
 def with_moments(snapshot: Snapshot, before: Snapshot, moment: str) -> Snapshot:

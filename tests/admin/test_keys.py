@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from gateway.admin.backend import Backend
+from gateway.admin.routes import routes
 from gateway.observe.logs import DecisionLog
 from tests.managed import BOTH, SEED, STAFF, Desk, code, details, managed, results
 from tests.support import key_file
@@ -32,7 +34,7 @@ async def test_a_secret_is_shown_once_and_opens_what_was_granted(desk: Desk) -> 
     assert results(one) == [{
         "Id": identity, "ResourceUri": shown["ResourceUri"], "OwnerId": "mls", "AssociationId": None, "MlsId": "mls",
         "Template": "company-idx", "Role": None, "Owner": "Acme Portals", "Enabled": True,
-        "Bindings": {"MemberKey": None, "OfficeKey": None}, "Permissions": [], "Addresses": [], "Subject": None, "LastUsed": None, "OldSecretUntil": None,
+        "Bindings": {"MemberKey": None, "OfficeKey": None}, "Permissions": [], "Privileges": [], "Addresses": [], "Subject": None, "LastUsed": None, "OldSecretUntil": None,
         "CreatedTimestamp": "2027-01-15T08:00:00+00:00", "ModificationTimestamp": "2027-01-15T08:00:00+00:00",
     }]  # fmt: skip
     assert not any(secret.encode() in body or b"igest" in body for body in everything)
@@ -311,3 +313,132 @@ async def test_permissions_are_for_staff(directory: Path) -> None:
         configuration(directory, "http://127.0.0.1:9/x")
 
     assert json.dumps([str(fault) for fault in told.value.faults]).count("are for keys of the bare role `private`") == 2
+
+
+# --- privileges
+
+MAY = {"Privileges": ["DelegatedAccess"]}
+DELEGATED = "Office('O002')?$select=OfficeKey&$expand=DelegatedAccess"
+
+
+@pytest.mark.channel("C9")
+@pytest.mark.parametrize("grant", [{"Role": "idx"}, {"Template": "company-idx"}, {"Role": "private"}])
+async def test_a_privilege_is_given_and_taken_like_any_other_attribute(desk: Desk, grant: dict[str, Any]) -> None:
+    """With history and revisions; what the key sees has changed when the change is answered."""
+    identity, secret = await desk.secret(grant)
+
+    async def seen() -> int:
+        return (await desk.gateway.get(DELEGATED, secret)).status
+
+    statuses = [await seen()]
+    stale = []
+    for number, privileges in enumerate((["DelegatedAccess"], [], ["DelegatedAccess"])):
+        tag = {"If-Match": f'"{number + 1}"'}
+        answer = await desk.call("PUT", f"/keys/{identity}", {"Privileges": privileges}, headers=tag)
+        assert answer.status == 200, answer.body
+        stale.append(code(await desk.call("PUT", f"/keys/{identity}", {"Privileges": []}, headers=tag)))
+        statuses.append(await seen())
+    shown = results(await desk.call("GET", f"/keys/{identity}?_select=Privileges"))
+    history = results(await desk.call("GET", f"/keys/{identity}/history"))
+
+    assert statuses == [400, 200, 400, 200]
+    assert set(stale) == {(412, 1055)}
+    assert shown == [MAY]
+    assert [entry["ChangedValues"].get("Privileges") for entry in history] == [
+        {"Before": None, "After": ["DelegatedAccess"]},
+        {"Before": ["DelegatedAccess"], "After": None},
+        {"Before": None, "After": ["DelegatedAccess"]},
+        None,
+    ]
+
+
+@pytest.mark.channel("C9")
+async def test_a_new_key_with_a_privilege_sees_what_it_may_at_once(desk: Desk) -> None:
+    identity = await desk.made()
+    _, secret = await desk.secret({"Template": identity, **MAY})
+    _, plain = await desk.secret({"Template": identity, "Privileges": []})
+
+    assert [(await desk.gateway.get(DELEGATED, key)).status for key in (secret, plain)] == [200, 400]
+
+
+@pytest.mark.channel("C9", "C367")
+async def test_a_link_ends_with_the_privilege_under_which_it_was_made(desk: Desk) -> None:
+    identity, secret = await desk.secret({"Role": "idx", **MAY})
+    before = await desk.gateway.request(
+        "GET", "/Reso/OData/Office?$select=OfficeKey", secret, {"Prefer": "odata.maxpagesize=2"}
+    )
+
+    await desk.call("PUT", f"/keys/{identity}", {"Privileges": []})
+
+    assert before.status == 200
+    assert (await desk.gateway.follow(before, secret)).status == 410
+
+
+@pytest.mark.parametrize(
+    ("privileges", "place"),
+    [
+        (["Everything"], "Privileges.0"), (["DelegatedAccess", "manage_keys"], "Privileges.1"), (["delegatedaccess"], "Privileges.0"),
+        ("DelegatedAccess", "Privileges"), (None, "Privileges"), (True, "Privileges"), ({"DelegatedAccess": True}, "Privileges"),
+        ([None], "Privileges.0"), (["DelegatedAccess"] * 11, "Privileges"),
+    ],
+)  # fmt: skip
+async def test_a_privilege_is_one_that_there_is(desk: Desk, privileges: Any, place: str) -> None:
+    identity, secret = await desk.secret({"Role": "idx"})
+
+    made = await desk.call("POST", "/keys", {"Role": "idx", "Privileges": privileges})
+    changed = await desk.call("PUT", f"/keys/{identity}", {"Privileges": privileges})
+
+    assert (code(made), list(details(made))) == ((400, 1053), [place])
+    assert changed.body == made.body
+    assert (await desk.gateway.get(DELEGATED, secret)).status == 400
+
+
+async def test_only_those_who_manage_keys_give_privileges(desk: Desk) -> None:
+    """Not even to itself does a key without that permission, whatever else it has."""
+    identity, secret = await desk.secret({"Role": "private", **MAY})
+    body = {"Role": "idx", **MAY}
+
+    refused = [
+        await desk.call(method, path, body, key=key)
+        for method, path in (("POST", "/keys"), ("PUT", f"/keys/{identity}"))
+        for key in ("only_templates", "reader", "idx", secret)
+    ]
+    allowed = [
+        await desk.call("POST", "/keys", body, key="only_keys"),
+        await desk.call("PUT", f"/keys/{identity}", MAY, key="only_keys"),
+        await desk.call("POST", "/keys", body, key="assoc_a"),
+    ]
+
+    assert {code(answer) for answer in refused} == {(403, 1500)}
+    assert [answer.status for answer in allowed] == [201, 200, 201]
+
+
+@pytest.mark.channel("C262")
+@pytest.mark.parametrize("grant", [{"Role": "private"}, {"Role": "idx"}, {"Template": "company-idx"}])
+async def test_a_privilege_opens_no_path_of_the_administration(desk: Desk, grant: dict[str, Any]) -> None:
+    """Every operation of the table, on a record that is there and on one that never was."""
+    template, (key, _) = await desk.made(), await desk.secret({"Role": "idx"})
+    _, secret = await desk.secret({**grant, **MAY})
+    records = {"templates": template, "keys": key}
+
+    async def nothing() -> bool:
+        return True
+
+    table = routes(Backend(lambda: desk.gateway.service.snapshot, None, nothing, nothing, lambda: 0.0))
+    asked = [
+        (method, route.path.replace("{Id}", record), operation)
+        for route in table
+        for method, operation in route.operations.items()
+        for record in (records.get(route.path.split("/")[1], ""), "never")
+    ]
+
+    answers = [
+        await desk.call(method, path, {} if operation.body is not None else None, key=secret)
+        for method, path, operation in asked
+    ]
+    unchanged = [(await desk.call("GET", f"/{kind}/{identity}")).status for kind, identity in records.items()]
+
+    assert len(asked) >= 36
+    assert {code(answer) for answer in answers} == {(403, 1500)}
+    assert len({answer.body for answer in answers}) == 1
+    assert unchanged == [200, 200]

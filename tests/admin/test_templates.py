@@ -606,3 +606,28 @@ async def test_a_template_says_by_which_methods_and_a_dry_run_tells_it(desk: Des
     ) == (400, 400)
     assert "does not say what can be written" in unprepared.body.decode()
     assert found["Writes"] == {"Property": ["PATCH"]}
+
+
+@pytest.mark.channel("C9")
+async def test_a_dry_run_tells_the_effect_on_delegated_access_where_a_key_of_the_template_may_see_it(
+    desk: Desk,
+) -> None:
+    """A template cannot open it to others: to them nothing changes."""
+    identity = await desk.made()
+    overrides = {"DelegatedAccess": {"All": {"AsUser": {"Rule": "Hidden"}}}}
+    path = f"/templates/{identity}/FieldOverrides?dry_run=true"
+    shown = {**SEED["FieldOverrides"], **overrides}
+
+    without = results(await desk.call("PUT", path, shown))[0]
+    key, secret = await desk.secret({"Template": identity, "Privileges": ["DelegatedAccess"]})
+    held = results(await desk.call("PUT", path, shown))[0]
+    await desk.call("PUT", f"/templates/{identity}/FieldOverrides", shown)
+    seen = await desk.gateway.get("DelegatedAccess('O002')", secret)
+
+    assert without["Resources"] == {}
+    assert held["Resources"] == {
+        "DelegatedAccess": {"RowRule": None, "Fields": {"All": {"AsUser": {"Before": "Visible", "After": "Hidden"}}}}
+    }
+    assert held["Keys"] == [key]
+    assert seen.json()["Id"] == "O002"
+    assert "AsUser" not in seen.json()

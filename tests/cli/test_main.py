@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from gateway import __version__
+from gateway.store.configuration import load_configuration
 from tests.support import CONFIG, REPOSITORY, TOKEN_KEY, write_configuration
 
 SECRETS = {"GATEWAY__SECURITY__KEY_PEPPER": "p" * 16, "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY}
@@ -49,7 +50,7 @@ def test_check_against_a_metadata_file() -> None:
     done = run("check", "--config", CONFIG, "--metadata", METADATA)
 
     assert done.returncode == 0, done.stderr
-    assert "ok: 3 templates, 6 roles, 4 keys against 10 entity sets" in done.stdout
+    assert "ok: 3 templates, 6 roles, 5 keys against 10 entity sets" in done.stdout
     assert "note: idx: the upstream's `Property` has no `OpenHouses`" in done.stdout
 
 
@@ -133,6 +134,19 @@ def test_keys_new_prints_a_secret_once_and_its_digest() -> None:
     assert done.stdout.startswith('  - Id: "vendor-7"\n    Template: "company-idx"\n    Digest: ')
     assert run("keys", "new", "--config", CONFIG, "--id", "demo-idx", "--role", "idx", **SECRETS).returncode == 2
     assert run("keys", "new", "--config", CONFIG, **SECRETS).returncode == 2
+
+
+def test_keys_new_prints_an_entry_that_can_be_put_into_keys_yaml(directory: Path) -> None:
+    write_configuration(directory)
+    words = ("--id", "vendor-7", "--role", "portal", "--privilege", "DelegatedAccess")
+
+    done = run("keys", "new", "--config", directory, *words, **SECRETS)
+    with (directory / "keys.yaml").open("a") as file:
+        file.write(done.stdout)
+    found = load_configuration(directory, {}).key_named("vendor-7")
+
+    assert found is not None
+    assert (found.Role, found.Privileges) == ("portal", ("DelegatedAccess",))
 
 
 def test_a_port_in_use_is_told_in_a_line() -> None:

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from gateway.cli.demo import DEMO_PEPPER
+from gateway.cli.keys import keys
 from gateway.cli.main import main
+from gateway.policy.documents import PRIVILEGES
 from tests.managed import SEED, Desk, managed, results
 from tests.support import REPOSITORY, TOKEN_KEY, write_configuration
 
@@ -113,7 +116,7 @@ def test_what_is_refused_is_said(machine: Machine, words: tuple[str, ...], code:
 
     assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr
-    assert len(machine.records("keys")) == 4
+    assert len(machine.records("keys")) == 5
 
 
 def test_a_secret_file_that_is_there_is_not_written_over(machine: Machine, tmp_path: Path) -> None:
@@ -123,7 +126,7 @@ def test_a_secret_file_that_is_there_is_not_written_over(machine: Machine, tmp_p
 
     assert done.returncode == 1
     assert (tmp_path / "secret").read_text() == "precious"
-    assert len(machine.records("keys")) == 4
+    assert len(machine.records("keys")) == 5
 
 
 def test_what_was_exported_can_be_applied(machine: Machine, tmp_path: Path) -> None:
@@ -272,6 +275,35 @@ def test_check_and_explain_know_what_the_database_has(machine: Machine, tmp_path
     checked = machine.run("check", "--metadata", METADATA)
     explained = machine.run("explain", "--metadata", METADATA, key, "GET /Property?$select=City")
 
-    assert (checked.returncode, "ok: 4 templates, 6 roles, 5 keys" in checked.stdout) == (0, True)
+    assert (checked.returncode, "ok: 4 templates, 6 roles, 6 keys" in checked.stdout) == (0, True)
     assert f"policy    {identity}" in explained.stdout
     assert f"template {identity}: RestrictiveFilters.Property.Filter" in explained.stdout
+
+
+def test_a_key_is_made_with_a_privilege_and_shown_with_it(machine: Machine) -> None:
+    made = machine.run("keys", "create", "--template", "company-idx", "--privilege", "DelegatedAccess", "--privilege", "DelegatedAccess")  # fmt: skip
+    key = made.stderr.split()[1]
+    listed = {record["Id"]: record["Privileges"] for record in machine.records("keys")}
+    table = {line.split()[0]: line for line in machine.run("keys", "list").stdout.splitlines()}
+    target = "GET /Office?$expand=DelegatedAccess"
+    explained = {name: machine.run("explain", "--metadata", METADATA, name, target) for name in (key, "demo-idx")}
+    told = json.loads(machine.run("explain", "--metadata", METADATA, "--json", key, target).stdout)
+
+    assert made.returncode == 0
+    assert listed[key] == listed["demo-office"] == ["DelegatedAccess"]
+    assert listed["demo-vow"] == []
+    assert ["DelegatedAccess" in table[name] for name in (key, "demo-office", "demo-vow")] == [True, True, False]
+    assert explained[key].stdout.startswith("policy    company-idx with DelegatedAccess\n")
+    assert explained[key].returncode == 0
+    assert explained["demo-idx"].stdout.startswith("policy    company-idx\nrefused   400 InvalidQuery")
+    assert (told["policy"], told["privileges"]) == ("company-idx", ["DelegatedAccess"])
+
+
+@pytest.mark.parametrize("verb", ["create", "new"])
+def test_the_command_line_offers_the_privileges_that_there_are(machine: Machine, verb: str) -> None:
+    refused = machine.run("keys", verb, "--role", "idx", "--privilege", "Everything")
+
+    option = next(found for found in keys.commands[verb].params if found.name == "privileges")
+    assert refused.returncode == 2
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == PRIVILEGES

@@ -16,7 +16,7 @@ async def test_health_and_readiness(gateway: Harness) -> None:
     assert await admin(gateway, "/healthz") == (200, "ok\n")
     status, text = await admin(gateway, "/readyz")
     assert status == 200
-    assert '"policies": 9' in text
+    assert '"policies": 10' in text
     assert (await admin(gateway, "/nope"))[0] == 404
     assert (await admin(gateway, "/healthz", "POST"))[0] == 405
 

@@ -54,6 +54,28 @@ async def test_each_policy_is_told_before_its_first_request(directory: Path, tmp
     assert (found[-1]["visible"], found[-1]["detail"]) == ("", "no such key")
 
 
+async def test_the_log_says_which_keys_of_a_template_saw_what_needs_a_privilege(
+    directory: Path, tmp_path: Path
+) -> None:
+    keys = key_file(plain="Template: t", may="Template: t\n    Privileges: [DelegatedAccess]")
+    write_configuration(directory, {"keys.yaml": keys, "templates/t.json": TEMPLATE})
+    log = tmp_path / "decisions.log"
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        running(configuration(directory, sandbox.url, LOG__DECISIONS=str(log))) as gateway,
+    ):
+        for key in ("plain", "may"):
+            await gateway.get(QUESTION, key)
+
+    plain, asked, privileged, also = records(log)
+    assert (plain["policy"], plain["privileges"]) == ("t", [])
+    assert (privileged["policy"], privileged["privileges"]) == ("t", ["DelegatedAccess"])
+    assert "DelegatedAccess" not in plain["resources"]
+    assert "DelegatedAccess" in privileged["resources"]
+    assert [entry["fingerprint"] for entry in (asked, also)] == [plain["fingerprint"], privileged["fingerprint"]]
+    assert plain["fingerprint"] != privileged["fingerprint"]
+
+
 async def test_lines_are_canonical(directory: Path, tmp_path: Path) -> None:
     write_configuration(directory, {"keys.yaml": key_file(one="Role: private")})
     log = tmp_path / "decisions.log"

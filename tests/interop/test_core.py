@@ -194,7 +194,6 @@ async def whole_model(gateway: Harness, upstream: Upstream) -> None:
     assert {entry for entry in missing if entry[0] in sets} == {
         ("Member", "MemberPassword"),
         ("Member", "MemberLoginId"),
-        # No shipped role names what offices delegate.
-        ("Office", "ExternalProducts"),
+        # Only keys with the privilege see what offices delegate.
         ("Office", "DelegatedAccess"),
     }

@@ -12,9 +12,10 @@ from gateway.odata.ast import TRUE
 from gateway.odata.csdl import Schema, parse_metadata
 from gateway.odata.printer import print_expression
 from gateway.policy import data_dictionary
+from gateway.policy.binding import bind_policy
 from gateway.policy.compilation import GatewayRules
 from gateway.policy.computed import with_computed
-from gateway.policy.documents import Role, RoleDocument, Source, validate
+from gateway.policy.documents import PRIVILEGES, Role, RoleDocument, Source, validate
 from gateway.policy.embedded import with_embedded
 from gateway.policy.model import Policy
 from gateway.policy.profile import Link, Profile
@@ -990,3 +991,153 @@ def test_a_list_inside_records_whose_type_cannot_be_read_is_closed() -> None:
 
     assert compiled.closed == {"Photos"}
     assert "Photos" not in visible(compiled, "Property")
+
+
+# --- privileges: what exists only for keys that have one
+
+OFFICE = {"Fields": {"All": {"Visible": ["OfficeName", "ExternalProducts", "DelegatedAccess"]}}}
+DELEGATED = {"Fields": {"All": {"Visible": ["AsUser", "AllUsers"]}}}
+SHOWING = {"DelegatedAccess": {"All": {"AsUser": {"Rule": "Visible"}, "OfficeKey": {"Rule": "Visible"}}}}
+
+
+@pytest.mark.channel("C1", "C9")
+@pytest.mark.parametrize(
+    "entry", [DELEGATED, {**DELEGATED, "Privilege": "DelegatedAccess"}, {"Default": "Visible"}, None]
+)
+@pytest.mark.parametrize(
+    "overrides", [None, SHOWING, {"Office": {"All": {"DelegatedAccess": {"Rule": "Visible"}}}, **SHOWING}]
+)
+def test_no_document_shows_delegated_access_without_the_privilege(entry: Any, overrides: Any) -> None:
+    """The attack: a role that forgets to ask for the privilege, and a template that opens the resource by itself."""
+    base = role({"Office": OFFICE, **({} if entry is None else {"DelegatedAccess": entry})})
+    over = None if overrides is None else template(FieldOverrides=overrides)
+
+    without = policy(base, over)
+    held = policy(base, over, privileges=["DelegatedAccess"])
+
+    assert set(without.resources) == {"Office"}
+    assert "DelegatedAccess" not in visible(without, "Office")
+    opened = entry is not None or overrides is not None
+    assert ("DelegatedAccess" in held.resources) is opened
+    assert ("DelegatedAccess" in visible(held, "Office")) is opened
+
+
+@pytest.mark.channel("C9")
+def test_a_set_of_another_name_is_delegated_access_by_its_type_or_by_what_the_role_says() -> None:
+    document = metadata_document().replace(b'EntitySet Name="DelegatedAccess"', b'EntitySet Name="Superuse"')
+    typed = parse_metadata(document.replace(b'Target="DelegatedAccess"', b'Target="Superuse"'))
+    other = parse_metadata(
+        metadata_document().replace(b'"DelegatedAccess"', b'"Superuse"').replace(b"Sandbox.DelegatedAccess", b"Sandbox.Superuse")
+    )  # fmt: skip
+    said = role({"Office": {"Default": "Visible"}, "Superuse": {"Default": "Visible", "Privilege": "DelegatedAccess"}})
+
+    for base, schema in (
+        (role({"Office": {"Default": "Visible"}, "Superuse": {"Default": "Visible"}}), typed),
+        (said, other),
+    ):
+        assert set(policy(base, schema=schema).resources) == {"Office"}
+        assert not {"Superuse", "DelegatedAccess"} & visible(policy(base, schema=schema), "Office")
+        assert "Superuse" in policy(base, schema=schema, privileges=["DelegatedAccess"]).resources
+
+
+@pytest.mark.channel("C9")
+@pytest.mark.parametrize("declared", ["Collection(Edm.String)", "Edm.Boolean"])
+def test_a_field_or_relation_of_that_name_needs_the_privilege_wherever_it_is(declared: str) -> None:
+    field = f'<Property Name="DelegatedAccess" Type="{declared}"/><NavigationProperty Name="MainOffice"'.encode()
+    document = metadata_document().replace(
+        b'<NavigationProperty Name="DelegatedAccess" Type="Collection(Sandbox.DelegatedAccess)"/>', b""
+    )
+    schema = parse_metadata(document.replace(b'<NavigationProperty Name="MainOffice"', field, 1))
+    over = template(FieldOverrides={"Office": {"All": {"DelegatedAccess": {"Rule": "Visible"}}}})
+
+    assert "DelegatedAccess" not in visible(policy(role({"Office": {"Default": "Visible"}}), schema=schema), "Office")
+    assert "DelegatedAccess" not in visible(policy(role({"Office": OFFICE}), over, schema=schema), "Office")
+    shown = policy(role({"Office": OFFICE}), over, schema=schema, privileges=["DelegatedAccess"])
+    assert "DelegatedAccess" in visible(shown, "Office")
+
+
+def test_what_documents_say_of_it_is_checked_for_keys_without_the_privilege_too() -> None:
+    """Else the first key that is given the privilege would find a template of years ago broken."""
+    base = role({
+        "Office": OFFICE,
+        "DelegatedAccess": {**DELEGATED, "Always": ["Nope eq 1"], "Writes": {"Methods": ["PATCH"], "Fields": ["Nope"]}},
+    })  # fmt: skip
+    over = template(
+        FieldOverrides={"DelegatedAccess": {"All": {"AsUserr": {"Rule": "Visible"}}}},
+        RestrictiveFilters={"DelegatedAccess": {"Filter": "AsUserr eq true"}},
+    )
+
+    without = faults(base, over)
+
+    assert without == faults(base, over, privileges=["DelegatedAccess"])
+    assert [fault.partition(": ")[2].partition(":")[0] for fault in sorted(without)] == [
+        "Resources.DelegatedAccess.Always.0",
+        "D.FieldOverrides.DelegatedAccess.All.AsUserr",
+        "D.RestrictiveFilters.DelegatedAccess.Filter",
+    ]
+    unwritable = faults(role({"Office": OFFICE, "DelegatedAccess": {**DELEGATED, "Writes": {"Fields": ["Nope"]}}}))
+    assert unwritable == [
+        "roles/idx.yaml: Resources.DelegatedAccess.Writes.Fields.0: `Nope` is no field of the upstream's `DelegatedAccess`"
+    ]
+
+
+def test_a_template_may_allow_writes_of_what_only_some_of_its_keys_see() -> None:
+    entry = {**DELEGATED, "Privilege": "DelegatedAccess", "Writes": {"Methods": [], "Fields": ["AsUser"]}}
+    over = template(Writes={"DelegatedAccess": ["PATCH"]})
+    base = role({"Office": OFFICE, "DelegatedAccess": entry})
+
+    held = policy(base, over, privileges=["DelegatedAccess"]).resources["DelegatedAccess"]
+
+    assert held.writes is not None
+    assert held.writes.methods == {"PATCH"}
+    assert "DelegatedAccess" not in policy(base, over).resources
+
+
+@pytest.mark.channel("C367")
+def test_a_privilege_makes_another_policy_and_its_lack_changes_no_fingerprint() -> None:
+    base = role({"Office": {"Fields": {"All": {"Visible": ["OfficeName"]}}}})
+    rows = role({"Office": {"Filter": "OfficeKey eq @OfficeKey"}})
+
+    without, held = policy(base), policy(base, privileges=["DelegatedAccess"])
+    bound = [bind_policy(policy(rows, privileges=names), {"OfficeKey": "O1"}).fingerprint for names in ((), PRIVILEGES)]
+
+    assert set(without.resources) == set(held.resources)
+    assert without.fingerprint != held.fingerprint
+    assert len(set(bound)) == 2
+    assert (without.title, held.title) == ("idx", "idx with DelegatedAccess")
+    assert (
+        policy(role({"Office": OFFICE, "DelegatedAccess": DELEGATED})).fingerprint
+        == policy(role({"Office": OFFICE})).fingerprint
+    )
+
+
+@pytest.mark.parametrize("name", ["idx", "public", "vow", "portal", "private", "desk"])
+def test_the_shipped_roles_show_the_page_of_office_and_the_privileged_part_of_it_to_some(name: str) -> None:
+    without, held = policy(shipped(name)), policy(shipped(name), privileges=["DelegatedAccess"])
+
+    assert {"Media", "ExternalProducts"} <= visible(without, "Office")
+    assert visible(held, "Office") - visible(without, "Office") == {"DelegatedAccess"}
+    assert set(held.resources) - set(without.resources) == {"DelegatedAccess"}
+    assert visible(held, "DelegatedAccess") == {"Id", "OfficeKey", "AsUser", "AllUsers", "BrokerloadOverride"}
+    for found in ("ExternalProducts", "DelegatedAccess"):
+        assert [parent.resource for parent in held.resources[found].parent_links] == ["Office"]
+
+
+def test_the_shipped_roles_fit_an_upstream_without_the_lists_of_the_office_page() -> None:
+    names = (b"ExternalProducts", b"DelegatedAccess")
+    document = b"\n".join(
+        line for line in metadata_document().split(b"\n")
+        if not any(b'Name="' + name in line and b"EntityType Name" not in line for name in names)
+        and not any(b'Path="' + name in line for name in names)
+    )  # fmt: skip
+
+    for privileges in ((), PRIVILEGES):
+        compiled = policy(shipped("idx"), schema=parse_metadata(document), privileges=privileges)
+        assert not {"ExternalProducts", "DelegatedAccess"} & compiled.resources.keys()
+
+
+def test_an_unknown_privilege_of_a_role_is_a_fault() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        role({"Office": {"Default": "Visible", "Privilege": "Everything"}})
+
+    assert [fault.path for fault in refused.value.faults] == [("Resources", "Office", "Privilege")]

@@ -37,7 +37,13 @@ def test_the_example_is_whole() -> None:
 
     assert set(configuration.templates) == {"company-idx", "listing-desk", "registered-consumers"}
     assert set(configuration.roles) == {"idx", "public", "vow", "portal", "private", "desk"}
-    assert {key.Id for key in configuration.keys.values()} == {"demo-idx", "demo-vow", "demo-private", "demo-desk"}
+    assert {key.Id for key in configuration.keys.values()} == {
+        "demo-idx",
+        "demo-vow",
+        "demo-private",
+        "demo-desk",
+        "demo-office",
+    }
     assert configuration.settings.root == "/Reso/OData"
 
 
@@ -230,3 +236,39 @@ def test_no_digest_is_printed() -> None:
     found = load_configuration(CONFIG, {})
 
     assert not any(key in repr(found) for key in found.keys)
+
+
+@pytest.mark.parametrize(
+    ("privileges", "fault"),
+    [
+        ("[DelegatedAccess, Everything]", "keys.yaml:4: Keys.0.Privileges.1: "),
+        ("[delegatedaccess]", "keys.yaml:4: Keys.0.Privileges.0: "),
+        ("[manage_keys]", "keys.yaml:4: Keys.0.Privileges.0: "),
+        ("DelegatedAccess", "keys.yaml:4: Keys.0.Privileges: must be a list"),
+        ("null", "keys.yaml:4: Keys.0.Privileges: must be a list"),
+        ("{DelegatedAccess: true}", "keys.yaml:4: Keys.0.Privileges: must be a list"),
+    ],
+)
+def test_an_unknown_privilege_is_a_fault_with_its_line(directory: Path, privileges: str, fault: str) -> None:
+    write_configuration(directory, {"keys.yaml": key_file(k=f"Role: idx\n    Privileges: {privileges}")})
+
+    assert [line.startswith(fault) for line in faults(directory)] == [True]
+
+
+def test_an_unknown_privilege_of_a_role_is_a_fault_with_its_line(directory: Path) -> None:
+    text = "Role: idx\nResources:\n  Office:\n    Default: Visible\n    Privilege: Everything\n"
+    write_configuration(directory, {"roles/idx.yaml": text})
+
+    assert [line.startswith("roles/idx.yaml:5: Resources.Office.Privilege: ") for line in faults(directory)] == [True]
+
+
+@pytest.mark.parametrize("grant", ["Template: company-idx", "Role: idx", "Role: private", "Template: listing-desk"])
+@pytest.mark.parametrize(("privileges", "held"), [("[DelegatedAccess]", ("DelegatedAccess",)), ("[]", ())])
+def test_a_privilege_goes_with_any_template_or_role_and_an_empty_list_means_none(
+    directory: Path, grant: str, privileges: str, held: tuple[str, ...]
+) -> None:
+    write_configuration(directory, {"keys.yaml": key_file(k=f"{grant}\n    Privileges: {privileges}")})
+
+    (key,) = load(directory).keys.values()
+
+    assert key.Privileges == held

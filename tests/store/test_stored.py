@@ -6,7 +6,7 @@ import json
 
 from sqlalchemy import insert, update
 
-from gateway.store.database import KEYS, TEMPLATES, Database
+from gateway.store.database import KEYS, MIGRATIONS, STATE, TABLES, TEMPLATES, Database
 from gateway.store.records import Owner, Records
 from gateway.store.stored import Library, Merger, read_library
 from tests.support import CONFIG, configuration
@@ -105,3 +105,33 @@ async def test_many_are_read_in_parts(database_url: str) -> None:
             module._CHUNK = before
 
     assert list(library.templates) == made
+
+
+async def test_a_key_of_an_older_release_has_no_privilege_and_can_be_given_one(database_url: str) -> None:
+    """Tables of the first version, with keys as that release wrote them: their documents name no privilege."""
+    old = {
+        "mls_id": "mls", "revision": 1, "created": "2026-01-01T00:00:00+00:00", "modified": "2026-01-01T00:00:00+00:00",
+    }  # fmt: skip
+    documents = {"a": '{"Role":"idx","Owner":"Acme"}', "b": '{"Role":"private","Permissions":["manage_keys"]}'}
+    async with Database(database_url) as database:
+        async with database.writing() as connection:
+            await connection.run_sync(TABLES.drop_all)
+        async with database.writing() as connection:
+            await connection.run_sync(MIGRATIONS[0])
+            await connection.execute(insert(STATE).values(only=1, version=1, generation=3))
+            for name, document in documents.items():
+                await connection.execute(insert(KEYS).values(id=name, digest=name * 64, document=document, **old))
+
+    async with Database(database_url) as database:
+        merger = Merger(configuration(CONFIG, "http://127.0.0.1:9/x"))
+        before, _ = merger.merged(await read_library(database, Library()))
+        given = {"Role": "idx", "Owner": "Acme", "Privileges": ["DelegatedAccess"]}
+        kept = await Records("key", database, clock).replace("a", given, "x", 1, "update")
+        history = await Records("key", database, clock).history("a")
+        after, _ = merger.merged(await read_library(database, Library()))
+
+    keys = [{key.Id: key.Privileges for key in found.keys.values()} for found in (before, after)]
+    assert [found["a"] for found in keys] == [(), ("DelegatedAccess",)]
+    assert [found["b"] for found in keys] == [(), ()]
+    assert (before.faults, after.faults, kept.revision) == ((), (), 2)
+    assert [entry.after for entry in history] == [given]
