@@ -56,7 +56,8 @@ def create(
     bindings = {name: value for name, value in (("MemberKey", member), ("OfficeKey", office)) if value is not None}
     grant = {
         "Template": template, "Role": role, "Owner": owner, "AssociationId": association,
-        "Permissions": list(permissions), "Bindings": bindings, "Addresses": list(addresses), "Subject": subject,
+        "Permissions": list(permissions), "Bindings": bindings,
+        "Addresses": list(addresses) or None, "Subject": subject,
     }  # fmt: skip
     _make_room(secret_file)
     _tell_secret(run(_changed(directory, "create", "", grant)), secret_file)

@@ -200,7 +200,7 @@ class _Loader:
             Source("gateway.yaml"),
             settings.policy.always,
             settings.policy.never_visible,
-            {**data_dictionary.FOLLOWS, **settings.policy.follows},
+            {**data_dictionary.FOLLOWS, **_followed(settings)},
         )
         by_digest = MappingProxyType({digest: key for key in keys for digest in key.digests})
         return Configuration(
@@ -385,6 +385,11 @@ class _Loader:
         if oauth2 is not None and token is not None:
             self.add("gateway.yaml", ("upstream", "token"), "there is `oauth2` beside it, and one of them is too much")
         return Secrets(pepper, keys, token, secret)
+
+
+def _followed(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return ``policy.follows`` as the compiler reads it: a resource that is independent follows nothing."""
+    return {name: () if parents == "independent" else parents for name, parents in settings.policy.follows.items()}
 
 
 def load_configuration(source: Path | Tree, environment: Mapping[str, str]) -> Configuration:

@@ -372,7 +372,7 @@ def test_a_single_record_takes_no_filter_and_depth_is_bounded() -> None:
     deep = policy(
         role(
             {
-                **BASE.document.model_dump()["Resources"],
+                **BASE.document.model_dump(exclude_unset=True)["Resources"],
                 "Property": {"Default": "Visible"},
                 "Member": {"Default": "Visible"},
                 "Office": {"Default": "Visible"},
@@ -607,7 +607,7 @@ def test_what_is_expanded_is_read_apart_from_an_upstream_that_is_not_trusted_wit
 
 @pytest.mark.channel("C259")
 def test_a_list_that_no_row_can_be_in_is_not_asked_for() -> None:
-    base = BASE.document.model_dump()["Resources"]
+    base = BASE.document.model_dump(exclude_unset=True)["Resources"]
     compiled = bind_policy(
         policy(role({**base, "OpenHouse": {**base["OpenHouse"], "Filter": "ShowingAgentKey eq @MemberKey"}})), {}
     )
