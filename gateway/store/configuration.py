@@ -179,7 +179,17 @@ class _Loader:
         fault = Fault(file, 0, path, message)
         self.faults.append(self.documents[file].place(fault) if file in self.documents else fault)
 
+    def _check_environment(self) -> None:
+        """Refuse two variables that set one thing: names are read without regard to case."""
+        seen: dict[str, str] = {}
+        for name in sorted(self.environment):
+            if name.startswith(settings_module.ENVIRONMENT_PREFIX):
+                other = seen.setdefault(name.lower(), name)
+                if other != name:
+                    self.add(f"environment variable {name}", (), f"sets the same as {other}")
+
     def load(self) -> Configuration:
+        self._check_environment()
         settings = self.read(
             "gateway.yaml", Settings, change=lambda data: settings_module.overlay(data, self.environment)
         )

@@ -91,6 +91,15 @@ def test_the_filter_is_rule_and_guard_and_client_each_in_brackets() -> None:
     assert text.endswith(") and ((ListPrice gt 5) or (City eq 'x'))")
 
 
+def test_a_mandatory_filter_may_be_written_over_several_lines() -> None:
+    profile = TRUSTING.model_copy(update={"mandatory_filter": {"Property": "City ne\n'A\nB'\n"}})
+
+    decided = plan("Property", profile=profile)
+
+    assert isinstance(decided, Read)
+    assert "(City ne 'A\nB')" in dict(query_options(decided.ask))["$filter"]
+
+
 @pytest.mark.channel("C2", "C201", "C271")
 def test_select_is_explicit_and_brings_what_policy_needs() -> None:
     decided = read("Property?$select=ListPrice")

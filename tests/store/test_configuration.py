@@ -78,6 +78,26 @@ def test_every_fault_of_every_file_is_told_at_once_with_its_line(directory: Path
             "templates/t.json:2: the key `Name` is given twice",
         ),
         ("roles/idx.yaml", "Role: idx\n  bad: [\n", "roles/idx.yaml:2: is not well-formed"),
+        (
+            "templates/t.json",
+            '{"D": {"Name": "a",\n "ListingPhotoLimit": 010}}',
+            "templates/t.json:2: is not well-formed: `,` or `}` is expected (character 24)",
+        ),
+        (
+            "gateway.yaml",
+            'public_url: http://a\nlimits: {default: {requests: {60: 20,\n "60": 10000}}}\n',
+            "gateway.yaml:3: the key `60` is given twice",
+        ),
+        (
+            "gateway.yaml",
+            'public_url: http://a\nlimits: {default: {requests: {60: 20,\n "060": 10000}}}\n',
+            "gateway.yaml:3: limits.default.requests.060: must be a whole number of seconds",
+        ),
+        (
+            "roles/idx.yaml",
+            "Role: &a idx\nResources: {Property: {Filter: *a}}\n",
+            "roles/idx.yaml:1: holds the anchor `&a`",
+        ),
         ("keys.yaml", "", "keys.yaml:1: does not end with a line end"),
         ("keys.yaml", "\n", "keys.yaml:1: is empty"),
         ("keys.yaml", "- a\n", "keys.yaml:1: must be a mapping"),
@@ -303,6 +323,14 @@ def test_a_list_of_what_is_allowed_may_be_empty(directory: Path) -> None:
     found = load(directory)
 
     assert (found.settings.security.trusted_proxies, found.syndications) == ((), {})
+
+
+def test_two_variables_that_set_one_thing_are_a_fault(directory: Path) -> None:
+    write_configuration(directory)
+
+    told = faults(directory, {**SECRETS, "GATEWAY__LISTEN__PORT": "1", "GATEWAY__listen__port": "2"})
+
+    assert told == ["environment variable GATEWAY__listen__port: sets the same as GATEWAY__LISTEN__PORT"]
 
 
 def test_what_follows_nothing_says_so(directory: Path) -> None:
