@@ -136,7 +136,8 @@ class Security(_Section):
     printed. Times are seconds.
 
     ``trusted_proxies`` are networks whose ``X-Forwarded-For`` is believed; ``access_token_lifetime`` is that of tokens
-    which ``/oauth2/token`` gives, 0 for none.
+    which ``/oauth2/token`` gives, 0 for none; ``token_attempts`` is how many requests for one may fail in a minute, by
+    address.
     """
 
     key_pepper: str | None = None
@@ -145,6 +146,7 @@ class Security(_Section):
     token_keys_file: Text | None = None
     token_lifetime: Annotated[int, Field(ge=60)] = 24 * 3600
     access_token_lifetime: Annotated[int, Field(ge=0, le=24 * 3600)] = 3600
+    token_attempts: Annotated[int, Field(ge=1, le=10_000)] = 20
     trusted_proxies: tuple[Network, ...] = ()
     jwt: JsonWebTokens | None = None
 
