@@ -1,4 +1,4 @@
-"""Failed attempts at ``/oauth2/token``, counted by address: a client that guesses waits, and no Id locks a vendor out."""
+"""Failed attempts at ``/oauth2/token``, by address: a client that guesses waits, and no Id locks a vendor out."""
 
 from __future__ import annotations
 
