@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, model_validator
 
+from gateway.policy.documents import Restricting
 from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings
 
@@ -27,6 +29,8 @@ def _network(given: object) -> object:
 
 
 Network = Annotated[IPvAnyNetwork, BeforeValidator(_network)]
+#: An empty text is a fault: a socket on the host "" listens on every address, and "" as a file is the directory.
+Text = Annotated[str, Field(min_length=1)]
 
 
 class _Section(BaseModel):
@@ -36,14 +40,14 @@ class _Section(BaseModel):
 class Tls(_Section):
     """A certificate with its chain and its private key, both in PEM files."""
 
-    certificate: str
-    key: str
+    certificate: Text
+    key: Text
 
 
 class Listen(_Section):
     """Where clients (RESO side) are listened to; with ``tls`` by HTTPS."""
 
-    host: str = "127.0.0.1"
+    host: Text = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     tls: Tls | None = None
 
@@ -54,7 +58,7 @@ class Admin(_Section):
     ``mls_id`` is the MLS of whatever does not say one. Sizes are bytes.
     """
 
-    host: str = "127.0.0.1"
+    host: Text = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8081
     tls: Tls | None = None
     mls_id: Annotated[str, Field(min_length=1, max_length=100)] = "mls"
@@ -65,8 +69,8 @@ class Admin(_Section):
 class Store(_Section):
     """Where templates and keys that are managed by the API are kept. Times are seconds."""
 
-    url: str | None = None
-    url_file: str | None = None
+    url: Text | None = None
+    url_file: Text | None = None
     poll: Annotated[float, Field(gt=0, le=60)] = 0.25
 
 
@@ -75,9 +79,9 @@ class ClientCredentials(_Section):
 
     token_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?$")]
     client_id: Annotated[str, Field(min_length=1)]
-    client_secret: str | None = None
-    client_secret_file: str | None = None
-    scope: str | None = None
+    client_secret: Text | None = None
+    client_secret_file: Text | None = None
+    scope: Text | None = None
 
 
 class Upstream(_Section):
@@ -88,8 +92,8 @@ class Upstream(_Section):
     """
 
     url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+(/[A-Za-z0-9._~\-/]*)?$")]
-    token: str | None = None
-    token_file: str | None = None
+    token: Text | None = None
+    token_file: Text | None = None
     oauth2: ClientCredentials | None = None
     profile: Profile = Profile()
     connect_timeout: Annotated[float, Field(gt=0)] = 5.0
@@ -132,25 +136,30 @@ class Security(_Section):
     printed. Times are seconds.
 
     ``trusted_proxies`` are networks whose ``X-Forwarded-For`` is believed; ``access_token_lifetime`` is that of tokens
-    which ``/oauth2/token`` gives, 0 for none.
+    which ``/oauth2/token`` gives, 0 for none; ``token_attempts`` is how many requests for one may fail in a minute, by
+    address.
     """
 
     key_pepper: str | None = None
-    key_pepper_file: str | None = None
+    key_pepper_file: Text | None = None
     token_keys: tuple[str, ...] = ()
-    token_keys_file: str | None = None
+    token_keys_file: Text | None = None
     token_lifetime: Annotated[int, Field(ge=60)] = 24 * 3600
     access_token_lifetime: Annotated[int, Field(ge=0, le=24 * 3600)] = 3600
+    token_attempts: Annotated[int, Field(ge=1, le=10_000)] = 20
     trusted_proxies: tuple[Network, ...] = ()
     jwt: JsonWebTokens | None = None
 
 
 class PolicySection(_Section):
-    """What holds for every key: conditions that no template lifts, fields that none reveals, what follows what."""
+    """What holds for every key: conditions that no template lifts, fields that none reveals, what follows what.
 
-    always: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    never_visible: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    follows: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    An empty list is a fault in all three. ``independent`` takes a resource out of the built-in table of ``follows``.
+    """
+
+    always: Mapping[str, Restricting] = Field(default_factory=dict)
+    never_visible: Mapping[str, Restricting] = Field(default_factory=dict)
+    follows: Mapping[str, Restricting | Literal["independent"]] = Field(default_factory=dict)
     closed_lookups: Mapping[str, Mapping[str, bool]] = Field(default_factory=dict)
     redaction: Literal["omit", "null", "annotate"] = "omit"
     unknown_select: Literal["reject", "ignore"] = "reject"
@@ -179,7 +188,7 @@ class Workers(_Section):
     """
 
     count: Annotated[int, Field(ge=1, le=256)] = 1
-    control: str | None = None
+    control: Text | None = None
     watch: bool = True
     start_timeout: Annotated[float, Field(gt=0)] = 120.0
     watchdog: Annotated[float, Field(ge=1)] = 30.0
@@ -188,24 +197,50 @@ class Workers(_Section):
     drain_deadline: Annotated[float, Field(ge=0)] = 60.0
 
 
+def _window(given: object) -> object:
+    """Refuse a second spelling of a length: ``60`` and ``060`` would be two keys of the file and one window."""
+    if isinstance(given, str) and not re.fullmatch(r"[1-9][0-9]*", given):
+        raise ValueError("must be a whole number of seconds, at least 1, without leading zeros")
+    return given
+
+
+_Windows = Annotated[
+    Mapping[Annotated[int, BeforeValidator(_window), Field(ge=1)], Annotated[int, Field(ge=0)]], Field(min_length=1)
+]
+
+
 class Windows(_Section):
     """How much a key may have: length of a window in seconds to the most of it. ``concurrent`` is how many requests of
     it one worker answers at once; None for any number."""
 
-    requests: Mapping[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
-    records: Mapping[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
-    bytes: Mapping[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    requests: _Windows = Field(default_factory=dict)
+    records: _Windows = Field(default_factory=dict)
+    bytes: _Windows = Field(default_factory=dict)
     concurrent: Annotated[int, Field(ge=1)] | None = None
+
+
+class OwnWindows(Windows):
+    """The limits of one role or key, in place of more general ones; ``unlimited`` says that there are none."""
+
+    unlimited: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse an entry that lifts the more general limits without a word."""
+        is_limited = bool(self.requests or self.records or self.bytes or self.concurrent is not None)
+        if is_limited is self.unlimited:
+            raise ValueError("must name a limit, or say `unlimited: true` and nothing else")
+        return self
 
 
 class Limits(_Section):
     """Rate limits: of a key by its Id, else by its role, else by default. Counted in Redis, or for one machine."""
 
     default: Windows = Windows()
-    roles: Mapping[str, Windows] = Field(default_factory=dict)
-    keys: Mapping[str, Windows] = Field(default_factory=dict)
+    roles: Mapping[str, OwnWindows] = Field(default_factory=dict)
+    keys: Mapping[str, OwnWindows] = Field(default_factory=dict)
     redis_url: Annotated[str, Field(pattern=r"^(rediss?|unix)://")] | None = None
-    redis_url_file: str | None = None
+    redis_url_file: Text | None = None
     on_failure: Literal["local", "refuse"] = "local"
 
 
@@ -216,7 +251,7 @@ class Log(_Section):
     """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    decisions: str | None = None
+    decisions: Text | None = None
     durable: bool = False
     rotate_bytes: Annotated[int, Field(ge=0)] = 256 * 1024 * 1024
     keep: Annotated[int, Field(ge=0)] = 0
@@ -250,7 +285,7 @@ class Settings(_Section):
     workers: Workers = Workers()
     limits: Limits = Limits()
     #: Where the database is if ``store`` does not say otherwise, relative to the configuration; it must exist.
-    state_dir: str | None = None
+    state_dir: Text | None = None
     log: Log = Log()
     tracing: Tracing = Tracing()
 
@@ -268,12 +303,16 @@ class Settings(_Section):
         return any(self.public_url.split("/")[3:])
 
 
-def _without_nulls(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy without the headings under which everything was deleted: YAML reads ``profile:`` alone as null."""
+#: Settings whose entries restrict: one without a value is kept, and refused with the empty list.
+_RESTRICTING = (("policy", "always"), ("policy", "never_visible"))
+
+
+def _without_nulls(data: Mapping[str, Any], place: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return a copy without the headings under which everything was deleted: YAML reads ``profile:`` alone as null."""
     return {
-        key: _without_nulls(value) if isinstance(value, Mapping) else value
+        key: _without_nulls(value, (*place, key)) if isinstance(value, Mapping) else value
         for key, value in data.items()
-        if value is not None
+        if value is not None or place in _RESTRICTING
     }
 
 

@@ -30,7 +30,7 @@ def prop(
     hidden: tuple[str, ...] = ("ChangedByMemberKey", "PrivateRemarks"),
 ) -> dict[str, Any]:
     """The usual role with another rule, other writes and conditions."""
-    fields = {"All": {"Hidden": list(hidden), "When": list(when)}}
+    fields = {"All": {**({"Hidden": list(hidden)} if hidden else {}), "When": list(when)}}
     entry = {"Default": "Visible", "Fields": fields, "Writes": {**WRITES, **(writes or {})}}
     return {**ROLE, "Property": {**entry, **({"Filter": rule} if rule else {})}}
 

@@ -63,7 +63,7 @@ def create(
     grant = {
         "Template": template, "Role": role, "Owner": owner, "AssociationId": association,
         "Permissions": list(permissions), "Privileges": list(dict.fromkeys(privileges)), "Bindings": bindings,
-        "Addresses": list(addresses), "Subject": subject,
+        "Addresses": list(addresses) or None, "Subject": subject,
     }  # fmt: skip
     _make_room(secret_file)
     _tell_secret(run(_changed(directory, "create", "", grant)), secret_file)

@@ -222,6 +222,8 @@ async def _fetched(url: str, token: str) -> dict[str, Mapping[str, Any]]:
     """All templates that a Spark API shows to a token, by their ids there."""
     import aiohttp
 
+    from gateway.store.marked import parse_json
+
     found: dict[str, Mapping[str, Any]] = {}
     timeout = aiohttp.ClientTimeout(total=60)
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
@@ -234,7 +236,7 @@ async def _fetched(url: str, token: str) -> dict[str, Mapping[str, Any]]:
                     raw = b"".join([chunk async for chunk in response.content.iter_any()])
                     if response.status != 200:
                         raise click.ClickException(f"{url} answers {response.status}: {_message(raw)}")
-                records = json.loads(raw)["D"]["Results"]
+                records = parse_json(raw.decode("utf-8"))[0]["D"]["Results"]
                 new = {item["Id"]: item for item in records if item["Id"] not in found}
                 if not new:
                     return found

@@ -79,20 +79,30 @@ class TokenRequest:
 class TokenError(Exception):
     """RFC 6749, 5.2: ``code`` is one of its words."""
 
-    def __init__(self, code: str, description: str, status: int = 400) -> None:
+    def __init__(self, code: str, description: str, status: int = 400, wait: int = 0) -> None:
         super().__init__(description)
         self.code = code
         self.description = description
         self.status = status
+        self._wait = wait
 
     def response(self, request_id: str) -> web.Response:
         headers = {"WWW-Authenticate": 'Basic realm="RESO Web API"'} if self.status == 401 else {}
+        if self._wait:
+            headers["Retry-After"] = str(self._wait)
         return _response(self.status, {"error": self.code, "error_description": self.description}, request_id, headers)
 
 
 def invalid_client() -> TokenError:
     """One answer for whoever is not a key with its secret."""
     return TokenError("invalid_client", "a valid client_id and client_secret are required", 401)
+
+
+def too_many_attempts(wait: int) -> TokenError:
+    """Refuse an address that has failed too often, whatever it sends; ``wait`` is in seconds. RFC 6749 has no word for
+    that at the token endpoint, so it is the one of the authorization endpoint (4.1.2.1)."""
+    message = "too many attempts from this address have failed"
+    return TokenError("temporarily_unavailable", message, 429, wait)
 
 
 async def read_token_request(request: web.BaseRequest) -> TokenRequest:

@@ -12,8 +12,16 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from gateway.edge import access_tokens, responses
-from gateway.edge.access_tokens import TokenError, TokenRequest, invalid_client, read_token_request, token_response
+from gateway.edge.access_tokens import (
+    TokenError,
+    TokenRequest,
+    invalid_client,
+    read_token_request,
+    token_response,
+    too_many_attempts,
+)
 from gateway.edge.answers import Answers
+from gateway.edge.attempts import FailedAttempts
 from gateway.edge.authentication import Authenticator, DeniedError, unauthorized
 from gateway.edge.bodies import is_compatible, read_query_body, read_record
 from gateway.edge.computed import read_computed
@@ -110,6 +118,7 @@ class Gateway:
             clock,
         )
         self._authenticator = authenticator or Authenticator(configuration, clock)
+        self._attempts = FailedAttempts(settings.security.token_attempts, clock)
         self._enforcement = enforcement
         self._trust = trust
         self._publish = publish
@@ -296,27 +305,42 @@ class Gateway:
         check_framing(request, self._settings.public_url)
         self._check_sizes(request)
         try:
+            self._check_attempts(request)  # before anything is read
             async with asyncio.timeout(_FORM_PATIENCE):
                 return await read_token_request(request)
         except (TokenError, TimeoutError) as error:
             refused = (
                 error if isinstance(error, TokenError) else TokenError("invalid_request", "the body came too late")
             )
-            story.detail = f"access token: {refused}"
-            return refused.response(story.request_id)
+            return self._refused_token(request, refused, str(refused), story)
+
+    def _check_attempts(self, request: web.BaseRequest) -> None:
+        wait = self._attempts.wait(self._authenticator.address(request))
+        if wait:
+            raise too_many_attempts(wait)
+
+    def _refused_token(self, request: web.BaseRequest, refused: TokenError, detail: str, story: _Story) -> web.Response:
+        """Answer a request for a token that gets none. An attempt counts where a credential was wrong."""
+        if refused.status == 401:
+            self._attempts.note(self._authenticator.address(request))
+        story.detail = f"access token: {detail}"
+        return refused.response(story.request_id)
 
     async def _token(self, request: web.BaseRequest, asked: TokenRequest, story: _Story) -> web.Response:
         """An access token for a key's Id and secret. It reads nothing, and counts as a request."""
         tokens, snapshot = self._authenticator.tokens, self.snapshot
         assert tokens is not None  # it was asked for
         try:
+            # Others of this address may have failed while the form came; between here and the count nothing waits.
+            self._check_attempts(request)
             credential = self._authenticator.of_secret(asked.client_secret, self._authenticator.address(request))
             key = self._authenticator.find(credential, snapshot.configuration.keys if snapshot else {})
             if not key.Enabled or key.Id != asked.client_id:
                 raise DeniedError("the key is disabled, or has another Id")
+        except TokenError as error:
+            return self._refused_token(request, error, str(error), story)
         except DeniedError as error:
-            story.detail = f"access token: {error}"
-            return invalid_client().response(story.request_id)
+            return self._refused_token(request, invalid_client(), str(error), story)
         story.key, story.policy = key, _policy(snapshot, key)
         story.allowance = await self._limiter.admit(key, story.policy.role)
         story.detail = "access token"

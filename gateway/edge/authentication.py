@@ -128,7 +128,7 @@ class Authenticator:
         )
         if key is None:
             raise DeniedError("no such key")
-        if key.Addresses and not is_in(credential.address, key.Addresses):
+        if key.Addresses is not None and not is_in(credential.address, key.Addresses):
             raise DeniedError(f"the key `{key.Id}` is not to be used from {credential.address or 'there'}")
         return key
 

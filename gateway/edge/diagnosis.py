@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import resource
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from gateway.edge.listener import require_c_parser
 from gateway.edge.probing import ask_probes
 from gateway.edge.scan import Source, Trace
 from gateway.edge.trust import UpstreamTrust
+from gateway.observe.record_file import kind_fault
 from gateway.odata.csdl import Schema, SchemaError, parse_metadata
 from gateway.odata.literals import Timestamp
 from gateway.policy.probes import probes
@@ -49,7 +50,7 @@ async def diagnose(
     configuration: Configuration, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> AsyncIterator[Finding]:
     """Every finding, one after the other: machine, files, addresses, database, counters, upstream, policies."""
-    for finding in (*_machine(), *_files(configuration), *_addresses(configuration, clock())):
+    for finding in (*_machine(), *_files(configuration), *_written(configuration), *_addresses(configuration, clock())):
         yield finding
     configuration, finding = await _database(configuration)
     yield finding
@@ -98,8 +99,12 @@ def _files(configuration: Configuration) -> Iterator[Finding]:
         settings.security.key_pepper_file, settings.security.token_keys_file, settings.upstream.token_file,
         settings.upstream.oauth2.client_secret_file if settings.upstream.oauth2 else None,
         settings.store.url_file, settings.limits.redis_url_file,
+        *(tls.key for tls in (settings.listen.tls, settings.admin.tls) if tls is not None),
     )  # fmt: skip
-    for path in (base / name for name in named if name is not None):
+    holding = [base / name for name in named if name is not None]
+    if _has_secret(configuration.documents["gateway.yaml"].data):
+        holding.append(base / "gateway.yaml")
+    for path in dict.fromkeys(holding):
         mode = path.stat().st_mode
         if mode & (stat.S_IRGRP | stat.S_IROTH):
             yield Finding(str(path), "warning", f"others can read this secret (mode {mode & 0o777:o})", "chmod 600")
@@ -110,6 +115,69 @@ def _files(configuration: Configuration) -> Iterator[Finding]:
         yield Finding(str(path), "warning", "everybody can write what decides who sees what", "chmod o-w")
     if not open_to_all:
         yield Finding("configuration", "ok", f"{base}: written by its owner")
+
+
+#: Settings whose values are secrets, where gateway.yaml has them itself.
+_SECRETS = (
+    ("security", "key_pepper"), ("security", "token_keys"), ("upstream", "token"),
+    ("upstream", "oauth2", "client_secret"), ("store", "url"), ("limits", "redis_url"),
+)  # fmt: skip
+
+
+def _has_secret(data: Mapping[str, Any]) -> bool:
+    for path in _SECRETS:
+        found: Any = data
+        for part in path:
+            found = found.get(part) if isinstance(found, Mapping) else None
+        # A URL is a secret where it holds a password.
+        if found and (not path[-1].endswith("url") or "@" in str(found)):
+            return True
+    return False
+
+
+def _written(configuration: Configuration) -> Iterator[Finding]:
+    """What the gateway writes: whoever else can write there, or read it."""
+    settings, base = configuration.settings, configuration.directory
+    if settings.log.decisions is not None:
+        yield _decisions(base / settings.log.decisions)
+    if settings.state_dir is None:
+        return
+    state = base / settings.state_dir
+    try:
+        mode = state.stat().st_mode
+    except OSError as error:
+        yield Finding("state_dir", "failed", f"{state}: {error.strerror}", "make it, for the gateway's user alone")
+        return
+    if not stat.S_ISDIR(mode):
+        yield Finding("state_dir", "failed", f"{state} is not a directory", "make it one")
+    elif mode & (stat.S_IWGRP | stat.S_IWOTH):
+        found = f"others can put a database or a control socket there (mode {mode & 0o777:o})"
+        yield Finding("state_dir", "failed" if mode & stat.S_IWOTH else "warning", found, "chmod 700")
+    else:
+        yield Finding("state_dir", "ok", f"{state}: mode {mode & 0o777:o}")
+    for path in sorted(state.glob("gateway.db*")) if stat.S_ISDIR(mode) else ():
+        if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH):
+            yield Finding(str(path), "warning", "others can use the database of keys and licences", "chmod 600")
+
+
+def _decisions(path: Path) -> Finding:
+    fault = kind_fault(path)
+    if fault is not None:
+        return Finding(
+            "log.decisions", "failed", f"{path} {fault}", "name a regular file, or one that is not there yet"
+        )
+    try:
+        folder = path.parent.stat().st_mode
+    except OSError as error:
+        return Finding("log.decisions", "failed", f"{path.parent}: {error.strerror}", "make the directory")
+    if folder & stat.S_IWOTH and not folder & stat.S_ISVTX:
+        found = f"everybody can take {path} away: mode {folder & 0o7777:o} of its directory"
+        return Finding("log.decisions", "warning", found, "chmod o-w")
+    mode = path.stat().st_mode if path.exists() else 0
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        found = f"everybody can read or write {path} (mode {mode & 0o777:o})"
+        return Finding("log.decisions", "warning", found, "chmod 640: it names keys, addresses and questions")
+    return Finding("log.decisions", "ok", str(path))
 
 
 def _is_writable_by_all(path: Path) -> bool:

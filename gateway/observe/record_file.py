@@ -101,9 +101,6 @@ class RecordFile:
             OSError, ValueError: the file cannot be written.
         """
         self._descriptor = self._opened()
-        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-            os.close(self._descriptor)
-            raise OSError(0, "is no regular file")
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
         self._thread.start()
@@ -256,7 +253,7 @@ class RecordFile:
     def _turn(self) -> Iterator[None]:
         """Nobody else writes meanwhile."""
         beside = self._path.with_name(f".{self._path.name}.lock")
-        lock = os.open(beside, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        lock = open_regular(beside, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -279,7 +276,7 @@ class RecordFile:
 
     def _has_its_name(self) -> bool:
         try:
-            named = self._path.stat()
+            named = self._path.lstat()
         except FileNotFoundError:
             return False
         mine = os.fstat(self._descriptor)
@@ -287,7 +284,7 @@ class RecordFile:
 
     def _opened(self) -> int:
         """The file, ready for a line of its own; what a process left half-written there stays on one of its own."""
-        descriptor = os.open(self._path, os.O_APPEND | os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
+        descriptor = open_regular(self._path, os.O_APPEND | os.O_CREAT | os.O_RDWR, 0o640)
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
@@ -314,6 +311,36 @@ class RecordFile:
                 path.unlink(missing_ok=True)
             except OSError as error:
                 self._on_loop(self._publish, Complaint(f"{path.name} cannot be removed: {error.strerror}"))
+
+
+def kind_fault(path: Path) -> str | None:
+    """Return why a file cannot be written by its name alone: it is a link, a device, a pipe; None where it can, or is
+    not there yet."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(mode):
+        return "is a symbolic link"
+    return None if stat.S_ISREG(mode) else "is not a regular file"
+
+
+def open_regular(path: Path, flags: int, mode: int) -> int:
+    """Open a regular file and nothing else. Whoever can write the directory could else choose which file grows, by a
+    symbolic link, or have a device or a pipe opened in its place.
+
+    Raises:
+        OSError: it cannot be opened, or is something else; then nothing has been written.
+    """
+    fault = kind_fault(path)
+    if fault is not None:
+        raise OSError(0, f"it {fault}", str(path))
+    # The name may be another file's by now, so the flags and the descriptor decide.
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, mode)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "it is not a regular file", str(path))
+    return descriptor
 
 
 def _moment() -> str:

@@ -33,6 +33,10 @@ class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
+#: A list that restricts. An empty one would restrict nothing, so it is a fault; absent, it says nothing.
+Restricting = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 #: A number beside the names of resources; it says nothing to the policy.
 DictionaryVersion = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 
@@ -109,14 +113,14 @@ class Conditional(_Document):
     """Fields of a role that are visible on records for which ``Condition`` is definitely true."""
 
     Condition: str
-    Fields: tuple[str, ...]
+    Fields: Restricting
 
 
 class FieldGroup(_Document):
     """What a role says of the fields of one class, or of all."""
 
     Visible: tuple[str, ...] = ()
-    Hidden: tuple[str, ...] = ()
+    Hidden: Restricting = ()
     When: tuple[Conditional, ...] = ()
 
 
@@ -134,7 +138,7 @@ class RoleWrites(_Document):
     Methods: tuple[WriteMethod, ...] = ()
     Fields: tuple[str, ...] = ()
     Control: tuple[str, ...] = ()
-    Required: Mapping[WriteMethod, tuple[str, ...]] = Field(default_factory=dict)
+    Required: Mapping[WriteMethod, Restricting] = Field(default_factory=dict)
     References: Mapping[str, str] = Field(default_factory=dict)
     Bound: Mapping[str, Literal["MemberKey", "OfficeKey"]] = Field(default_factory=dict)
     PolicyFields: tuple[str, ...] = ()
@@ -150,7 +154,7 @@ class RoleResource(_Document):
     """
 
     Filter: str | None = None
-    Always: tuple[str, ...] = ()
+    Always: Restricting = ()
     Default: Literal["Hidden", "Visible"] = "Hidden"
     Privilege: PrivilegeName | None = None
     Fields: Mapping[str, FieldGroup] = Field(default_factory=dict)
@@ -162,7 +166,7 @@ class RoleDocument(_Document):
 
     Role: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     Description: str = ""
-    NeverVisible: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    NeverVisible: Mapping[str, Restricting] = Field(default_factory=dict)
     Resources: Mapping[str, RoleResource]
 
 
@@ -240,7 +244,10 @@ def _plain(kind: str, message: str) -> str:
         "dict_type": "must be an object",
         "tuple_type": "must be a list",
         "string_type": "must be a text",
+        "too_short": "must not be empty: name at least one, or leave it out",
+        "string_too_short": "must not be empty",
     }
+    message = message.removeprefix("Value error, ")
     return words.get(kind, message[:1].lower() + message[1:])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -55,6 +56,15 @@ class Report:
 T = TypeVar("T")
 #: Farther than any kind of a set is from it.
 _NOWHERE = 10**6
+
+_QUOTED_OR_BREAK = re.compile(r"'(?:[^']|'')*'|[\t\r\n]")
+
+
+def rule_text(text: str) -> str:
+    """Return the rule as one line, without blanks around it. YAML's block scalars (`|`, `>`) end with a line break and
+    may hold others; a literal in quotes keeps each of its characters."""
+    return _QUOTED_OR_BREAK.sub(lambda found: found[0] if found[0].startswith("'") else " ", text).strip(" ")
+
 
 #: Roles say the same to every template: their texts are parsed once.
 _parsed = lru_cache(maxsize=256)(parser.parse_filter)
@@ -243,6 +253,7 @@ class Inputs:
     def condition(self, resource: str, text: str, source: Source, path: tuple[str, ...]) -> Expression | None:
         """A filter or ``When`` as a compiled expression, or None and a fault in the author's own text."""
         structured = self.schema.type_of(resource)
+        text = rule_text(text)
         try:
             expression = _parsed(text)
             bound = Binder(self.schema, structured.properties.get, self.profile.patterns == "literal", BINDINGS).bind(

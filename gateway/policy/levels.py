@@ -35,6 +35,7 @@ from gateway.odata.literals import NULL, EnumValue, Kind, Literal, Timestamp, st
 from gateway.odata.parser import parse_filter
 from gateway.policy import names
 from gateway.policy.conditions import Binder, enum_member, fold_now, is_contradiction
+from gateway.policy.inputs import rule_text
 from gateway.policy.model import NavigationPolicy, ParentLink, PhotoRule, Policy, ResourcePolicy
 from gateway.policy.names import Said
 from gateway.policy.plan import EmittedField, LocalOptions, NestedPlan, Page, ParentJoin, Ranking, Read, RecordPlan
@@ -277,7 +278,8 @@ class Levels:
         text = self.profile.mandatory_filter.get(resource.name)
         if text is None:
             return TRUE
-        return Binder(self.policy.schema, resource.type.properties.get, backslash_is_literal=True).bind(_parsed(text))
+        binder = Binder(self.policy.schema, resource.type.properties.get, backslash_is_literal=True)
+        return binder.bind(_parsed(rule_text(text)))
 
     def check_length(self, ask: Query) -> Query:
         """The query as it fits the upstream; what does not is refused before it is asked, whatever the data."""

@@ -159,7 +159,7 @@ class Profile(BaseModel):
     #: Resource to the field that holds the class of a record, beside Property: PropertyType.
     class_field: Mapping[str, str] = Field(default_factory=dict)
     #: Class of the Data Dictionary to the values that stand for it here, where they differ.
-    class_values: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    class_values: Mapping[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     #: Resource to navigation to link, where the upstream's metadata and the Data Dictionary do not tell.
     links: Mapping[str, Mapping[str, Link]] = Field(default_factory=dict)
     #: Kinds of trust that are declared above and not given all the same: ``counts`` everywhere, ``Media/counts`` for

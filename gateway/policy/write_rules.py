@@ -46,6 +46,9 @@ def _check_template(inputs: Inputs, finished: Mapping[str, ResourcePolicy]) -> N
     """A template allows what its role has prepared, and nothing else: it says nothing of fields."""
     if inputs.template is None:
         return
+    if inputs.template.document.Writes == {}:
+        message = "must name a resource: `Property: []` forbids to write one, null keeps what the role says"
+        inputs.report.add(inputs.template.source, ("Writes",), message)
     seen: set[str] = set()
     for word in inputs.template.document.Writes or {}:
         name = inputs.resource_of(word)

@@ -39,8 +39,9 @@ class KeyGrant(BaseModel):
     """What a key may: a template or a bare role, never both, and who holds it.
 
     ``Permissions`` are for keys of the Private role without a template; ``AssociationId`` is the association whose
-    staff hold the key, none for those of the MLS. ``Addresses`` are the networks from which it may be used, none for
-    any; ``Subject`` is what a JSON Web Token calls its holder. ``Privileges`` are for any key: they show what no
+    staff hold the key, none for those of the MLS. ``Addresses`` are the networks from which it may be used, None for
+    any network; an empty list is a fault, and a stored one means that nobody can use the key. ``Subject`` is what a
+    JSON Web Token calls its holder. ``Privileges`` are for any key: they show what no
     template or role shows by itself, and open no path of the admin API.
     """
 
@@ -53,7 +54,7 @@ class KeyGrant(BaseModel):
     Bindings: KeyBindings = KeyBindings()
     Permissions: Annotated[tuple[Permission, ...], Field(max_length=10)] = ()
     Privileges: Annotated[tuple[PrivilegeName, ...], Field(max_length=10)] = ()
-    Addresses: Annotated[tuple[Network, ...], Field(max_length=100)] = ()
+    Addresses: Annotated[tuple[Network, ...], Field(max_length=100)] | None = None
     Subject: Annotated[str | None, Field(min_length=1, max_length=255)] = None
 
     def faults(self) -> list[tuple[tuple[str, ...], str]]:
@@ -63,6 +64,11 @@ class KeyGrant(BaseModel):
             found.append(((), "must have either a Template or a Role"))
         if self.Permissions and (self.Template is not None or self.Role != STAFF_ROLE):
             found.append((("Permissions",), f"are for keys of the bare role `{STAFF_ROLE}`"))
+        if self.Addresses == ():
+            found.append((("Addresses",), "must not be empty: name a network, or leave it out for any"))
+        for name, value in self.Bindings.values.items():
+            if not value:
+                found.append((("Bindings", name), "must not be empty: leave it out for a key without one"))
         return found
 
 

@@ -181,7 +181,17 @@ class _Loader:
         fault = Fault(file, 0, path, message)
         self.faults.append(self.documents[file].place(fault) if file in self.documents else fault)
 
+    def _check_environment(self) -> None:
+        """Refuse two variables that set one thing: names are read without regard to case."""
+        seen: dict[str, str] = {}
+        for name in sorted(self.environment):
+            if name.startswith(settings_module.ENVIRONMENT_PREFIX):
+                other = seen.setdefault(name.lower(), name)
+                if other != name:
+                    self.add(f"environment variable {name}", (), f"sets the same as {other}")
+
     def load(self) -> Configuration:
+        self._check_environment()
         settings = self.read(
             "gateway.yaml", Settings, change=lambda data: settings_module.overlay(data, self.environment)
         )
@@ -202,7 +212,7 @@ class _Loader:
             Source("gateway.yaml"),
             settings.policy.always,
             settings.policy.never_visible,
-            {**data_dictionary.FOLLOWS, **settings.policy.follows},
+            {**data_dictionary.FOLLOWS, **_followed(settings)},
             settings.policy.closed_lookups,
         )
         by_digest = MappingProxyType({digest: key for key in keys for digest in key.digests})
@@ -388,6 +398,11 @@ class _Loader:
         if oauth2 is not None and token is not None:
             self.add("gateway.yaml", ("upstream", "token"), "there is `oauth2` beside it, and one of them is too much")
         return Secrets(pepper, keys, token, secret)
+
+
+def _followed(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return ``policy.follows`` as the compiler reads it: a resource that is independent follows nothing."""
+    return {name: () if parents == "independent" else parents for name, parents in settings.policy.follows.items()}
 
 
 def load_configuration(source: Path | Tree, environment: Mapping[str, str]) -> Configuration:

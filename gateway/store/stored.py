@@ -151,6 +151,8 @@ def _dangling(templates: Mapping[str, Template], files: Configuration, keys: Map
         if syndication is not None and syndication not in files.syndications:
             found.append(template.source.fault(("SyndicationId",), f"there is no syndication `{syndication}`"))
     for key in {key.Id: key for key in keys.values()}.values():
+        if key.Addresses == ():
+            found.append(Fault(f"key {key.Id}", 0, ("Addresses",), "is empty: the key cannot be used from anywhere"))
         if key.Template is not None and key.Template not in templates:
             found.append(Fault(f"key {key.Id}", 0, ("Template",), f"there is no template `{key.Template}`"))
         if key.Role is not None and key.Role not in files.roles:

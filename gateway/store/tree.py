@@ -9,11 +9,15 @@ from __future__ import annotations
 import base64
 import errno
 import os
+import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+
+#: The largest file that is read at all; each kind of document has a bound of its own.
+MOST_BYTES = 32 * 1024 * 1024
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -123,9 +127,18 @@ def _told(name: str) -> str:
 
 
 def _read(path: Path) -> _File:
+    """Read a regular file up to the bound. A pipe could keep the gateway waiting, and a device never ends."""
     try:
-        raw = path.read_bytes()
-        written = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        # Links are followed: Kubernetes gives configuration and secrets by them.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor has no path
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return _File(error=os.strerror(errno.EISDIR) if stat.S_ISDIR(status.st_mode) else "not a regular file")
+            raw = file.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
+            return _File(error=f"larger than {MOST_BYTES} bytes")
+        written = datetime.fromtimestamp(status.st_mtime, UTC).isoformat(timespec="seconds")
     except FileNotFoundError:
         return _MISSING
     except OSError as error:

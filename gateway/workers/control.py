@@ -38,8 +38,12 @@ class Control:
             ControlError: the socket cannot be made, or another service listens on it.
         """
         try:
-            if self._path.exists() and stat.S_ISSOCK(self._path.stat().st_mode):
-                await self._take_over()
+            with suppress(FileNotFoundError):
+                mode = self._path.lstat().st_mode
+                if stat.S_ISLNK(mode):
+                    raise ControlError(f"{self._path}: is a symbolic link, which is not followed")
+                if stat.S_ISSOCK(mode):
+                    await self._take_over()
             before = os.umask(0o177)
             try:
                 self._server = await asyncio.start_unix_server(self._answer, self._path)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from gateway.admin.backend import Backend
 from gateway.admin.routes import routes
 from gateway.observe.logs import DecisionLog
+from gateway.store.database import KEYS, Database, mark
 from tests.managed import BOTH, SEED, STAFF, Desk, code, details, managed, results
 from tests.support import key_file
 
@@ -34,7 +36,7 @@ async def test_a_secret_is_shown_once_and_opens_what_was_granted(desk: Desk) -> 
     assert results(one) == [{
         "Id": identity, "ResourceUri": shown["ResourceUri"], "OwnerId": "mls", "AssociationId": None, "MlsId": "mls",
         "Template": "company-idx", "Role": None, "Owner": "Acme Portals", "Enabled": True,
-        "Bindings": {"MemberKey": None, "OfficeKey": None}, "Permissions": [], "Privileges": [], "Addresses": [], "Subject": None, "LastUsed": None, "OldSecretUntil": None,
+        "Bindings": {"MemberKey": None, "OfficeKey": None}, "Permissions": [], "Privileges": [], "Addresses": None, "Subject": None, "LastUsed": None, "OldSecretUntil": None,
         "CreatedTimestamp": "2027-01-15T08:00:00+00:00", "ModificationTimestamp": "2027-01-15T08:00:00+00:00",
     }]  # fmt: skip
     assert not any(secret.encode() in body or b"igest" in body for body in everything)
@@ -185,6 +187,43 @@ async def test_a_key_is_bound_to_networks(desk: Desk) -> None:
     assert (code(wrong), len(details(wrong))) == ((400, 1053), 5)
     assert changed.status == 200
     assert results(await desk.call("GET", f"/keys/{identity}"))[0]["Addresses"] == ["127.0.0.0/8"]
+
+
+async def test_an_empty_list_of_networks_is_refused(desk: Desk) -> None:
+    """It would read as nobody, and meant everybody once."""
+    identity, _ = await desk.secret({"Role": "idx", "Addresses": ["127.0.0.0/8"]})
+    made = await desk.call("POST", "/keys", {"Role": "idx", "Addresses": []})
+    changed = await desk.call("PUT", f"/keys/{identity}", {"Addresses": []})
+    unbound = await desk.call("POST", "/keys", {"Role": "idx", "Bindings": {"MemberKey": ""}})
+    lifted = await desk.call("PUT", f"/keys/{identity}", {"Addresses": None})
+
+    assert [(code(answer), set(details(answer))) for answer in (made, changed, unbound)] == [
+        ((400, 1053), {"Addresses"}), ((400, 1053), {"Addresses"}), ((400, 1053), {"Bindings.MemberKey"}),
+    ]  # fmt: skip
+    assert lifted.status == 200
+    assert results(await desk.call("GET", f"/keys/{identity}"))[0]["Addresses"] is None
+
+
+async def test_a_stored_key_with_an_empty_list_of_networks_is_nobodys(directory: Path, database_url: str) -> None:
+    """No release writes such a row; somebody's own statement may. It can be seen, told of, and mended."""
+    async with managed(directory, database_url) as desk:
+        identity, secret = await desk.secret({"Role": "idx"})
+        async with Database(database_url) as database, database.writing() as connection:
+            await connection.execute(
+                update(KEYS)
+                .where(KEYS.c.id == identity)
+                .values(document='{"Role": "idx", "Addresses": []}', revision=KEYS.c.revision + 1)
+            )
+            await mark(connection)
+        await desk.gateway.service.publication.refresh()
+        denied = await desk.gateway.get("Property?$top=1", secret)
+        shown = results(await desk.call("GET", f"/keys/{identity}"))[0]
+        faults = [str(fault) for fault in desk.gateway.service.snapshot.configuration.faults]
+        mended = await desk.call("PUT", f"/keys/{identity}", {"Addresses": ["127.0.0.0/8"]})
+        allowed = await desk.gateway.get("Property?$top=1", secret)
+
+    assert (denied.status, shown["Addresses"], mended.status, allowed.status) == (401, [], 200, 200)
+    assert faults == [f"key {identity}: Addresses: is empty: the key cannot be used from anywhere"]
 
 
 async def test_who_a_token_stands_for_is_said_once_and_by_the_mls(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -227,6 +228,100 @@ async def test_staff_may_come_with_a_token(directory: Any) -> None:
                 found.append(response.status)
 
     assert found == [200, 401]
+
+
+@asynccontextmanager
+async def throttled(directory: Any, most: int = 3) -> AsyncIterator[Harness]:
+    write_configuration(directory, {"keys.yaml": key_file(**KEYS)})
+    async with sandbox_running(Sandbox(make_tables(listings=5))) as sandbox:
+        settings = configuration(
+            directory, sandbox.url, SECURITY__TOKEN_ATTEMPTS=str(most), SECURITY__TRUSTED_PROXIES="127.0.0.0/8,::1/128"
+        )
+        async with running(settings) as gateway:
+            yield gateway
+
+
+def wrong(identity: str) -> str:
+    return f"grant_type=client_credentials&client_id={identity}&client_secret=wrong"
+
+
+def of(address: str) -> dict[str, str]:
+    return {"X-Forwarded-For": address}
+
+
+async def test_an_address_that_guesses_waits_whatever_it_guesses_next(directory: Any) -> None:
+    async with throttled(directory) as gateway:
+        tried = [await ask(gateway, wrong(identity), of("192.0.2.1")) for identity in ("reader", "nobody", "other")]
+        gateway.now[0] += 20
+        known, unknown, right = [
+            await ask(gateway, body, of("192.0.2.1")) for body in (wrong("reader"), wrong("nobody"), GOOD)
+        ]
+        gateway.now[0] += 40
+        later, _, _ = await ask(gateway, GOOD, of("192.0.2.1"))
+
+    assert [status for status, _, _ in tried] == [401] * 3
+    assert [(status, told, headers["Retry-After"]) for status, told, headers in (known, unknown, right)] == [
+        (429, {"error": "temporarily_unavailable", "error_description": "too many attempts from this address have failed"}, "40")
+    ] * 3  # fmt: skip
+    assert later == 200
+
+
+async def test_nobody_locks_out_a_vendor_by_its_id(directory: Any) -> None:
+    async with throttled(directory) as gateway:
+        tried = [(await ask(gateway, wrong("reader"), of("192.0.2.1")))[0] for _ in range(5)]
+        vendor = (await ask(gateway, GOOD, of("192.0.2.2")))[0]
+        bearer = (await gateway.request("GET", f"{ROOT}/Property?$top=1", "reader", of("192.0.2.1"))).status
+
+    assert tried == [401, 401, 401, 429, 429]
+    assert (vendor, bearer) == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"), [("2001:db8:1:2:ffff::9", 429), ("2001:db8:1:3::1", 200), ("::ffff:192.0.2.7", 200)]
+)
+async def test_ipv6_is_counted_by_the_network_of_a_subscriber(directory: Any, other: str, expected: int) -> None:
+    async with throttled(directory) as gateway:
+        for host in (1, 2, 3):
+            await ask(gateway, wrong("reader"), of(f"2001:db8:1:2::{host}"))
+
+        assert (await ask(gateway, GOOD, of(other)))[0] == expected
+
+
+async def test_a_success_takes_nothing_back(directory: Any) -> None:
+    """The holder of one key could else guess the others for ever."""
+    async with throttled(directory) as gateway:
+        found = [
+            (await ask(gateway, body, of("192.0.2.1")))[0]
+            for body in (wrong("other"), wrong("other"), GOOD, wrong("other"), GOOD)
+        ]
+
+    assert found == [401, 401, 200, 401, 429]
+
+
+async def test_what_a_client_says_of_its_address_is_not_believed(directory: Any) -> None:
+    write_configuration(directory, {"keys.yaml": key_file(**KEYS)})
+    async with (
+        sandbox_running(Sandbox(make_tables(listings=5))) as sandbox,
+        running(configuration(directory, sandbox.url, SECURITY__TOKEN_ATTEMPTS="2")) as gateway,
+    ):
+        found = [(await ask(gateway, wrong("reader"), of(f"192.0.2.{host}")))[0] for host in range(3)]
+
+    assert found == [401, 401, 429]
+
+
+async def test_attempts_at_one_time_are_each_counted(directory: Any) -> None:
+    async with throttled(directory) as gateway:
+        found = await asyncio.gather(*(ask(gateway, wrong("reader"), of("192.0.2.1")) for _ in range(12)))
+
+    assert sorted(status for status, _, _ in found) == [401] * 3 + [429] * 9
+
+
+async def test_a_bad_header_counts_and_a_bad_form_does_not(directory: Any) -> None:
+    async with throttled(directory) as gateway:
+        forms = [(await ask(gateway, "client_id=reader&client_secret=wrong", of("192.0.2.1")))[0] for _ in range(5)]
+        headers = [(await ask(gateway, GOOD, {"Authorization": "Basic ?", **of("192.0.2.1")}))[0] for _ in range(4)]
+
+    assert (forms, headers) == ([400] * 5, [401, 401, 401, 429])
 
 
 async def test_forms_that_do_not_come_take_nobodys_place(directory: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from aiohttp import web
 
 from gateway.edge.diagnosis import Finding, diagnose
 from gateway.sandbox.server import Sandbox
+from tests.certificates import pair
 from tests.hostile import Hostile, collection, hostile_running
 from tests.support import configuration, sandbox_running, write_configuration
 
@@ -89,6 +91,84 @@ async def test_who_else_can_read_and_write_is_said(directory: Path) -> None:
     assert told["admin"].state == "warning"
     assert told["public_url"].state == "warning"
     assert "s3cret" not in repr(told)
+
+
+async def test_a_secret_in_the_settings_and_the_key_of_a_certificate_are_nobody_elses(directory: Path) -> None:
+    write_configuration(directory)
+    settings = directory / "gateway.yaml"
+    without = await found(directory, FAR)
+    settings.write_text(
+        settings.read_text(encoding="utf-8") + "security: {key_pepper: 'a pepper in the file'}\n", encoding="utf-8"
+    )
+    settings.chmod(0o644)
+    chain, key = pair()
+    (directory / "chain.pem").write_text(chain, encoding="ascii")
+    (directory / "key.pem").write_text(key, encoding="ascii")
+    (directory / "key.pem").chmod(0o640)
+    told = await found(directory, FAR, LISTEN__TLS__CERTIFICATE="chain.pem", LISTEN__TLS__KEY="key.pem")
+
+    assert str(settings) not in without
+    assert told[str(settings)].found == "others can read this secret (mode 644)"
+    assert told[str(directory / "key.pem")].found == "others can read this secret (mode 640)"
+
+
+@pytest.mark.parametrize("kind", ["file", "nothing", "link", "pipe", "no directory", "read by all", "directory of all"])
+async def test_where_decisions_are_written_is_looked_at(directory: Path, tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir(mode=0o750)
+    path = folder / "decisions.log"
+    match kind:
+        case "file" | "read by all":
+            path.touch(mode=0o640)
+            path.chmod(0o644 if kind == "read by all" else 0o640)
+        case "link":
+            path.symlink_to(tmp_path / "elsewhere")
+        case "pipe":
+            os.mkfifo(path)
+        case "no directory":
+            folder.rmdir()
+        case "directory of all":
+            folder.chmod(0o777)
+        case _:
+            pass
+    told = await found(write_configuration(directory), FAR, LOG__DECISIONS=str(path))
+
+    assert (told["log.decisions"].state, told["log.decisions"].found) == {
+        "file": ("ok", str(path)),
+        "nothing": ("ok", str(path)),
+        "link": ("failed", f"{path} is a symbolic link"),
+        "pipe": ("failed", f"{path} is not a regular file"),
+        "no directory": ("failed", f"{folder}: No such file or directory"),
+        "read by all": ("warning", f"everybody can read or write {path} (mode 644)"),
+        "directory of all": ("warning", f"everybody can take {path} away: mode 777 of its directory"),
+    }[kind]
+
+
+@pytest.mark.parametrize(("mode", "state"), [(0o700, "ok"), (0o750, "ok"), (0o770, "warning"), (0o777, "failed")])
+async def test_nobody_else_writes_where_the_database_is(directory: Path, tmp_path: Path, mode: int, state: str) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    folder.chmod(mode)
+    (folder / "gateway.db").touch(mode=0o600)
+    told = await found(write_configuration(directory), FAR, STATE_DIR=str(folder))
+
+    assert told["state_dir"].state == state
+    assert str(folder / "gateway.db") not in told
+
+
+async def test_nobody_else_reads_the_database(directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "state" / "gateway.db").touch()
+    (tmp_path / "state" / "gateway.db").chmod(0o640)
+    told = await found(write_configuration(directory), FAR, STATE_DIR=str(tmp_path / "state"))
+
+    assert told[str(tmp_path / "state" / "gateway.db")].state == "warning"
+
+
+async def test_a_state_dir_that_is_not_there_is_said(directory: Path, tmp_path: Path) -> None:
+    told = await found(write_configuration(directory), FAR, STATE_DIR=str(tmp_path / "nowhere"))
+
+    assert told["state_dir"].state == "failed"
 
 
 async def test_databases_and_counters_that_are_not_there(directory: Path, tmp_path: Path) -> None:

@@ -114,6 +114,15 @@ async def test_limits_are_of_the_key_then_of_its_role_then_of_all(directory: Pat
     assert stranger == (None, None)
 
 
+async def test_what_lifts_a_limit_says_so(directory: Path) -> None:
+    limits = {"default": {"requests": {60: 1}}, "keys": {"demo-vow": {"unlimited": True}}}
+    async with limited(directory, limits) as gateway:
+        of_default = [(await gateway.get("Property?$top=1")).status for _ in range(2)]
+        lifted = [(await gateway.get("Property?$top=1", "demo-vow")).status for _ in range(2)]
+
+    assert (of_default, lifted) == ([200, 429], [200, 200])
+
+
 async def test_without_limits_nothing_is_told(gateway: Harness) -> None:
     assert told(await gateway.get("Property/$count", "demo-private")) == (None, None)
 

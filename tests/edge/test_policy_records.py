@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import ConfigurationError
 from gateway.observe.events import AnswerWithheld
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
@@ -219,3 +220,17 @@ async def test_staff_are_answered_nothing_without_a_record_either(directory: Pat
     assert (made[0], refused[0]) == (503, 503)
     assert b"Secret" not in made[1]
     assert (ready["ready"], ready["unrecorded"]) == (False, True)
+
+
+async def test_a_start_is_refused_where_the_file_is_a_link(directory: Path, tmp_path: Path) -> None:
+    write_configuration(directory)
+    (tmp_path / "decisions.log").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(ConfigurationError) as told:
+        async with running(
+            configuration(directory, "http://127.0.0.1:9/x", LOG__DECISIONS=str(tmp_path / "decisions.log"))
+        ):
+            pass
+
+    assert str(told.value) == "gateway.yaml: log.decisions: the file cannot be written: it is a symbolic link"
+    assert not (tmp_path / "elsewhere").exists()

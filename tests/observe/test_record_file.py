@@ -1,6 +1,6 @@
 """The file of decisions: shared by processes, rotated by anybody, and honest about what it could not keep.
 
-``/dev/full`` is a disk without room; a symbolic link leads to it and, later, to one that has some.
+A symbolic link in place of the file cannot be written, as a disk without room; it is taken away later.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,7 +33,7 @@ async def opened(path: Path, events: list[Event] | None = None, **options: Any) 
 
 
 def full(path: Path) -> None:
-    """From now on there is no room; ``path.unlink()`` makes some."""
+    """From now on nothing can be written; ``path.unlink()`` ends that."""
     path.unlink(missing_ok=True)
     path.symlink_to("/dev/full")
 
@@ -107,7 +108,7 @@ async def test_what_is_to_be_durable_and_is_not_is_told(tmp_path: Path) -> None:
 
     assert (first, failing, second) == (False, True, True)
     assert events == [
-        RecordsFailing(True, "No space left on device"), RecordsLost(1, "the file cannot be written"), RecordsFailing(False, ""),
+        RecordsFailing(True, "it is a symbolic link"), RecordsLost(1, "the file cannot be written"), RecordsFailing(False, ""),
     ]  # fmt: skip
     gap, kept = lines(path)
     assert (gap["event"], gap["lines"], kept["number"]) == ("gap", 1, 2)
@@ -264,10 +265,66 @@ async def test_only_files_of_ours_are_removed(tmp_path: Path) -> None:
 
 async def test_a_file_that_is_none_is_told_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="it is not a regular file"):
         RecordFile(tmp_path / "pipe", lambda _: None).open()
     with pytest.raises(ValueError, match=r"null byte|embedded null"):
         RecordFile(tmp_path / "a\0b", lambda _: None).open()
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "link to a device", "pipe", "device", "directory", "socket"])
+async def test_what_is_not_a_regular_file_is_neither_opened_nor_written(tmp_path: Path, kind: str) -> None:
+    """Whoever can write the directory could else choose which file of the gateway's user grows."""
+    path, victim = tmp_path / "decisions.log", tmp_path / "keys.yaml"
+    victim.write_text("Keys: []", encoding="ascii")
+    with socket.socket(socket.AF_UNIX) as listening:
+        match kind:
+            case "link":
+                path.symlink_to(victim)
+            case "dangling link":
+                path.symlink_to(tmp_path / "new")
+            case "link to a device":
+                path.symlink_to("/dev/null")
+            case "pipe":
+                os.mkfifo(path)
+            case "device":
+                path = Path("/dev/null")
+            case "directory":
+                path.mkdir()
+            case _:
+                listening.bind(str(path))
+        with pytest.raises(OSError, match="it is a symbolic link" if "link" in kind else "it is not a regular file"):
+            RecordFile(path, lambda _: None, is_durable=True).open()
+
+    assert victim.read_text(encoding="ascii") == "Keys: []"
+    assert not (tmp_path / "new").exists()
+
+
+async def test_a_link_in_place_of_a_rotated_file_is_not_followed(tmp_path: Path) -> None:
+    path, victim, events = tmp_path / "decisions.log", tmp_path / "victim", list[Event]()
+    victim.write_text("x\n", encoding="ascii")
+    async with opened(path, events) as file:
+        file.write(line(1))
+        await file.settled()
+        path.rename(tmp_path / "decisions.log.1")
+        path.symlink_to(victim)
+        file.write(line(2))
+        await until(lambda: events != [])
+        path.unlink()
+
+    assert events[0] == RecordsFailing(True, "it is a symbolic link")
+    assert victim.read_text(encoding="ascii") == "x\n"
+    assert [found["number"] for found in lines(tmp_path / "decisions.log.1", path)] == [1, 2]
+
+
+async def test_the_lock_beside_the_file_is_not_a_link_either(tmp_path: Path) -> None:
+    (tmp_path / ".decisions.log.lock").symlink_to(tmp_path / "made")
+    events = list[Event]()
+    async with opened(tmp_path / "decisions.log", events) as file:
+        file.write(line(1))
+        await until(lambda: events != [])
+
+    assert events[0] == RecordsFailing(True, "it is a symbolic link")
+    assert not (tmp_path / "made").exists()
 
 
 async def test_a_file_that_cannot_be_made_is_told_at_once(tmp_path: Path) -> None:

@@ -92,6 +92,15 @@ def test_the_filter_is_rule_and_guard_and_client_each_in_brackets() -> None:
     assert text.endswith(") and ((ListPrice gt 5) or (City eq 'x'))")
 
 
+def test_a_mandatory_filter_may_be_written_over_several_lines() -> None:
+    profile = TRUSTING.model_copy(update={"mandatory_filter": {"Property": "City ne\n'A\nB'\n"}})
+
+    decided = plan("Property", profile=profile)
+
+    assert isinstance(decided, Read)
+    assert "(City ne 'A\nB')" in dict(query_options(decided.ask))["$filter"]
+
+
 @pytest.mark.channel("C2", "C201", "C271")
 def test_select_is_explicit_and_brings_what_policy_needs() -> None:
     decided = read("Property?$select=ListPrice")
@@ -373,7 +382,7 @@ def test_a_single_record_takes_no_filter_and_depth_is_bounded() -> None:
     deep = policy(
         role(
             {
-                **BASE.document.model_dump()["Resources"],
+                **BASE.document.model_dump(exclude_unset=True)["Resources"],
                 "Property": {"Default": "Visible"},
                 "Member": {"Default": "Visible"},
                 "Office": {"Default": "Visible"},
@@ -649,7 +658,7 @@ def test_what_is_expanded_is_read_apart_from_an_upstream_that_is_not_trusted_wit
 
 @pytest.mark.channel("C259")
 def test_a_list_that_no_row_can_be_in_is_not_asked_for() -> None:
-    base = BASE.document.model_dump()["Resources"]
+    base = BASE.document.model_dump(exclude_unset=True)["Resources"]
     compiled = bind_policy(
         policy(role({**base, "OpenHouse": {**base["OpenHouse"], "Filter": "ShowingAgentKey eq @MemberKey"}})), {}
     )

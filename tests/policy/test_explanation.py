@@ -76,7 +76,7 @@ def test_what_is_answered_without_asking_says_so() -> None:
 
 
 def test_second_reads_and_what_is_done_here_are_told() -> None:
-    resources = BASE.document.model_dump()["Resources"]
+    resources = BASE.document.model_dump(exclude_unset=True)["Resources"]
     resources["Property"]["Fields"]["All"]["Visible"] = ["City", "Media", "ListAgent"]
     resources["Media"] = {"Fields": {"All": {"Visible": ["Order", "ResourceRecordKey"]}}}
     resources["Member"] = {"Fields": {"All": {"Visible": ["MemberFullName"]}}}

@@ -174,10 +174,19 @@ def test_a_template_says_by_which_methods() -> None:
 
     assert rules(written(wanted, Writes={"Property": ["POST"]})).methods == {"POST"}
     assert rules(written(wanted, Writes={"Properties": []})).methods == set()
-    assert rules(written(wanted, Writes={})).methods == {"PATCH"}
+    assert rules(written(wanted, Writes=None)).methods == {"PATCH"}
     found = rules(written({"Fields": ["City"]}, Writes={"Property": ["PATCH"]}))
     assert found.methods == {"PATCH"}
     assert str(found.origin) == "templates/t.json: D.Writes.Property"
+
+
+def test_a_template_that_names_no_resource_is_no_word_about_writing() -> None:
+    """It could be read as `nothing may be written`, and left all that the role allows."""
+    assert faults({"Methods": ["PATCH"], "Fields": ["City"]}, Writes={}) == {
+        ": must name a resource: `Property: []` forbids to write one, null keeps what the role says"
+    }
+    closed = written({"Methods": ["PATCH"], "Fields": ["City"]}, Writes={"Property": []})
+    assert rules(closed).methods == frozenset()
 
 
 def test_a_template_allows_what_its_role_has_prepared_and_nothing_else() -> None:

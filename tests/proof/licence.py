@@ -90,9 +90,10 @@ def documents(licence: Licence) -> tuple[dict[str, Any], dict[str, Any], dict[st
     for name, entry in licence.sets.items():
         resources[name] = {
             "Default": entry.default,
-            "Always": [text_of(rule) for rule in entry.always],
             "Fields": {group: _group(rules) for group, rules in entry.role.items()},
         } | ({"Filter": text_of(entry.filter)} if entry.filter is not None else {})
+        if entry.always:
+            resources[name]["Always"] = [text_of(rule) for rule in entry.always]
         if entry.writes is not None:
             resources[name]["Writes"] = entry.writes
         if entry.lifted == "lift":
@@ -111,14 +112,15 @@ def documents(licence: Licence) -> tuple[dict[str, Any], dict[str, Any], dict[st
         "RestrictiveFilters": filters, "FieldOverrides": overrides,
         "ConditionalFields": "strict" if licence.strict else "narrow",
     }  # fmt: skip
-    always = {name: [text_of(rule) for rule in rules] for name, rules in licence.always.items()}
+    always = {name: [text_of(rule) for rule in rules] for name, rules in licence.always.items() if rules}
     return {"Role": "idx", "Resources": resources}, template, always
 
 
 def _group(rules: dict[str, Rule]) -> dict[str, Any]:
+    hidden = [member for member, rule in rules.items() if rule[0] == "H"]
     return {
         "Visible": [member for member, rule in rules.items() if rule[0] == "V"],
-        "Hidden": [member for member, rule in rules.items() if rule[0] == "H"],
+        **({"Hidden": hidden} if hidden else {}),
         "When": [
             {"Condition": text_of(rule[1]), "Fields": [member]} for member, rule in rules.items() if rule[0] == "W"
         ],

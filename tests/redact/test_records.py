@@ -36,7 +36,10 @@ BASE = role(
     }
 )
 OPEN_MEDIA = role(
-    {**BASE.document.model_dump()["Resources"], "Media": {"Fields": {"All": {"Visible": ["Order", "MediaURL"]}}}}
+    {
+        **BASE.document.model_dump(exclude_unset=True)["Resources"],
+        "Media": {"Fields": {"All": {"Visible": ["Order", "MediaURL"]}}},
+    }
 )
 GOOD = {
     "ListingKey": "L1",
@@ -296,7 +299,7 @@ def test_the_clients_options_see_the_first_photos_only(options: str, shown: list
                                      "$filter=ShortDescription eq null;$count=true"])  # fmt: skip
 def test_a_nested_row_that_hides_a_field_leaves_the_question_about_it(options: str, text: str | None) -> None:
     """Whatever the hidden text says, the row is not in the list that was filtered or sorted by it."""
-    resources = {**OPEN_MEDIA.document.model_dump()["Resources"]}
+    resources = {**OPEN_MEDIA.document.model_dump(exclude_unset=True)["Resources"]}
     when = [{"Condition": "MediaStatus eq 'Live'", "Fields": ["ShortDescription"]}]
     resources["Media"] = {"Fields": {"All": {"Visible": ["Order"], "When": when}}}
     rows = [media(1, ShortDescription="x"), media(2, MediaStatus="Gone", ShortDescription=text)]

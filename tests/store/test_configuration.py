@@ -84,6 +84,26 @@ def test_every_fault_of_every_file_is_told_at_once_with_its_line(directory: Path
             "templates/t.json:2: the key `Name` is given twice",
         ),
         ("roles/idx.yaml", "Role: idx\n  bad: [\n", "roles/idx.yaml:2: is not well-formed"),
+        (
+            "templates/t.json",
+            '{"D": {"Name": "a",\n "ListingPhotoLimit": 010}}',
+            "templates/t.json:2: is not well-formed: `,` or `}` is expected (character 24)",
+        ),
+        (
+            "gateway.yaml",
+            'public_url: http://a\nlimits: {default: {requests: {60: 20,\n "60": 10000}}}\n',
+            "gateway.yaml:3: the key `60` is given twice",
+        ),
+        (
+            "gateway.yaml",
+            'public_url: http://a\nlimits: {default: {requests: {60: 20,\n "060": 10000}}}\n',
+            "gateway.yaml:3: limits.default.requests.060: must be a whole number of seconds",
+        ),
+        (
+            "roles/idx.yaml",
+            "Role: &a idx\nResources: {Property: {Filter: *a}}\n",
+            "roles/idx.yaml:1: holds the anchor `&a`",
+        ),
         ("keys.yaml", "", "keys.yaml:1: does not end with a line end"),
         ("keys.yaml", "\n", "keys.yaml:1: is empty"),
         ("keys.yaml", "- a\n", "keys.yaml:1: must be a mapping"),
@@ -177,6 +197,155 @@ def test_bad_secrets_are_told_without_showing_them(directory: Path) -> None:
 def test_a_digest_depends_on_the_pepper() -> None:
     assert digest("demo-idx", "pepper of the demo, no secret") in load(CONFIG).keys
     assert digest("demo-idx", "p" * 16) not in load(CONFIG).keys
+
+
+# --- an empty list opens nothing
+
+_ROLE = "Role: idx\nResources:\n  Property:\n"
+_KEY = f"Keys:\n  - Id: a\n    Digest: {'a' * 64}\n    Role: idx\n"
+_GATEWAY = "public_url: http://a/b\nupstream:\n  url: http://u/\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("keys.yaml", f"{_KEY}    Addresses: []\n", "keys.yaml:5: Keys.0.Addresses: must not be empty"),
+        (
+            "keys.yaml",
+            f"{_KEY}    Bindings: {{MemberKey: ''}}\n",
+            "keys.yaml:5: Keys.0.Bindings.MemberKey: must not be empty",
+        ),
+        ("roles/idx.yaml", f"{_ROLE}    Always: []\n", "roles/idx.yaml:4: Resources.Property.Always: must not be empty"),
+        ("roles/idx.yaml", f"{_ROLE}    Always:\n", "roles/idx.yaml:4: Resources.Property.Always: must be a list"),
+        (
+            "roles/idx.yaml",
+            f"{_ROLE}    Fields: {{All: {{Hidden: []}}}}\n",
+            "roles/idx.yaml:4: Resources.Property.Fields.All.Hidden: must not be empty",
+        ),
+        (
+            "roles/idx.yaml",
+            f"{_ROLE}    Fields: {{All: {{When: [{{Condition: 'X eq 1', Fields: []}}]}}}}\n",
+            "roles/idx.yaml:4: Resources.Property.Fields.All.When.0.Fields: must not be empty",
+        ),
+        (
+            "roles/idx.yaml",
+            f"{_ROLE}    Writes: {{Required: {{POST: []}}}}\n",
+            "roles/idx.yaml:4: Resources.Property.Writes.Required.POST: must not be empty",
+        ),
+        (
+            "roles/idx.yaml",
+            f"{_ROLE}    Default: Hidden\nNeverVisible:\n  Property: []\n",
+            "roles/idx.yaml:6: NeverVisible.Property: must not be empty",
+        ),
+        (
+            "gateway.yaml",
+            f"{_GATEWAY}policy:\n  always:\n    Property: []\n",
+            "gateway.yaml:6: policy.always.Property: must not be empty",
+        ),
+        (
+            "gateway.yaml",
+            f"{_GATEWAY}policy:\n  always:\n    Property:\n",
+            "gateway.yaml:6: policy.always.Property: must be a list",
+        ),
+        (
+            "gateway.yaml",
+            f"{_GATEWAY}policy:\n  never_visible:\n    Property: []\n",
+            "gateway.yaml:6: policy.never_visible.Property: must not be empty",
+        ),
+        (
+            "gateway.yaml",
+            f"{_GATEWAY}policy:\n  never_visible:\n    Property:\n",
+            "gateway.yaml:6: policy.never_visible.Property: must be a list",
+        ),
+        (
+            "gateway.yaml",
+            f"{_GATEWAY}policy:\n  follows:\n    Media: []\n",
+            "gateway.yaml:6: policy.follows.Media: must not be empty",
+        ),
+        (
+            "gateway.yaml",
+            f"{_GATEWAY}limits:\n  keys:\n    a: {{}}\n",
+            "gateway.yaml:6: limits.keys.a: must name a limit, or say `unlimited: true`",
+        ),
+        (
+            "gateway.yaml",
+            f"{_GATEWAY}limits:\n  roles:\n    idx: {{unlimited: true, concurrent: 2}}\n",
+            "gateway.yaml:6: limits.roles.idx: must name a limit, or say `unlimited: true` and nothing else",
+        ),
+        (
+            "gateway.yaml",
+            f"{_GATEWAY}limits:\n  default:\n    requests: {{}}\n",
+            "gateway.yaml:6: limits.default.requests: must not be empty",
+        ),
+        (
+            "gateway.yaml",
+            f"{_GATEWAY}  profile:\n    class_values: {{Land: []}}\n",
+            "gateway.yaml:5: upstream.profile.class_values.Land: must not be empty",
+        ),
+        (
+            "gateway.yaml",
+            f"{_GATEWAY}security:\n  jwt: {{issuer: a, audience: b, jwks_url: 'https://a/b', algorithms: []}}\n",
+            "gateway.yaml:5: security.jwt.algorithms: must not be empty",
+        ),
+        *(
+            ("gateway.yaml", f"{_GATEWAY}{section}:\n  {name}: ''\n", f"gateway.yaml:5: {section}.{name}: must not be empty")
+            for section, name in (
+                ("listen", "host"), ("admin", "host"), ("workers", "control"), ("log", "decisions"), ("store", "url"),
+                ("store", "url_file"), ("security", "key_pepper_file"), ("security", "token_keys_file"),
+                ("limits", "redis_url_file"),
+            )
+        ),
+        ("gateway.yaml", f"{_GATEWAY}state_dir: ''\n", "gateway.yaml:4: state_dir: must not be empty"),
+    ],
+)  # fmt: skip
+def test_an_empty_value_of_what_restricts_is_a_fault(directory: Path, name: str, text: str, expected: str) -> None:
+    write_configuration(directory, {name: text})
+
+    assert any(line.startswith(expected) for line in faults(directory)), faults(directory)
+
+
+@pytest.mark.parametrize(
+    "name", ["LISTEN__HOST", "ADMIN__HOST", "SECURITY__TRUSTED_PROXIES", "SECURITY__JWT__ALGORITHMS"]
+)
+def test_an_empty_environment_variable_opens_nothing(directory: Path, name: str) -> None:
+    """A socket on the host "" listens on every address; templating leaves such variables empty."""
+    write_configuration(directory)
+
+    told = faults(directory, {**SECRETS, f"GATEWAY__{name}": ""})
+
+    assert any(line.startswith(f"environment variable GATEWAY__{name}") for line in told), told
+
+
+def test_a_list_of_what_is_allowed_may_be_empty(directory: Path) -> None:
+    """Nobody is trusted, no permission is given, no resource and no field exists: empty closes these."""
+    write_configuration(directory, {
+        "gateway.yaml": f"{_GATEWAY}security: {{trusted_proxies: []}}\n",
+        "keys.yaml": f"{_KEY}    Permissions: []\n",
+        "roles/idx.yaml": "Role: idx\nResources: {Property: {Fields: {All: {Visible: [], When: []}}, Writes: {Methods: [], Fields: []}}}\n",
+        "roles/desk.yaml": None, "templates/listing-desk.json": None, "templates/company-idx.json": None,
+        "syndications.yaml": "Syndications: []\n",
+    })  # fmt: skip
+
+    found = load(directory)
+
+    assert (found.settings.security.trusted_proxies, found.syndications) == ((), {})
+
+
+def test_two_variables_that_set_one_thing_are_a_fault(directory: Path) -> None:
+    write_configuration(directory)
+
+    told = faults(directory, {**SECRETS, "GATEWAY__LISTEN__PORT": "1", "GATEWAY__listen__port": "2"})
+
+    assert told == ["environment variable GATEWAY__listen__port: sets the same as GATEWAY__LISTEN__PORT"]
+
+
+def test_what_follows_nothing_says_so(directory: Path) -> None:
+    text = f"{_GATEWAY}policy:\n  follows:\n    Media: independent\n"
+
+    found = load(write_configuration(directory, {"gateway.yaml": text}))
+
+    assert found.rules.follows["Media"] == ()
+    assert found.rules.follows["OpenHouse"] == ("Property",)
 
 
 # --- schemas for editors, and files that are being written

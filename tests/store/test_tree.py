@@ -77,6 +77,39 @@ def test_what_could_not_be_read_is_no_file_that_is_missing(tmp_path: Path) -> No
         tree.read("keys.yaml")
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "keys.yaml")
+
+    with pytest.raises(OSError, match="not a regular file"):
+        Tree(tmp_path).read("keys.yaml")
+
+
+def test_a_file_without_an_end_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "keys.yaml").symlink_to("/dev/zero")
+
+    with pytest.raises(OSError, match="not a regular file"):
+        Tree(tmp_path).read("keys.yaml")
+
+
+def test_a_file_is_read_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.store.tree.MOST_BYTES", 5)
+    (tmp_path / "five").write_bytes(b"12345")
+    (tmp_path / "six").write_bytes(b"123456")
+
+    assert Tree(tmp_path).read("five").raw == b"12345"
+    with pytest.raises(OSError, match="larger than 5 bytes"):
+        Tree(tmp_path).read("six")
+
+
+def test_a_file_is_found_through_links(tmp_path: Path) -> None:
+    """Kubernetes gives configuration and secrets by them."""
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "..data" / "token").write_text("x", encoding="ascii")
+    (tmp_path / "token").symlink_to("..data/token")
+
+    assert Tree(tmp_path).read("token").raw == b"x"
+
+
 def _asked(directory: Path) -> Tree:
     tree = Tree(directory)
     tree.has("keys.yaml"), tree.has("gateway.yaml"), tree.names("roles")

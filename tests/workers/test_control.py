@@ -45,6 +45,17 @@ async def test_what_a_dead_service_has_left_is_taken_over(path: Path) -> None:
     await control.stop()
 
 
+async def test_a_link_to_a_socket_is_not_followed(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path.with_name("other")))
+        path.symlink_to(path.with_name("other"))  # noqa: ASYNC240  # of the test's own disk
+
+        with pytest.raises(ControlError, match="is a symbolic link, which is not followed"):
+            await Control(path, {}).start()
+
+    assert path.is_symlink()  # noqa: ASYNC240  # as above
+
+
 async def test_a_file_of_somebody_else_is_not_removed(path: Path) -> None:
     path.write_text("precious", encoding="utf-8")  # noqa: ASYNC240  # of the test's own disk
 
