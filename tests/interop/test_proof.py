@@ -49,8 +49,8 @@ def test_the_right_answers_in_front_of_odatapy() -> None:
         if made is None or not _storable(made.case.world):
             continue
         profile = made.case.licence.profile
-        if profile.get("string_equality", "exact") != "exact" or profile.get("omits_nulls"):
-            continue  # this server folds nothing, and leaves nothing out
+        if profile.get("string_equality", "exact") != "exact" or profile.get("omits_nulls") or "embedded" in profile:
+            continue  # this server folds nothing, leaves nothing out, and has no lists inside records
         # It prints no zeros at the end of a second.
         world = json.loads(re.sub(r"(\.\d+?)0+Z", r"\1Z", json.dumps(made.case.world)))
         # Of null it knows what SQL knows, so a client's own conditions have the right answer where there are none.

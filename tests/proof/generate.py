@@ -17,7 +17,7 @@ from tests.proof.requests import Maker, Request, target_of
 from tests.proof.sides import snapshot_of
 from tests.proof.surface import channels_of, channels_of_writes
 from tests.proof.upstream import Habits, as_printed, is_honest, make_habits, misreads
-from tests.proof.worlds import KINDS, changed, make_changes, make_licence, make_lively_world
+from tests.proof.worlds import KINDS, changed, make_changes, make_licence, make_lively_world, with_shapes
 from tests.proof.writes import TROUBLE, Writer, hidden_deciders, with_writes
 
 
@@ -136,6 +136,7 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
         # that counts records which cannot be read is declared (docs/guarantees.md).
         licence.profile.pop("counts", None)
     if enumerations:
+        with_shapes(random.Random(f"shapes {seed}"), licence)
         _with_enumerations(seed, licence)
     snapshot = snapshot_of(licence)
     if snapshot.faults:

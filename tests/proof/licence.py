@@ -199,8 +199,8 @@ def rules_for(licence: Licence, entity_set: str, row: Row | None, member: str) -
         return [rule_of(licence, entity_set, "All", member)]
     group = row.get("PropertyType") if row is not None else None
     if isinstance(group, str):
-        normal = licence.meaning.normal
-        known = [name for name in CLASSES if normal(name) == normal(group)]
+        normal, said = licence.meaning.normal, licence.profile.get("class_values", {})
+        known = [name for name in CLASSES if normal(group) in map(normal, said.get(name, (name,)))]
         if known:
             return [rule_of(licence, entity_set, known[0], member)]
     return [rule_of(licence, entity_set, name, member) for name in (*CLASSES, "All")]

@@ -144,6 +144,7 @@ class Side:
         self.trust = UpstreamTrust(profile, self._note)
         self.model = self.upstream(self.world, self.habits)
         self.model.embedded = profile.embedded
+        self.model.profile = profile
         enforcement = Enforcement(self.model, configuration.settings.requests.scan_requests)
         self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW)
         self.gateway.snapshot = self.snapshot

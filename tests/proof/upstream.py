@@ -16,11 +16,11 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from gateway.errors import Code
-from gateway.policy.profile import LinkHost
+from gateway.policy.profile import LinkHost, Profile
 from gateway.settings import Upstream
 from gateway.upstream.client import Fetched, UnknownOutcomeError, UpstreamClient, UpstreamFailure, Written
 from gateway.upstream.next_links import next_of
-from tests.proof.language import EQUALITY, Expression, FailedOnRow, Meaning, Unreadable, holds, is_raw, read
+from tests.proof.language import EQUALITY, Expression, FailedOnRow, Meaning, Unreadable, holds, is_raw, names, read
 from tests.proof.model import (
     DEFAULTS,
     FIELDS,
@@ -151,6 +151,8 @@ class Model(UpstreamClient):
         self.asked: list[str] = []
         #: Lists that stand in records, and that no ``$expand`` names.
         self.embedded: Embedded = {}
+        #: What is declared of it: it refuses what it is declared not to take.
+        self.profile = Profile()
         #: Target to answer: what was answered, and what is to be answered without looking at a row.
         #: (method, target, whether it was done) of each write that came for the last request.
         self.writes: list[tuple[str, str, bool]] = []
@@ -261,6 +263,7 @@ class Model(UpstreamClient):
         """The body of a page, and its Link headers."""
         habits = self.habits
         rows = list(self.world[name])
+        self._refuse(name, options)
         if "$filter" in options and "filter" not in habits.ignores:
             rows = self._filtered(name, rows, read(options["$filter"]))
         total = len(rows)
@@ -288,6 +291,17 @@ class Model(UpstreamClient):
                     f'<{URL}/canary>; rel=help,<{quote(link, safe=_LINKED)}>; rel="{habits.relation}"; rel=prev'
                 )
         return body, fields
+
+    def _refuse(self, name: str, options: dict[str, str]) -> None:
+        """Answers 400 to a question without the mandatory condition, and to one about fields that it cannot search."""
+        condition, order = options.get("$filter", ""), options.get("$orderby", "")
+        if self.profile.mandatory_filter.get(name, "") not in condition:
+            raise Unreadable("the mandatory condition is missing")
+        named = set(names(read(condition))) if condition else set()
+        named |= {item.partition(" ")[0] for item in order.split(",") if item}
+        refused = [field for field in named if self.profile.is_unfilterable(name, field)]
+        if refused:
+            raise Unreadable(f"cannot search {refused}")
 
     def _link(self, name: str, options: dict[str, str], end: int, last: Row) -> str:
         kept = {key: value for key, value in options.items() if key not in ("$skip", "$skiptoken", "$top")}

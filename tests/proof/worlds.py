@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from gateway.policy.presets import PRESETS
 from tests.proof.language import Expression, is_raw, names
 from tests.proof.licence import Entry, Licence, Rules, ever_shows, low, row_rules, tested
 from tests.proof.model import DERIVED, FIELDS, KEY, KIND, TWINS, Row, World, navigations, of_kind
@@ -490,6 +491,36 @@ def make_profile(rng: random.Random) -> dict[str, Any]:
     if rng.random() < 0.15:
         profile["omits_nulls"] = True
     return profile
+
+
+#: Links as the Data Dictionary has them: to state them changes nothing.
+LINKS: dict[str, dict[str, Any]] = {
+    "Property": {
+        "OpenHouse": {"local": "ListingKey", "target": "ListingKey"},
+        "ListAgent": {"local": "ListAgentKey", "target": "MemberKey"},
+        "Media": {
+            "local": "ListingKey", "target": "ResourceRecordKey", "discriminator": "ResourceName", "values": ["Property"],
+        },
+    },
+    "OpenHouse": {"Listing": {"local": "ListingKey", "target": "ListingKey"}},
+}  # fmt: skip
+
+
+def with_shapes(rng: random.Random, licence: Licence) -> None:
+    """Adds what an operator may declare of an upstream beside trust: a whole preset, links, classes under other values,
+    and a condition that every request must have."""
+    profile = licence.profile
+    if rng.random() < 0.3:
+        profile["preset"] = rng.choice(sorted(PRESETS))
+        profile.update(copy.deepcopy(dict(PRESETS[profile["preset"]])))
+        if profile.get("paging", "skip") != "skip":
+            profile.pop("order_exact", None)
+    if rng.random() < 0.3:
+        profile["links"] = LINKS
+    if rng.random() < 0.3:
+        profile["class_values"] = {"Residential": ["Residential", "Houseboat"], "Land": ["Lot"]}
+    if rng.random() < 0.3:
+        profile["mandatory_filter"] = {"Property": "ListingKey ne 'nowhere'", "Media": "MediaKey ne 'nowhere'"}
 
 
 def different_values(one: World, two: World) -> dict[str, list[Any]]:
