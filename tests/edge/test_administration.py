@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -239,3 +240,39 @@ async def test_empty_pairs_in_a_query_say_nothing(desk: Desk) -> None:
     for query in ("?", "?&", "?&&"):
         assert (await desk.call("GET", f"/templates{query}")).status == 200
     assert (await desk.call("GET", "/templates?&&dry_run=false&")).body == plain.body
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "first"),
+    [
+        ("Authorization: Bearer staff\r\n", "/templates", b"HTTP/1.1 100 "), ("", "/templates", b"HTTP/1.1 401 "), ("Authorization: Bearer idx\r\n", "/templates", b"HTTP/1.1 403 "),
+        ("Authorization: Bearer staff\r\n", "/nope", b"HTTP/1.1 404 "),
+    ],
+)  # fmt: skip
+async def test_a_body_is_asked_for_of_those_who_may_send_one(desk: Desk, headers: str, path: str, first: bytes) -> None:
+    """RFC 9110, 10.1.1: ``Expect: 100-continue``."""
+    body = json.dumps({"D": SEED}).encode()
+    head = f"POST /v1/developers{path} HTTP/1.1\r\nHost: x\r\n{headers}Content-Type: application/json\r\nConnection: close\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", desk.gateway.service.admin.port)
+    writer.write(f"{head}Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    if answer.startswith(b"HTTP/1.1 100 "):
+        writer.write(body)
+        final = await asyncio.wait_for(reader.read(-1), 20)
+        assert final.startswith(b"HTTP/1.1 201 ")
+    writer.close()
+
+    assert answer.startswith(first)
+
+
+@pytest.mark.parametrize("length", ["5", "900000000"])
+async def test_nobody_is_asked_for_a_body_that_is_not_taken(desk: Desk, length: str) -> None:
+    """Where none is expected, and where it is too long."""
+    method = "GET" if length == "5" else "POST"
+    head = f"{method} /v1/developers/templates HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer staff\r\nContent-Type: application/json\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", desk.gateway.service.admin.port)
+    writer.write(f"{head}Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    writer.close()
+
+    assert answer.split(b" ")[1] == (b"400" if length == "5" else b"413")
