@@ -114,9 +114,13 @@ def test_values_of_a_type_definition_are_those_of_its_properties() -> None:
     assert allowed(own, beside, "Self.D") == ("B",)
 
 
+#: An entity set, so that there is something to serve.
+CONTAINER = '<EntityContainer Name="C"><EntitySet Name="S" EntityType="Ns.T"/></EntityContainer>'
+
+
 def test_a_vocabulary_may_be_called_by_its_alias() -> None:
     listed = ALLOWED.format(VALUES.format("")).replace("Org.OData.Validation.V1", "Validation")
-    document = f'{HEAD}<EntityType Name="T"><Key><PropertyRef Name="P"/></Key><Property Name="P" Type="Edm.String">{listed}</Property></EntityType>{TAIL}'
+    document = f'{HEAD}<EntityType Name="T"><Key><PropertyRef Name="P"/></Key><Property Name="P" Type="Edm.String">{listed}</Property></EntityType>{CONTAINER}{TAIL}'
     include = '<edmx:Reference Uri="x"><edmx:Include Namespace="Org.OData.Validation.V1" Alias="Validation"/></edmx:Reference>'
     found = [
         parse_metadata(text.encode()).types["Ns.T"].properties["P"].allowed
@@ -128,7 +132,7 @@ def test_a_vocabulary_may_be_called_by_its_alias() -> None:
 
 def test_a_list_of_values_leaves_other_annotations_as_they_are() -> None:
     body = f'{ALLOWED.format(VALUES.format(""))}<Annotation Term="RESO.OData.Metadata.LookupName" String="L"/>'
-    document = f'{HEAD}<EntityType Name="T"><Key><PropertyRef Name="P"/></Key><Property Name="P" Type="Edm.String">{body}</Property></EntityType>{TAIL}'
+    document = f'{HEAD}<EntityType Name="T"><Key><PropertyRef Name="P"/></Key><Property Name="P" Type="Edm.String">{body}</Property></EntityType>{CONTAINER}{TAIL}'
     declared = parse_metadata(document.encode()).types["Ns.T"].properties["P"]
 
     assert (declared.annotations, declared.allowed) == ({"RESO.OData.Metadata.LookupName": "L"}, ("A",))
