@@ -43,6 +43,7 @@ test: $(DEV)/.done            ## the test suite
 lint: $(DEV)/.done
 	$(DEV)/bin/ruff check .
 	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/python -m tools.advisories
 
 types: $(DEV)/.done
 	$(DEV)/bin/mypy

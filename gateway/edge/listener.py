@@ -111,8 +111,11 @@ def _unknown_coding(request: web.BaseRequest) -> web.StreamResponse | None:
 
 
 def require_c_parser() -> None:
-    """The Python parser of aiohttp reads some malformed requests otherwise; a start without the C one is refused."""
-    if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
+    """Refuse to serve with aiohttp's Python parsers: they read some malformed requests and answers otherwise."""
+    if (
+        http_parser.HttpRequestParser is http_parser.HttpRequestParserPy
+        or http_parser.HttpResponseParser is http_parser.HttpResponseParserPy
+    ):
         raise RuntimeError("aiohttp has no C parser on this machine; install it with its extensions")
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import http_parser, web
 
 from gateway.edge.diagnosis import Finding, diagnose
 from gateway.sandbox.server import Sandbox
 from tests.certificates import pair
 from tests.hostile import Hostile, collection, hostile_running
-from tests.support import configuration, sandbox_running, write_configuration
+from tests.support import TOKEN_KEY, configuration, sandbox_running, write_configuration
 
 FAR = "http://127.0.0.1:9/odata"
 
@@ -91,6 +94,35 @@ async def test_who_else_can_read_and_write_is_said(directory: Path) -> None:
     assert told["admin"].state == "warning"
     assert told["public_url"].state == "warning"
     assert "s3cret" not in repr(told)
+
+
+@pytest.mark.parametrize("parser", ["HttpRequestParser", "HttpResponseParser"])
+async def test_the_parser_in_python_is_an_error(directory: Path, monkeypatch: pytest.MonkeyPatch, parser: str) -> None:
+    monkeypatch.setattr(http_parser, parser, getattr(http_parser, f"{parser}Py"))
+
+    told = await found(write_configuration(directory), FAR)
+
+    assert told["HTTP parser"].state == "failed"
+
+
+def test_without_the_extension_the_doctor_fails_and_nothing_is_served(directory: Path) -> None:
+    """As an operator has it: the extension is there and is not loaded."""
+    write_configuration(directory)
+    environment = {
+        **os.environ, "AIOHTTP_NO_EXTENSIONS": "1", "GATEWAY__LISTEN__PORT": "0", "GATEWAY__ADMIN__PORT": "0",
+        "GATEWAY__SECURITY__KEY_PEPPER": "p" * 16, "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY, "GATEWAY__UPSTREAM__URL": FAR,
+    }  # fmt: skip
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "gateway", *words, "--config", str(directory)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    doctor, serve = run("doctor", "--json"), run("serve")
+
+    assert doctor.returncode == 1
+    assert json.loads(doctor.stdout.splitlines()[0])["state"] == "failed"
+    assert serve.returncode != 0
+    assert "no C parser" in serve.stderr
 
 
 async def test_a_secret_in_the_settings_and_the_key_of_a_certificate_are_nobody_elses(directory: Path) -> None:
