@@ -258,8 +258,8 @@ async def sent(gateway: Harness, target: str, **headers: str) -> Answer:
     "headers",
     [
         {"Range": "bytes=0-10"}, {"Range": "bytes=5-", "If_Range": '"x"'}, {"Accept_Language": "de"}, {"Accept_Charset": "latin-1"}, {"Prefer": "continue-on-error"},
-        {"Prefer": "respond-async, wait=0"}, {"Accept": "application/json;IEEE754Compatible=true"}, {"Accept": "application/json;ExponentialDecimals=true;streaming=true"},
-        {"Accept": "application/json;charset=utf-8"}, {"Cookie": "a=b"}, {"X_Forwarded_Host": "evil.example"}, {"OData_Isolation": "snapshot"}, {"X_CSRF_Token": "fetch"},
+        {"Prefer": "respond-async, wait=0"}, {"Accept": "application/json;IEEE754Compatible=false"}, {"Accept": "application/json;ExponentialDecimals=false;streaming=true"},
+        {"Accept": "application/json;charset=utf-8"}, {"Cookie": "a=b"}, {"X_Forwarded_Host": "evil.example"}, {"OData_Version": "4.0"}, {"X_CSRF_Token": "fetch"},
     ],
 )  # fmt: skip
 async def test_headers_that_decide_nothing_change_no_byte(directory: Path, headers: dict[str, str]) -> None:

@@ -29,6 +29,7 @@ async def asked(gateway: Harness, target: str, accept: str | None = None, key: s
 # --- numbers as strings
 
 
+@pytest.mark.channel("C163")
 @pytest.mark.parametrize("by", ["Accept", "$format"])
 async def test_large_numbers_are_strings_where_that_is_asked_for(directory: Path, by: str) -> None:
     """OData JSON Format, 3.2: Edm.Int64, Edm.Decimal and counts; Edm.Int32 stays a number."""
