@@ -102,6 +102,7 @@ async def test_what_one_vendor_has_asked_makes_nothing_cheaper_for_another_of_th
 
 #: File to why its caches tell one client nothing of another.
 _DECIDED = {
+    "edge/attempts.py": "failures by address; a client can time only its own address",
     "edge/keyed_cache.py": "each key has its own entries",
     "edge/policy_records.py": "digests are kept for each key; what was told decides only whether a line is logged",
     "policy/inputs.py": "texts of documents, parsed while they are compiled",
