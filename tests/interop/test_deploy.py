@@ -46,7 +46,7 @@ def test_rules_are_rules_and_every_alert_fires_when_it_should() -> None:
     assert "SUCCESS" in told
     tests = (DEPLOY / "prometheus" / "tests.yaml").read_text(encoding="utf-8")
     alerts = re.findall(r"- alert: (\w+)", (DEPLOY / "prometheus" / "alert.rules.yaml").read_text(encoding="utf-8"))
-    assert len(alerts) == 20
+    assert len(alerts) == 21
     for alert in alerts:
         assert f"- name: {alert} fires" in tests
         assert f"- name: {alert} is quiet" in tests

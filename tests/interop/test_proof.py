@@ -18,14 +18,18 @@ from tests.proof.worlds import DOMAINS
 
 pytestmark = pytest.mark.interop
 
-#: The numbers of cases; about a quarter have a licence and rows that this server can stand for.
-SEEDS = 320
+#: The numbers of cases; about a seventh have a licence and rows that this server can stand for.
+SEEDS = 480
+
+
+#: What stands in place of null.
+_FILL = {**{field: domain[-2] for field, domain in DOMAINS.items()}, "ListAgentKey": "M1"}
 
 
 def _filled(world: World) -> World:
     return {
         name: [
-            {field: DOMAINS[field][-2] if value is None and field in DOMAINS else value for field, value in row.items()}
+            {field: _FILL[field] if value is None and field in _FILL else value for field, value in row.items()}
             for row in rows
         ]
         for name, rows in world.items()
@@ -59,6 +63,6 @@ def test_the_right_answers_in_front_of_odatapy() -> None:
         counts.add(asyncio.run(Trial(case, made.snapshot, Odatapy).run()))
         cases += 1
 
-    assert cases > SEEDS / 6
-    assert counts.oracles["O5"] > 5 * cases
+    assert cases > SEEDS / 8
+    assert counts.oracles["O5"] > 4 * cases
     assert counts.statuses[200] > 6 * cases
