@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from gateway.edge.scan import MAX_REQUESTS, BrokenAnswerError, Scan, Source
+from gateway.edge.scan import BrokenAnswerError, Scan, Source
 from gateway.odata.ast import In, PropertyPath, Query, conjunction
 from gateway.odata.literals import Literal, Value, literal_of
 from gateway.odata.values import Unknown
@@ -144,22 +144,14 @@ class Joins:
         for narrowed in [read] if values is None else self._batches(read, values):
             asked = None if values is None else {_normal(read, value) for value in values}
             scan = Scan(self._source, narrowed, replace(narrowed.page, skip=0, cursor=None))
-            empty = 0
             while not scan.ended:
-                before = scan.mark
-                batch = await scan.batch(_PAGE)
-                empty = 0 if batch else empty + 1
-                if empty >= MAX_REQUESTS:
-                    raise BrokenAnswerError("the upstream's pages are empty, and say that more follow")
-                for record, _ in batch:
+                for record, _ in await scan.batch(_PAGE):
                     row = prove(record, read.record, self._tally)
                     if row is None or (asked is not None and normal_of(row, read.by) not in asked):
                         self._tally.dropped += 1
                         continue
                     found.append(row)
                     sizes[normal_of(row, read.by) if read.by else None] += 1
-                if scan.mark == before and not scan.ended:
-                    raise BrokenAnswerError("a list that must be read to its end does not go on")
                 if sizes and max(sizes.values()) > _MAX_ROWS:
                     raise BrokenAnswerError("a list that must be read to its end has none")
         return sorted(found, key=Row.place)

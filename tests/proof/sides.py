@@ -63,7 +63,7 @@ def snapshot_of(licence: Licence) -> Snapshot:
             "always": always, "redaction": licence.redaction, "unknown_select": licence.unknown_select,
             "closed_lookups": licence.closed,
         },
-        "requests": {"page_size": licence.page_size, "scan_requests": 60},
+        "requests": {"page_size": licence.page_size},
     })  # fmt: skip
     rules = GatewayRules(
         Source("gateway.yaml"),
@@ -145,7 +145,7 @@ class Side:
         self.model = self.upstream(self.world, self.habits)
         self.model.embedded = profile.embedded
         self.model.profile = profile
-        enforcement = Enforcement(self.model, configuration.settings.requests.scan_requests)
+        enforcement = Enforcement(self.model)
         self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW)
         self.gateway.snapshot = self.snapshot
 
