@@ -127,6 +127,7 @@ def test_a_bug_that_only_other_oracles_see_is_not_found() -> None:
 def test_a_patch_that_does_not_type_check_is_refused(tmp_path: Path) -> None:
     """Bugs of different files are checked together: one that is refused is named alone."""
     (tmp_path / "gateway").mkdir()
+    (tmp_path / "gateway" / "__init__.py").touch()
     (tmp_path / "gateway" / "one.py").write_text("number: int = 1\nother: int = 2\n", encoding="utf-8")
     (tmp_path / "gateway" / "two.py").write_text(
         "from gateway.one import number\n\ntwice = 2 * number\n", encoding="utf-8"
