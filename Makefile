@@ -9,7 +9,7 @@ MUTATION := $(VENV)/mutation
 BENCH := $(VENV)/bench
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check lint types interop prove bench hunt mutation pythons pins clean
+.PHONY: demo test check lint types interop prove bench hunt seeded mutation pythons pins clean
 .DEFAULT_GOAL := test
 
 $(RUN)/.done: requirements/run.txt
@@ -75,6 +75,9 @@ bench: $(BENCH)/.done $(VENV)/debian/.done  ## beside other proxies; tables into
 
 hunt: $(DEV)/.done            ## the bugs that the prover must find, but for the rare ones
 	$(DEV)/bin/python -m tests.proof.hunt
+
+seeded: $(DEV)/.done          ## bugs of one line, each with the test that must fail: SAMPLE=6 for six of them
+	$(DEV)/bin/python -m tools.seeded --sample $(or $(SAMPLE),0)
 
 mutation: $(MUTATION)/.done   ## changes of one expression that no test notices (an hour or two)
 	$(MUTATION)/bin/python -m tools.mutation
