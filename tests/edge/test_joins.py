@@ -474,3 +474,31 @@ async def test_an_embedded_list_is_selected_like_the_property_that_it_is(directo
     assert [len(listing["Media"]) for listing in both.rows] == [1, 1]
     assert all("Media" not in listing for listing in plain.rows)
     assert all("$expand" not in options for _, options in model.asked)
+
+
+async def lists(directory: Path, photos: list[Row]) -> int:
+    """The status of an answer with the media of L1, which are read apart and by no filter."""
+    data = {**DATA, "Media": photos}
+    habits = Habits(ignores=frozenset({"filter", "nested"}))
+    trusted = profile(nested="untrusted")
+    async with modelled(directory, data, habits, trusted=trusted) as (gateway, _):
+        return (await gateway.get("Property('L1')?$select=City&$expand=Media($select=Order)", "k")).status
+
+
+@pytest.mark.channel("C276")
+async def test_a_list_longer_than_the_bound_is_not_answered(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.edge.joins._MAX_ROWS", 3)
+
+    assert await lists(directory / "most", [photo("L1", number) for number in range(3)]) == 200
+    assert await lists(directory / "more", [photo("L1", number) for number in range(4)]) == 502
+
+
+@pytest.mark.channel("C276")
+async def test_rows_that_were_not_asked_for_do_not_count_towards_the_bound(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the length of the lists of other listings, withheld ones too, would decide whether there is an answer."""
+    monkeypatch.setattr("gateway.edge.joins._MAX_ROWS", 3)
+    others = [photo("L3", number) for number in range(9)]
+
+    assert await lists(directory, [photo("L1", 1), *others]) == 200
