@@ -9,7 +9,7 @@ MUTATION := $(VENV)/mutation
 BENCH := $(VENV)/bench
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check lint types interop prove bench hunt mutation pythons pins clean
+.PHONY: demo test check lint types interop prove bench hunt channels mutation pythons pins clean
 .DEFAULT_GOAL := test
 
 $(RUN)/.done: requirements/run.txt
@@ -75,6 +75,10 @@ bench: $(BENCH)/.done $(VENV)/debian/.done  ## beside other proxies; tables into
 
 hunt: $(DEV)/.done            ## the bugs that the prover must find, but for the rare ones
 	$(DEV)/bin/python -m tests.proof.hunt
+
+SAMPLE ?= 0
+channels: $(DEV)/.done        ## each row of docs/channels.md without its treatment; SAMPLE=12 for some rows of today
+	$(DEV)/bin/python -m tools.channel_walk --sample $(SAMPLE)
 
 mutation: $(MUTATION)/.done   ## changes of one expression that no test notices (an hour or two)
 	$(MUTATION)/bin/python -m tools.mutation
