@@ -16,7 +16,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def _watched(reports: _Reports) -> None:
     if not Path("gateway/edge/app.py").exists():
         return
     app: Any = importlib.import_module("gateway.edge.app")
-    told = app.kind_of
+    told: Callable[[BaseException], str] = app.kind_of
 
     def noting(error: BaseException) -> str:
         reports.unforeseen.append(type(error).__name__)

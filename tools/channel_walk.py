@@ -105,6 +105,11 @@ def rows_of_kind(*kinds: str) -> list[str]:
     return [channel for channel, _, kind, _ in channels.rows(text) if kind.partition(":")[0] in kinds]
 
 
+def without() -> list[str]:
+    """The rows that wait for a patch."""
+    return WITHOUT.read_text(encoding="utf-8").split() if WITHOUT.exists() else []
+
+
 def documented() -> set[str]:
     """The channels that docs/guarantees.md cites."""
     return set(re.findall(r"\bC\d+\b", GUARANTEES.read_text(encoding="utf-8")))
@@ -301,7 +306,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, help="where to write the outcome (JSON)")
     options = parser.parse_args(arguments)
     every = rows_of_kind(*CLOSED, "documentation", "later")
-    wanted = options.only or (sampled(rows_of_kind(*CLOSED), options.sample, options.day) if options.sample else every)
+    ready = [channel for channel in rows_of_kind(*CLOSED) if channel not in without()]
+    wanted = options.only or (sampled(ready, options.sample, options.day) if options.sample else every)
     verdicts = walked(patches(), wanted, options.jobs)
     rows = summary(wanted, verdicts)
     path = options.results or (None if options.only or options.sample else RESULTS)
