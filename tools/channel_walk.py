@@ -300,6 +300,7 @@ def summary(wanted: Sequence[str], verdicts: Sequence[Verdict]) -> dict[str, dic
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.channel_walk", description=__doc__)
     parser.add_argument("--only", action="append", default=[], help="one row, by its number")
+    parser.add_argument("--patch", action="append", default=[], help="the rows of one patch, by its name, with it alone")
     parser.add_argument("--sample", type=int, default=0, help="so many rows, other ones each day")
     parser.add_argument("--day", type=date.fromisoformat, default=datetime.now(UTC).date())
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -308,9 +309,13 @@ def main(arguments: list[str] | None = None) -> int:
     every = rows_of_kind(*CLOSED, "documentation", "later")
     ready = [channel for channel in rows_of_kind(*CLOSED) if channel not in without()]
     wanted = options.only or (sampled(ready, options.sample, options.day) if options.sample else every)
-    verdicts = walked(patches(), wanted, options.jobs)
+    known = patches()
+    if options.patch:
+        known = [patch for patch in known if patch.name in options.patch]
+        wanted = [channel for channel in every if any(channel in patch.channels for patch in known)]
+    verdicts = walked(known, wanted, options.jobs)
     rows = summary(wanted, verdicts)
-    path = options.results or (None if options.only or options.sample else RESULTS)
+    path = options.results or (None if options.only or options.patch or options.sample else RESULTS)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         result = {"tree": tree_hash(), "date": str(options.day), "rows": rows}
