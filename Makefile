@@ -8,7 +8,7 @@ INTEROP := $(VENV)/interop
 BENCH := $(VENV)/bench
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check lint types interop prove bench hunt seeded mutation pythons pins clean
+.PHONY: demo test check lint types interop prove bench hunt seeded channels mutation pythons pins clean
 .DEFAULT_GOAL := test
 
 $(RUN)/.done: requirements/run.txt
@@ -76,6 +76,9 @@ seeded: $(DEV)/.done          ## bugs of one line, each with the test that must 
 MINUTES ?= 60
 mutation: $(DEV)/.done        ## small changes that no test notices: MINUTES=600 for more; goes on where it was
 	$(DEV)/bin/python -m tools.mutation --minutes $(MINUTES)
+channels: $(DEV)/.done        ## each row of docs/channels.md without its treatment; SAMPLE=12 for some rows of today
+	$(DEV)/bin/python -m tools.channel_walk --sample $(or $(SAMPLE),0)
+
 
 pythons:                      ## the suite under the other Pythons of this machine
 	PYTHON=$(PYTHON) tools/pythons.sh
