@@ -15,7 +15,7 @@ from typing import Any
 from tests.proof.licence import Entry, Licence, low
 from tests.proof.model import DERIVED, FIELDS, KEY, KIND, SHAPES, TWINS, Row, World, enter
 from tests.proof.oracles import Case
-from tests.proof.requests import Maker
+from tests.proof.requests import Maker, Request
 from tests.proof.sides import snapshot_of
 from tests.proof.worlds import KEYS, Change, changed, entry_of, make_atom, make_row
 
@@ -59,7 +59,24 @@ def _widened(rng: random.Random, case: Case, licence: Licence) -> tuple[Case, Ma
     if doubles and "Media" in licence.sets:
         maker.favoured += ["Media"] * 3
     candidate.requests = [*case.requests, *(maker.make() for _ in range(_MORE))]
+    if doubles and licence.limit is not None and "Media" in licence.sets:
+        candidate.requests += [_photos(rng, maker) for _ in range(4)]
     return candidate, maker
+
+
+def _photos(rng: random.Random, maker: Maker) -> Request:
+    """Photos by a plain way, so that nothing but the limit decides which they are."""
+    fields = maker.visible["Media"]
+    options = {"select": rng.sample(fields, min(len(fields), 3))} if rng.random() < 0.6 else {}
+    maker.used.add("media")
+    roll = rng.random()
+    if roll < 0.4:
+        return {"path": "collection", "set": "Media", "options": options}
+    if roll < 0.6 and maker.different.get("MediaKey"):
+        key = rng.choice(maker.different["MediaKey"])
+        return {"path": "entity", "set": "Media", "key": key, "options": options}
+    item = {"navigation": "Media", "options": options}
+    return {"path": "collection", "set": "Property", "options": {"expand": [item]}}
 
 
 # --- licences
