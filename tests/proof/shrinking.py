@@ -150,7 +150,9 @@ def report(case: Case, violation: Violation) -> str:
     for name, rows in case.world.items():
         for row in rows:
             lines.append(
-                f"both      {name} {json.dumps(row, default=_exact)}" if row in other[name] else f"one only  {name} {json.dumps(row, default=_exact)}"
+                f"both      {name} {json.dumps(row, default=_exact)}"
+                if row in other[name]
+                else f"one only  {name} {json.dumps(row, default=_exact)}"
             )
         lines += [f"two only  {name} {json.dumps(row, default=_exact)}" for row in other[name] if row not in rows]
     lines += [f"request   {json.dumps(request, default=_exact)}" for request in case.requests]

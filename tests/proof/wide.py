@@ -179,7 +179,11 @@ def _past_the_limit(rng: random.Random, licence: Licence, world: World) -> Row |
     if not visible:
         return None
     row, owner = rng.choice(visible), rng.choice(visible)["ResourceRecordKey"]
-    return row | {"ResourceRecordKey": owner, "Order": rng.choice((50, 9, None)), "MediaURL": rng.choice(("u/7", "u/8"))}
+    return row | {
+        "ResourceRecordKey": owner,
+        "Order": rng.choice((50, 9, None)),
+        "MediaURL": rng.choice(("u/7", "u/8")),
+    }
 
 
 def _double(rng: random.Random, name: str, row: Row, world: World) -> Row:
