@@ -76,9 +76,9 @@ seeded: $(DEV)/.done          ## bugs of one line, each with the test that must 
 MINUTES ?= 60
 mutation: $(DEV)/.done        ## small changes that no test notices: MINUTES=600 for more; goes on where it was
 	$(DEV)/bin/python -m tools.mutation --minutes $(MINUTES)
+
 channels: $(DEV)/.done        ## each row of docs/channels.md without its treatment; SAMPLE=12 for some rows of today
 	$(DEV)/bin/python -m tools.channel_walk --sample $(or $(SAMPLE),0)
-
 
 pythons:                      ## the suite under the other Pythons of this machine
 	PYTHON=$(PYTHON) tools/pythons.sh

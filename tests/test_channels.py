@@ -136,7 +136,7 @@ def test_a_patch_fits_the_code_of_today(patch: Patch, tmp_path: Path) -> None:
     for name in patch.files:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((REPOSITORY / name).read_bytes())
-    patched(tmp_path, Bug(patch.name, patch.what, patch.text))
+    patched(tmp_path, Bug(patch.name, patch.what, (), patch.text))
 
     for name in patch.files:
         text = (tmp_path / name).read_text(encoding="utf-8")

@@ -136,7 +136,7 @@ def copied(source: Path = REPOSITORY) -> Iterator[Path]:
 def applied(root: Path, patch: Patch, source: Path = REPOSITORY) -> Iterator[None]:
     """Put a patch into a copy, and take it out."""
     try:
-        patched(root, Bug(patch.name, patch.what, patch.text))
+        patched(root, Bug(patch.name, patch.what, (), patch.text))
         _forget_compiled(root, patch)
         yield
     except StalePatch as error:

@@ -7,13 +7,14 @@ proper answer is a 502 that says nothing.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from gateway.edge.joins import Joins
 from gateway.edge.scan import BrokenAnswerError, Mark, Scan, Source, Trace, values_of
 from gateway.errors import not_found
 from gateway.odata.json_format import BodyError, Record
-from gateway.odata.literals import Literal, Value
+from gateway.odata.literals import Literal
 from gateway.policy.plan import Read
 from gateway.policy.profile import Profile
 from gateway.redact.fields import ShapeError
@@ -163,24 +164,25 @@ class _Carried:
         shown = rows[:size]
         following = None
         if len(rows) > size and shown and (page.top is None or page.top > len(shown)):
-            following = self._behind(shown[-1], found.marks[shown[-1].key])
+            following = self._behind(shown[-1], found.marks[id(shown[-1])])
         return Result(await self._emitted(shown), total, following)
 
     async def _take(self, batch: list[tuple[Record, Mark]], found: _Found) -> None:
-        """Adds the permitted rows of a batch whose keys are new."""
+        """Adds the permitted rows of a batch that are new."""
         rows: list[Row] = []
-        marks: dict[tuple[Value, ...], Mark] = {}
+        marks: dict[int, Mark] = {}
         for record, mark in batch:
             row = prove(record, self._plan.record, self._tally)
             if row is None or not row.matches(self._plan.client):
                 self._tally.dropped += row is None
                 continue
             rows.append(row)
-            marks.setdefault(row.key, mark)
+            marks[id(row)] = mark
         for row in await self._joins.remaining(self._plan, rows):
-            if row.key not in found.rows:
-                found.rows[row.key] = row
-                found.marks[row.key] = marks[row.key]
+            identity = row.identity(self._plan.following)
+            if identity not in found.rows:
+                found.rows[identity] = row
+                found.marks[id(row)] = marks[id(row)]
 
     def _behind(self, last: Row, mark: Mark) -> Next:
         """The place behind the last record of a page, in the form that the plan's walk has."""
@@ -203,7 +205,7 @@ def first_page(rows: list[Row], plan: Read) -> tuple[list[Row], Next | None]:
 
 @dataclass(slots=True)
 class _Found:
-    """Permitted rows by key, in the order in which they came, and where each stood."""
+    """Permitted rows by what makes each a row of its own, in the order in which they came, and where each stood."""
 
-    rows: dict[tuple[Value, ...], Row]
-    marks: dict[tuple[Value, ...], Mark]
+    rows: dict[tuple[Hashable, ...], Row]
+    marks: dict[int, Mark]

@@ -118,10 +118,9 @@ class Scan:
         self._cursor = page.cursor
         self._passed = 0
         self._place: Place | None = None
-        # The values of the last row that pages can go on behind, and the rows that have come since; those behind which
-        # the walk has begun anew.
-        self._anchor: tuple[tuple[Literal, ...], int] | None = None
+        # Where the walk has begun anew, and the rows that have come since.
         self._begun: tuple[Literal, ...] | None = None
+        self._since: list[Record] = []
         self._empty = 0
         self._same = 0
         self._last: list[Record] = []
@@ -180,47 +179,49 @@ class Scan:
         self.ended = not page.is_followed and len(answer.records) < wanted
         marks = [(record, Mark(self._skip + number)) for number, record in enumerate(records, 1)]
         self._skip += len(records)
-        if has_windows(self._source.profile):
-            self._note_anchor(records)
+        self._since += records if has_windows(self._source.profile) else ()
         return records, marks
 
-    def _note_anchor(self, records: list[Record]) -> None:
-        """Remembers the last row behind whose values a page can begin; rows that have none are counted (C286)."""
-        order, types = self._read.ask.orderby, self._read.record.types
-        if not is_keyset(order, types, self._read.resource, self._source.profile):
-            return
-        for behind_it, record in enumerate(reversed(records)):
-            values = values_of(Row(record, self._read.record), order)
-            if values is not None and is_place(values, order, types):
-                self._anchor = values, behind_it
-                return
-        if self._anchor is not None:
-            self._anchor = self._anchor[0], self._anchor[1] + len(records)
-
     def _within_window(self) -> None:
-        """Where the next rows lie past the end of the upstream's windows, goes on behind the values of a record: rows
-        that do not exist for the key must not use the window up.
+        """Where the next rows lie past the end of the upstream's windows, goes on behind the values of a row: rows that
+        do not exist for the key must not use the window up.
 
         Raises:
             Refusal: 501 where nothing leads there. Then a plan reads just the rows that exist for the key, so that
                 how far they reach is theirs to tell.
         """
         profile = self._source.profile
-        most = profile.skip_max
-        if most is None or self._skip <= most:
+        if profile.skip_max is None or self._skip <= profile.skip_max:
             return
-        if self._anchor is None or self._anchor[1] > most:
+        after = self._anchor()
+        if after is None or after == self._begun or len(self._since) > profile.skip_max:
             if self._read.kind == "collection" and not self._read.keyset:
                 raise beyond_windows()
-            raise BrokenAnswerError("no row of the upstream's window has values that one could go on behind")
-        after, self._skip = self._anchor
-        if after == self._begun:
-            raise BrokenAnswerError("the upstream takes no notice of where its rows are to begin")
-        self._begun = after
+            raise BrokenAnswerError("the upstream takes no notice of where rows are to begin, or nothing says where")
+        self._begun, self._skip = after, len(self._since)
         condition = behind(self._read.ask.orderby, after, profile, self._read.record.key)
         self._asked = replace(self._read.ask, filter=conjunction(self._read.ask.filter, spelled(profile, condition)))
         if has_too_many_or(profile, self._asked):
             raise BrokenAnswerError("the upstream takes no filter that leads past its window")
+
+    def _anchor(self) -> tuple[Literal, ...] | None:
+        """The values of the last row behind which rows can begin. Rows that have none are passed over, and so are rows
+        of one key, which values do not tell apart (C286)."""
+        order, plan = self._read.ask.orderby, self._read.record
+        if not is_keyset(order, plan.types, self._read.resource, self._source.profile):
+            return None
+        following = self._since.pop()
+        kept = [following]
+        while self._since:
+            record = self._since.pop()
+            values = values_of(Row(record, plan), order)
+            is_other = any(record.members[name] != following.members[name] for name in plan.key)
+            if is_other and values is not None and is_place(values, order, plan.types):
+                self._since = kept[::-1]
+                return values
+            kept.append(record)
+            following = record
+        return None
 
     # --- by links
 

@@ -586,7 +586,7 @@ async def test_an_upstream_that_takes_no_notice_of_where_rows_begin_is_left(dire
     ) as (gateway, _):
         answer = await gateway.get("Property?$select=ListingKey", "k")
 
-    assert (answer.status, len(upstream.requests)) == (502, 6)
+    assert (answer.status, len(upstream.requests)) == (502, 7)
 
 
 @pytest.mark.guarantee("G4")

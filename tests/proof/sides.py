@@ -33,7 +33,7 @@ from gateway.store.api_keys import ApiKey, digest
 from gateway.store.configuration import Configuration, Secrets
 from gateway.store.snapshot import Snapshot, build_snapshot
 from tests.proof.licence import Licence, documents
-from tests.proof.model import LOOKUPS, World, metadata
+from tests.proof.model import LOOKUPS, World, enter, metadata
 from tests.proof.requests import ROOT
 from tests.proof.upstream import URL, Habits, Model
 
@@ -44,7 +44,10 @@ TOKEN = re.compile(rb"skiptoken=([A-Za-z0-9_\-]+)")
 
 
 @lru_cache(maxsize=64)
-def schema(enums: str = "", embedded: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> Schema:
+def schema(
+    enums: str = "", embedded: tuple[tuple[str, tuple[str, ...]], ...] = (), shapes: tuple[str, ...] = ()
+) -> Schema:
+    enter(shapes)
     rows = tuple(
         LookupValue(f"{field}-{value}", field, value, None, None, "")
         for (_, field), values in LOOKUPS.items()
@@ -55,6 +58,7 @@ def schema(enums: str = "", embedded: tuple[tuple[str, tuple[str, ...]], ...] = 
 
 def snapshot_of(licence: Licence) -> Snapshot:
     """The licence, compiled from its documents. Key ``k`` has the template, ``other`` another one with the same text."""
+    enter(licence.shapes)
     role, template, always = documents(licence)
     settings = Settings.model_validate({
         "public_url": f"http://gateway.example{ROOT}",
@@ -91,7 +95,7 @@ def snapshot_of(licence: Licence) -> Snapshot:
         MappingProxyType({}),
     )
     embedded = tuple((name, tuple(lists)) for name, lists in licence.profile.get("embedded", {}).items())
-    return build_snapshot(1, configuration, schema(licence.enums, embedded))
+    return build_snapshot(1, configuration, schema(licence.enums, embedded, tuple(licence.shapes)))
 
 
 @dataclass(frozen=True)
