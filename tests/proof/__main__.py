@@ -21,6 +21,7 @@ from multiprocessing.pool import AsyncResult
 from pathlib import Path
 from typing import Any
 
+from tests.proof import reach
 from tests.proof.batches import run_batch
 from tests.proof.surface import CHANNELS, PRODUCTIONS, WRITE_CHANNELS
 
@@ -88,7 +89,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, default=None, help="where it is kept how far this tree has come")
     parser.add_argument("--seed", type=int, default=None, help="one case by its number, alone")
     parser.add_argument("--writes", action="store_true", help="cases with writes among the reads")
+    parser.add_argument("--coverage", action="store_true", help="what of settings and statements the cases reach")
+    parser.add_argument("--licences", type=int, default=200, help="of each kind of case, for --coverage")
     options = parser.parse_args(arguments)
+    if options.coverage:
+        return reach.main(options.licences)
     if options.seed is not None:
         batch = run_batch((options.seed, options.seed + 1), options.writes)
         print("\n".join(batch["violations"]) or f"{batch['cases']} cases, no violation")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.store.snapshot import Snapshot
 from tests.proof.generate import Made, make_case, make_write_case
-from tests.proof.oracles import Counts, Trial, Violation
+from tests.proof.oracles import Case, Counts, Trial, Violation
 from tests.proof.shrinking import report, shrunk
 
 
@@ -25,12 +27,19 @@ class Tried:
         return report(*shrunk(self.made.case, self.violation))
 
 
-def tried(seed: int, *, writes: bool = False) -> Tried | None:
+#: Kind of case to what makes one of a number.
+MAKERS: dict[str, Callable[[int], Made | None]] = {"reads": make_case, "writes": make_write_case}
+#: Kind of case to the trial that it has, where that is not ``Trial``.
+TRIALS: dict[str, Callable[[Case, Snapshot | None], Trial]] = {}
+
+
+def tried(seed: int, *, writes: bool = False, kind: str = "") -> Tried | None:
     """Runs the case of a number; None where the compiler refuses its licence."""
-    made = make_write_case(seed) if writes else make_case(seed)
+    kind = kind or ("writes" if writes else "reads")
+    made = MAKERS[kind](seed)
     if made is None:
         return None
-    trial = Trial(made.case, made.snapshot)
+    trial = TRIALS.get(kind, Trial)(made.case, made.snapshot)
     try:
         asyncio.run(trial.run())
     except Violation as violation:
