@@ -11,6 +11,7 @@ from gateway.store.snapshot import Snapshot
 from tests.proof.generate import Made, make_case, make_write_case
 from tests.proof.oracles import Case, Counts, Trial, Violation
 from tests.proof.shrinking import report, shrunk
+from tests.proof.wire import WireTrial, make_wire_case
 
 
 @dataclass
@@ -20,17 +21,22 @@ class Tried:
     made: Made
     counts: Counts
     violation: Violation | None
+    kind: str = "reads"
 
     def report(self) -> str:
         """The failure, cut down."""
         assert self.violation is not None
-        return report(*shrunk(self.made.case, self.violation))
+        trial = TRIALS.get(self.kind, Trial)
+        # What goes through sockets takes ten times as long.
+        return report(*shrunk(self.made.case, self.violation, 600 if trial is Trial else 60, trial))
 
 
 #: Kind of case to what makes one of a number.
-MAKERS: dict[str, Callable[[int], Made | None]] = {"reads": make_case, "writes": make_write_case}
+MAKERS: dict[str, Callable[[int], Made | None]] = {
+    "reads": make_case, "writes": make_write_case, "wire": make_wire_case,
+}  # fmt: skip
 #: Kind of case to the trial that it has, where that is not ``Trial``.
-TRIALS: dict[str, Callable[[Case, Snapshot | None], Trial]] = {}
+TRIALS: dict[str, Callable[[Case, Snapshot | None], Trial]] = {"wire": WireTrial}
 
 
 def tried(seed: int, *, writes: bool = False, kind: str = "") -> Tried | None:
@@ -43,18 +49,18 @@ def tried(seed: int, *, writes: bool = False, kind: str = "") -> Tried | None:
     try:
         asyncio.run(trial.run())
     except Violation as violation:
-        return Tried(made, trial.counts, violation)
-    return Tried(made, trial.counts, None)
+        return Tried(made, trial.counts, violation, kind)
+    return Tried(made, trial.counts, None, kind)
 
 
-def run_batch(seeds: tuple[int, int], writes: bool = False) -> dict[str, Any]:
+def run_batch(seeds: tuple[int, int], kind: str = "reads") -> dict[str, Any]:
     """All cases of some seeds."""
     counts, refused = Counts(), 0
     channels: set[str] = set()
     productions: set[str] = set()
     violations = []
     for seed in range(*seeds):
-        result = tried(seed, writes=writes)
+        result = tried(seed, kind=kind)
         if result is None:
             refused += 1
             continue

@@ -50,9 +50,9 @@ class Bug:
         return CAP * 10 if self.is_rare else CAP
 
     @property
-    def is_of_writes(self) -> bool:
-        """Whether it shows in cases with writes."""
-        return "(writes" in self.what
+    def kind(self) -> str:
+        """The kind of cases in which it shows."""
+        return next((kind for kind in ("writes", "wire") if f"({kind}" in self.what), "reads")
 
     @property
     def is_rare(self) -> bool:
@@ -110,11 +110,11 @@ def patched(root: Path, bug: Bug) -> None:
 _PROGRAM = """
 import json, sys
 from tests.proof.batches import tried
-seed, cap, writes = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "writes"
+seed, cap, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 cases = 0
 while cases < cap:
     try:
-        result = tried(seed, writes=writes)
+        result = tried(seed, kind=kind)
     except AssertionError as error:
         print(json.dumps([cases + 1, "crash", repr(error)[:2000]]))
         sys.exit()
@@ -137,7 +137,7 @@ def found_after(bug: Bug, first: int, cap: int) -> tuple[int | None, str, str]:
             shutil.copytree(REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "interop"))
         patched(root, bug)
         result = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, str(first), str(cap), "writes" if bug.is_of_writes else "reads"],
+            [sys.executable, "-c", _PROGRAM, str(first), str(cap), bug.kind],
             cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(root), **_SAME},
         )  # fmt: skip
     if result.returncode != 0:
