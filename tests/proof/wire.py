@@ -231,7 +231,7 @@ class WireSide(Side):
         settings = Upstream.model_validate({**configuration.settings.upstream.model_dump(), **own})
         client = await self._stack.enter_async_context(UpstreamClient(settings, _CREDENTIAL))
         enforcement = Enforcement(client, configuration.settings.requests.scan_requests)
-        self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW)
+        self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW, self.repeats)
         self.gateway.snapshot = self.snapshot
         listener = Listener(
             self.gateway.handle, "127.0.0.1", 0, complain=lambda text: self.events.append(Complaint(text))
