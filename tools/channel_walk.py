@@ -300,7 +300,9 @@ def summary(wanted: Sequence[str], verdicts: Sequence[Verdict]) -> dict[str, dic
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.channel_walk", description=__doc__)
     parser.add_argument("--only", action="append", default=[], help="one row, by its number")
-    parser.add_argument("--patch", action="append", default=[], help="the rows of one patch, by its name, with it alone")
+    parser.add_argument(
+        "--patch", action="append", default=[], help="the rows of one patch, by its name, with it alone"
+    )
     parser.add_argument("--sample", type=int, default=0, help="so many rows, other ones each day")
     parser.add_argument("--day", type=date.fromisoformat, default=datetime.now(UTC).date())
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)

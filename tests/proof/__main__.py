@@ -21,6 +21,7 @@ from multiprocessing.pool import AsyncResult
 from pathlib import Path
 from typing import Any
 
+from tests.proof import reach
 from tests.proof.batches import run_batch
 from tests.proof.surface import CHANNELS, PRODUCTIONS, WRITE_CHANNELS
 
@@ -88,13 +89,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, default=None, help="where it is kept how far this tree has come")
     parser.add_argument("--seed", type=int, default=None, help="one case by its number, alone")
     parser.add_argument("--writes", action="store_true", help="cases with writes among the reads")
+    parser.add_argument("--wire", action="store_true", help="cases through real sockets on both sides")
+    parser.add_argument("--coverage", action="store_true", help="what of settings and statements the cases reach")
+    parser.add_argument("--licences", type=int, default=200, help="of each kind of case, for --coverage")
     options = parser.parse_args(arguments)
+    if options.coverage:
+        return reach.main(options.licences)
+    kind = "wire" if options.wire else "writes" if options.writes else "reads"
     if options.seed is not None:
-        batch = run_batch((options.seed, options.seed + 1), options.writes)
+        batch = run_batch((options.seed, options.seed + 1), kind)
         print("\n".join(batch["violations"]) or f"{batch['cases']} cases, no violation")
         return 1 if batch["violations"] else 0
-    state = options.state or REPOSITORY / ".proof" / ("writes.json" if options.writes else "state.json")
-    every = CHANNELS | WRITE_CHANNELS if options.writes else CHANNELS
+    state = options.state or REPOSITORY / ".proof" / {"reads": "state.json"}.get(kind, f"{kind}.json")
+    every = CHANNELS if kind == "reads" else CHANNELS | WRITE_CHANNELS
     done = Done.load(state, tree_hash())
     done.runs += 1
     before, started, spent = done.cases, time.monotonic(), done.seconds
@@ -106,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
             while True:
                 while len(waiting) < 2 * options.jobs:
                     start = next(starts)
-                    waiting.append(pool.apply_async(run_batch, ((start, start + _BATCH), options.writes)))
+                    waiting.append(pool.apply_async(run_batch, ((start, start + _BATCH), kind)))
                 # In the order in which they were handed out, so that what is done is always one stretch.
                 batch = waiting.popleft().get()
                 done.add(batch)

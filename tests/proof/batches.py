@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.store.snapshot import Snapshot
 from tests.proof.generate import Made, make_case, make_write_case
-from tests.proof.oracles import Counts, Trial, Violation
+from tests.proof.oracles import Case, Counts, Trial, Violation
 from tests.proof.shrinking import report, shrunk
+from tests.proof.wire import WireTrial, make_wire_case
 
 
 @dataclass
@@ -18,34 +21,46 @@ class Tried:
     made: Made
     counts: Counts
     violation: Violation | None
+    kind: str = "reads"
 
     def report(self) -> str:
         """The failure, cut down."""
         assert self.violation is not None
-        return report(*shrunk(self.made.case, self.violation))
+        trial = TRIALS.get(self.kind, Trial)
+        # What goes through sockets takes ten times as long.
+        return report(*shrunk(self.made.case, self.violation, 600 if trial is Trial else 60, trial))
 
 
-def tried(seed: int, *, writes: bool = False) -> Tried | None:
+#: Kind of case to what makes one of a number.
+MAKERS: dict[str, Callable[[int], Made | None]] = {
+    "reads": make_case, "writes": make_write_case, "wire": make_wire_case,
+}  # fmt: skip
+#: Kind of case to the trial that it has, where that is not ``Trial``.
+TRIALS: dict[str, Callable[[Case, Snapshot | None], Trial]] = {"wire": WireTrial}
+
+
+def tried(seed: int, *, writes: bool = False, kind: str = "") -> Tried | None:
     """Runs the case of a number; None where the compiler refuses its licence."""
-    made = make_write_case(seed) if writes else make_case(seed)
+    kind = kind or ("writes" if writes else "reads")
+    made = MAKERS[kind](seed)
     if made is None:
         return None
-    trial = Trial(made.case, made.snapshot)
+    trial = TRIALS.get(kind, Trial)(made.case, made.snapshot)
     try:
         asyncio.run(trial.run())
     except Violation as violation:
-        return Tried(made, trial.counts, violation)
-    return Tried(made, trial.counts, None)
+        return Tried(made, trial.counts, violation, kind)
+    return Tried(made, trial.counts, None, kind)
 
 
-def run_batch(seeds: tuple[int, int], writes: bool = False) -> dict[str, Any]:
+def run_batch(seeds: tuple[int, int], kind: str = "reads") -> dict[str, Any]:
     """All cases of some seeds."""
     counts, refused = Counts(), 0
     channels: set[str] = set()
     productions: set[str] = set()
     violations = []
     for seed in range(*seeds):
-        result = tried(seed, writes=writes)
+        result = tried(seed, kind=kind)
         if result is None:
             refused += 1
             continue

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from gateway.store.snapshot import Snapshot
+from tests.proof import dialogue
 from tests.proof.licence import Licence, low, row_rules
 from tests.proof.model import ENUM_FORMS, ENUMS, enter
 from tests.proof.oracles import Case
@@ -85,6 +86,7 @@ def make_write_case(seed: int, length: int = 24) -> Made | None:
     case.requests = [writer.make() if rng.random() < 0.6 else maker.inside() for _ in range(length)]
     if hostile:
         case.requests = [request for request in case.requests if request["path"] == "write" or not _skips(request)]
+    dialogue.extended(seed, case, writes=True)
     return Made(case, snapshot, channels_of(maker.used) | channels_of_writes(writer.used), maker.productions)
 
 
@@ -163,6 +165,7 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
     if licence.enums:
         case.requests = [request for request in case.requests if _all_legal(request)]
     used, productions = set(maker.used), maker.productions
+    dialogue.extended(seed, case, writes=False)
     wide = widened(seed, case) if enumerations else None
     if wide is not None:
         case, further = wide

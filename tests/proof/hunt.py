@@ -67,9 +67,9 @@ class Bug:
         return CAP * 10 if self.is_rare else CAP
 
     @property
-    def is_of_writes(self) -> bool:
-        """Whether it shows in cases with writes."""
-        return "(writes" in self.what
+    def kind(self) -> str:
+        """The kind of cases in which it shows."""
+        return next((kind for kind in ("writes", "wire") if f"({kind}" in self.what), "reads")
 
     @property
     def is_rare(self) -> bool:
@@ -195,10 +195,10 @@ def _touch(root: Path, names: Iterable[str]) -> None:
 _PROGRAM = """
 import json, sys
 from tests.proof.batches import tried
-seed, cap, writes, stated = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "writes", sys.argv[4:]
+seed, cap, kind, stated = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]
 cases, others = 0, {}
 while cases < cap:
-    result = tried(seed, writes=writes)
+    result = tried(seed, kind=kind)
     seed += 1
     if result is None:
         continue
@@ -237,9 +237,8 @@ def walked(bug: Bug, first: int, cap: int, repository: Path = REPOSITORY) -> Wal
         for folder in ("gateway", "grammar", "tests"):
             shutil.copytree(repository / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "interop"))
         patched(root, bug)
-        kind = "writes" if bug.is_of_writes else "reads"
         result = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, str(first), str(cap), kind, *bug.oracles],
+            [sys.executable, "-c", _PROGRAM, str(first), str(cap), bug.kind, *bug.oracles],
             cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(root), **_SAME},
         )  # fmt: skip
     if result.returncode != 0:

@@ -6,13 +6,14 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, unquote
 
 from gateway.store.snapshot import Snapshot
+from tests.proof import dialogue
 from tests.proof.expected import Interpreter, window
 from tests.proof.language import names, read
 from tests.proof.licence import Licence, Low, ever_shows, low, tested
@@ -139,6 +140,7 @@ class Trial:
         self.counts = Counts()
         self.rng = random.Random(case.seed)
         self.last: tuple[Answer, Answer] | None = None
+        self.memory = dialogue.Memory()
         self.number = 0
         self.allowed = {name: self._allowed(name) for name in FIELDS}
 
@@ -165,10 +167,14 @@ class Trial:
         if request["path"] == "write":
             await self._write(request)
             return
+        if request["path"] in ("again", "query link"):
+            await dialogue.held(self, request)
+            return
         asked = self._wire(request)
         if asked is None:
             return
         first, second = await self._both(*asked)
+        self.memory.note(asked, first, second)
         self.counts.statuses[first.status] += 1
         if not self.case.habits.trouble:
             # An answer that fails as a whole is one declared bit (R6): then only canaries are looked for.
@@ -207,12 +213,22 @@ class Trial:
         return request.get("method", "GET"), (target, target), headers, None
 
     async def _both(
-        self, method: str, targets: tuple[str, str], headers: dict[str, str], body: bytes | None
+        self,
+        method: str,
+        targets: tuple[str, str],
+        headers: dict[str, str],
+        body: bytes | None,
+        own: Sequence[dict[str, str]] | None = None,
     ) -> tuple[Answer, Answer]:
-        """Both answers under equal trust: what one side learns of the upstream is part of the state of a run (7.1)."""
+        """Both answers under equal trust: what one side learns of the upstream is part of the state of a run (7.1).
+
+        Args:
+            own: the headers of each side, in place of equal ones.
+        """
+        one, two = own or (headers, headers)
         for _ in range(70):
-            first = await self.one.ask(method, targets[0], headers, body)
-            second = await self.two.ask(method, targets[1], headers, body)
+            first = await self.one.ask(method, targets[0], one, body)
+            second = await self.two.ask(method, targets[1], two, body)
             lost = {loss for side in (self.one, self.two) for loss in side.lost}
             for side, answer in ((self.one, first), (self.two, second)):
                 if side.violations and answer.status == 502 and not self.case.habits.trouble:
@@ -317,17 +333,24 @@ class Trial:
         """Both databases take the same write alike; it is done where the licence allows it, and does what it states."""
         before = [side.model.world for side in (self.one, self.two)]
         method, target, headers, body = _wired(request)
-        first = await self.one.ask(method, target, headers, body)
-        second = await self.two.ask(method, target, headers, body)
+        tags = await dialogue.tags_for(self, request)
+        own = [headers, headers] if tags is None else [{**headers, "If-Match": text} for text in tags[0]]
+        first = await self.one.ask(method, target, own[0], body)
+        second = await self.two.ask(method, target, own[1], body)
         self.counts.statuses[first.status] += 1
         self._level()
         if not self.case.habits.trouble:
             self._compare(first, second, (target, target))
-        for side, answer, world in ((self.one, first, before[0]), (self.two, second, before[1])):
+        fits = (True, True) if tags is None else tags[1]
+        for side, answer, world, is_met in zip((self.one, self.two), (first, second), before, fits, strict=True):
             self._totality(side, answer)
             self._canaries(answer, (target, target))
             self._outbound(side)
-            self._effect(request, side, answer, world)
+            if not is_met and (side.model.writes or answer.status < 400):
+                raise self.fail("O9", f"written under a tag that the record does not have: {request} {answer}")
+            if not dialogue.held_repeat(self, request, side, answer, world):
+                self._effect(request if is_met else {**request, "if_match": "unmet"}, side, answer, world)
+        dialogue.note_repeat(self, request, first)
         self.counts.oracles["O9"] += 1
         self.low = low(self.licence, self.case.seen(self.one.model.world))
         self.interpreter = Interpreter(self.licence, self.low)
@@ -473,6 +496,18 @@ class Trial:
             for page in pages:
                 self._expect(_loaded(page)["@odata.count"] == len(found), request, page, f"count {len(found)}")
 
+    def right_pages(self, request: Request, pages: list[Answer]) -> None:
+        """The pages of a collection are those of the right answer, where there is one."""
+        if not self.behaves or any(page.status != 200 for page in pages):
+            return
+        self.counts.oracles["O5"] += 1
+        name, options = request["set"], request["options"]
+        found = self.interpreter.matching(name, self.low.rows[name], options, nested=False)
+        wanted = [self.interpreter.record(name, row, options) for row in found]
+        self._same(
+            {**request, "path": "collection"}, pages[0], wanted, [record for page in pages for record in _values(page)]
+        )
+
     def _same(self, request: Request, answer: Answer, wanted: list[Any], got: list[Any]) -> None:
         if wanted != got:
             number = next(
@@ -500,7 +535,8 @@ def _share(lost: set[tuple[str, str]], side: Side) -> None:
 
 def _wired(request: Request) -> tuple[str, str, dict[str, str], bytes | None]:
     """Method, target, headers and body of a write."""
-    headers = {"Authorization": "Bearer k", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {request.get('as', 'k')}", "Content-Type": "application/json"}
+    headers |= dialogue.repeat_headers(request)
     if request.get("returns"):
         headers["Prefer"] = f"return={request['returns']}"
     if request.get("if_match"):

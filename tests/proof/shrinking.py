@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
 from decimal import Decimal
 from typing import Any
@@ -19,10 +19,10 @@ from tests.proof.oracles import Case, Trial, Violation
 from tests.proof.upstream import Habits
 
 
-def failing(case: Case) -> Violation | None:
+def failing(case: Case, trial: Callable[[Case, None], Trial] = Trial) -> Violation | None:
     """How a case fails; None where it does not, or is none."""
     try:
-        asyncio.run(Trial(case).run())
+        asyncio.run(trial(case, None).run())
     except Violation as violation:
         return violation
     except Exception:  # noqa: BLE001  # a case that was cut too far is no case: nothing is concluded from it
@@ -30,11 +30,13 @@ def failing(case: Case) -> Violation | None:
     return None
 
 
-def shrunk(case: Case, violation: Violation, budget: int = 600) -> tuple[Case, Violation]:
+def shrunk(
+    case: Case, violation: Violation, budget: int = 600, trial: Callable[[Case, None], Trial] = Trial
+) -> tuple[Case, Violation]:
     """The smallest case that was found with ``budget`` trials, and how it fails."""
     kept = [*case.requests[: violation.number + 1]]
     case = replace(case, requests=kept)
-    found = failing(case)
+    found = failing(case, trial)
     if found is None:
         return case, violation
     violation = found
@@ -44,7 +46,7 @@ def shrunk(case: Case, violation: Violation, budget: int = 600) -> tuple[Case, V
         if left[0] <= 0:
             return False
         left[0] -= 1
-        result = failing(candidate)
+        result = failing(candidate, trial)
         return result is not None and result.oracle == violation.oracle
 
     again = True
@@ -54,7 +56,7 @@ def shrunk(case: Case, violation: Violation, budget: int = 600) -> tuple[Case, V
             if still(candidate):
                 case, again = candidate, True
                 break
-    return case, failing(case) or violation
+    return case, failing(case, trial) or violation
 
 
 def _smaller(case: Case) -> Iterator[Case]:

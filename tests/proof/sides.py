@@ -31,6 +31,7 @@ from gateway.policy.documents import Role, RoleDocument, Source, Template, Templ
 from gateway.settings import Settings
 from gateway.store.api_keys import ApiKey, digest
 from gateway.store.configuration import Configuration, Secrets
+from gateway.store.repeats import Repeat, Repeats
 from gateway.store.snapshot import Snapshot, build_snapshot
 from tests.proof.licence import Licence, documents
 from tests.proof.model import LOOKUPS, World, enter, metadata
@@ -130,6 +131,25 @@ class Answer:
         return base64.urlsafe_b64decode(token + b"=" * (-len(token) % 4)) if token else b""
 
 
+class Remembered(Repeats):
+    """Stands where the database has the writes that may come again."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Repeat] = {}
+
+    async def find(self, identity: str) -> Repeat | None:
+        return self._known.get(identity)
+
+    async def claim(self, identity: str) -> bool:
+        return self._known.setdefault(identity, claimed := Repeat(False, False, None)) is claimed
+
+    async def done(self, identity: str, *, created: bool, record: str | None) -> None:
+        self._known[identity] = Repeat(True, created, record)
+
+    async def release(self, identity: str) -> None:
+        self._known.pop(identity, None)
+
+
 @dataclass
 class Side:
     """One gateway. ``events`` and ``model`` tell what it did to answer the last request."""
@@ -150,7 +170,8 @@ class Side:
         self.model.embedded = profile.embedded
         self.model.profile = profile
         enforcement = Enforcement(self.model)
-        self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW)
+        self.repeats = Remembered()
+        self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW, self.repeats)
         self.gateway.snapshot = self.snapshot
 
     def _note(self, event: TrustLost | TrustRestored) -> None:

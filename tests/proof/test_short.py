@@ -9,6 +9,8 @@ from tests.proof.oracles import Counts
 
 #: Seeds with writes.
 WRITES = 40
+#: Seeds whose requests go through sockets.
+WIRE = 12
 #: Seeds of the short form, and how many of them one test takes: a failure names few.
 SEEDS, SHARE = 120, 20
 
@@ -47,3 +49,21 @@ def test_writes_do_what_they_state_where_the_licence_allows_it(first: int) -> No
     assert counts.cases > 150
     assert counts.statuses[204] + counts.statuses[201] > 10
     assert all(counts.oracles[name] for name in ("O1", "O2", "O4", "O9", "O10"))
+
+
+@pytest.mark.guarantee("G1", "G2", "G5")
+@pytest.mark.channel("C157", "C304", "C316")
+def test_what_http_adds_to_an_answer_tells_nothing() -> None:
+    """Each byte that a client reads from a socket is compared, whatever the upstream's own headers and frames are."""
+    counts = Counts()
+    for seed in range(WIRE):
+        result = tried(seed, kind="wire")
+        if result is None:
+            continue
+        if result.violation is not None:
+            pytest.fail(result.report(), pytrace=False)
+        counts.add(result.counts)
+
+    assert counts.cases > 150
+    assert counts.statuses[200] > counts.cases // 5
+    assert all(counts.oracles[name] for name in ("O1", "O3", "O4", "O8", "O9", "O10", "HTTP"))
