@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from gateway.store.snapshot import Snapshot
-from tests.proof import dialogue
+from tests.proof import dialogue, paging
 from tests.proof.licence import Licence, low, row_rules
 from tests.proof.model import ENUM_FORMS, ENUMS, enter
 from tests.proof.oracles import Case
@@ -34,8 +34,10 @@ class Made:
 
 
 def _skips(request: Request) -> bool:
-    return request["path"] != "follow" and (
-        "$skip=" in unquote(target_of(request)) or "skip" in request.get("options", {})
+    if request["path"] in ("follow", "again"):
+        return False
+    return "skip" in request.get("options", {}) or (
+        request["path"] != "query link" and "$skip=" in unquote(target_of(request))
     )
 
 
@@ -144,11 +146,14 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
     if enumerations:
         with_shapes(random.Random(f"shapes {seed}"), licence)
         _with_enumerations(seed, licence)
+        paging.with_windows(seed, licence)
     snapshot = snapshot_of(licence)
     if snapshot.faults:
         return None
     world = make_lively_world(rng, licence)
     habits = replace(make_habits(rng, licence.profile, hostile=hostile), texts=licence.texts)
+    if enumerations:
+        habits = paging.with_cuts(seed, licence, habits)
     snapshot = _unlimited(licence, habits, snapshot)
     changes = make_changes(
         rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits), ("spoil",) if spoilt else KINDS
@@ -156,9 +161,15 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
     if "orderby" in habits.ignores:
         # Where an upstream stores a row is nothing that a licence withholds, and such a one shows nothing else.
         changes = [change for change in changes if change[0] != "order"]
+    if enumerations and (habits.silent or habits.growing) and "orderby" not in habits.ignores:
+        changes = changes + paging.withheld_between(
+            seed, licence, world, changes, lambda found: as_printed(found, habits)
+        )
     case = Case(licence, world, changes, habits, [], canonical=rng.random() < (0.1 if spoilt else 0.4), seed=seed)
     maker = Maker(rng, licence, world, case.other())
     case.requests = [maker.make() for _ in range(length)]
+    if enumerations and (habits.silent or habits.growing):
+        case.requests += paging.walks(seed, licence)
     if "counts" not in licence.profile:
         # Nor can a window: what an upstream passes over never comes to be looked at (C371).
         case.requests = [request for request in case.requests if not _skips(request)]

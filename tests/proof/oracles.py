@@ -93,6 +93,7 @@ class Case:
             and not (habits.like or habits.flat_lambdas or habits.zone or habits.dull_functions)
             and not (habits.trouble or habits.fraction is not None)
             and "orderby" not in habits.ignores
+            and self.licence.profile.get("nulls", "first") == "first"
         )
 
 

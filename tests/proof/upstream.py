@@ -73,6 +73,11 @@ class Habits:
     nested_links: bool = False
     #: Sort values of the last row in its cursors, as many servers have.
     telling_cursors: bool = False
+    #: All that it has of that row in its cursors, however long; and as it is, where an address would have it encoded.
+    growing: bool = False
+    raw_links: bool = False
+    #: Cuts pages without a word.
+    silent: bool = False
     #: Digits of a fraction of a second that are printed; all are stored and compared.
     fraction: int | None = None
     omits_nulls: bool = False
@@ -132,10 +137,7 @@ def is_honest(habits: Habits, profile: dict[str, Any]) -> bool:
         # A record is judged by what is printed: where that is less than what is compared, the two contradict.
         habits.fraction is not None and (bool(declared("order_exact")) or filters),
         habits.omits_nulls and not declared("omits_nulls"),
-        habits.page is not None
-        and declared("paging") == "skip"
-        and declared("page_max") is None
-        and habits.ignores == ("link",),
+        habits.silent and declared("page_max") != habits.page,
         habits.twice,
         not habits.tags and declared("conditional_writes") == "etag",
     ]
@@ -271,7 +273,10 @@ class Model(UpstreamClient):
         if "$orderby" in options and "orderby" not in habits.ignores:
             for item in reversed(options["$orderby"].split(",")):
                 column, _, word = item.partition(" ")
-                rows.sort(key=lambda row, column=column: _place(_stored(row[column])), reverse=word == "desc")  # type: ignore[misc]
+                last = self.profile.nulls == "last"
+                rows.sort(key=lambda row, column=column: _place(_stored(row[column]), nulls_last=last), reverse=word == "desc")  # type: ignore[misc]  # fmt: skip
+        if self.profile.skip_max is not None and int(options.get("$skip", "0")) > self.profile.skip_max:
+            raise Unreadable("past the window")
         start = 0 if "skip" in habits.ignores else int(options.get("$skip", "0"))
         start += _cursor_place(options.get("$skiptoken", "0"))
         size = len(rows) if "top" in habits.ignores else int(options.get("$top", len(rows)))
@@ -283,7 +288,7 @@ class Model(UpstreamClient):
         if habits.twice:
             body["value"] = [record for record in body["value"] for _ in range(2)]
         fields = [f'<{URL}/canary?page=0>; rel="prev"; title="next"', f'<{URL}/>; anchor="{URL}/"; rel=next']
-        if end < min(len(rows), start + size):
+        if end < min(len(rows), start + size) and not habits.silent:
             link = self._link(name, options, end, rows[end - 1] if end else {})
             if habits.links != "header":
                 body[habits.link_member] = link
@@ -309,7 +314,10 @@ class Model(UpstreamClient):
         token = str(end)
         if self.habits.telling_cursors:
             token = f"{end}~{json.dumps(last, default=str)[:60]}"
-        query = "&".join(f"{quote(key)}={quote(value)}" for key, value in {**kept, "$skiptoken": token}.items())
+        if self.habits.growing:
+            token = f"{end}~{json.dumps(last, default=str, ensure_ascii=False)}"
+        spelled = _as_it_is if self.habits.raw_links else _encoded
+        query = "&".join(f"{quote(key)}={spelled(value)}" for key, value in {**kept, "$skiptoken": token}.items())
         return (f"{URL}/" if self.habits.absolute_links else "") + f"{name}?{query}"
 
     def _filtered(self, name: str, rows: list[Row], condition: Expression) -> list[Row]:
@@ -404,6 +412,15 @@ class Model(UpstreamClient):
             record[f"{navigation}@odata.count"] = count
 
 
+def _encoded(text: str) -> str:
+    return quote(text, errors="surrogatepass")
+
+
+def _as_it_is(text: str) -> str:
+    """What some servers write into a link: only what would end a part of it is encoded."""
+    return re.sub("[%&#+=]", lambda sign: f"%{ord(sign[0]):02X}", text)
+
+
 #: Signs of a link that stand in a header as they are.
 _LINKED = "%/:?&=$',();~+"
 
@@ -450,9 +467,9 @@ def _atoms(condition: Expression) -> list[Expression]:
     return [condition]
 
 
-def _place(value: Any) -> tuple[bool, Any]:
-    """Nulls first; numbers, texts and booleans among their own."""
-    return value is not None, value if value is not None else 0
+def _place(value: Any, *, nulls_last: bool = False) -> tuple[bool, Any]:
+    """Nulls first or last; numbers, texts and booleans among their own."""
+    return (value is None) is nulls_last, value if value is not None else 0
 
 
 @lru_cache(maxsize=20_000)
