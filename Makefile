@@ -9,7 +9,7 @@ MUTATION := $(VENV)/mutation
 BENCH := $(VENV)/bench
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check lint types interop prove bench hunt mutation pythons pins clean
+.PHONY: demo test check lint types interop prove bench hunt mutation nightly pythons pins clean
 .DEFAULT_GOAL := test
 
 $(RUN)/.done: requirements/run.txt
@@ -78,6 +78,10 @@ hunt: $(DEV)/.done            ## the bugs that the prover must find, but for the
 
 mutation: $(MUTATION)/.done   ## changes of one expression that no test notices (an hour or two)
 	$(MUTATION)/bin/python -m tools.mutation
+
+MINUTES ?= 240
+nightly: $(DEV)/.done $(MUTATION)/.done  ## the proofs that take hours, on a rota, for MINUTES; results into tests/results and docs/proof.md
+	$(DEV)/bin/python -m tools.nightly --minutes $(MINUTES)
 
 pythons:                      ## the suite under the other Pythons of this machine
 	PYTHON=$(PYTHON) tools/pythons.sh
