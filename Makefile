@@ -9,7 +9,7 @@ MUTATION := $(VENV)/mutation
 BENCH := $(VENV)/bench
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check lint types interop prove bench hunt mutation nightly pythons pins clean
+.PHONY: demo test check lint types interop prove bench hunt mutation nightly prepare pythons pins clean
 .DEFAULT_GOAL := test
 
 $(RUN)/.done: requirements/run.txt
@@ -83,7 +83,9 @@ MINUTES ?= 240
 nightly: $(DEV)/.done $(MUTATION)/.done  ## the proofs that take hours, on a rota, for MINUTES; results into tests/results and docs/proof.md
 	$(DEV)/bin/python -m tools.nightly --minutes $(MINUTES)
 
-pythons:                      ## the suite under the other Pythons of this machine
+prepare: $(INTEROP)/.done $(VENV)/debian/.done  ## fetch what `make interop` needs
+
+pythons:                      ## the suite under the other Pythons; each must be there
 	PYTHON=$(PYTHON) tools/pythons.sh
 
 pins:                         ## renew the pinned requirements
