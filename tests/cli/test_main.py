@@ -203,7 +203,8 @@ def test_demo_and_serve_run_and_stop_by_signal(tmp_path: Path) -> None:
         try:
             path = "/Reso/OData/Property?$count=true&$top=1&$select=ListingKey"
             by_demo = fetch(int(ports[0]), path, "demo-idx")
-            for _ in range(100):
+            while True:
+                assert serve.poll() is None
                 try:
                     by_serve = fetch(int(ports[3]), path, "demo-idx")
                     break
