@@ -8,7 +8,7 @@ INTEROP := $(VENV)/interop
 BENCH := $(VENV)/bench
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check lint types interop prove bench hunt seeded channels mutation pythons pins clean
+.PHONY: demo test check lint types interop prove bench hunt seeded channels mutation nightly prepare pythons pins clean
 .DEFAULT_GOAL := test
 
 $(RUN)/.done: requirements/run.txt
@@ -73,14 +73,18 @@ hunt: $(DEV)/.done            ## the bugs that the prover must find, but for the
 seeded: $(DEV)/.done          ## bugs of one line, each with the test that must fail: SAMPLE=6 for six of them
 	$(DEV)/bin/python -m tools.seeded --sample $(or $(SAMPLE),0)
 
-MINUTES ?= 60
 mutation: $(DEV)/.done        ## small changes that no test notices: MINUTES=600 for more; goes on where it was
-	$(DEV)/bin/python -m tools.mutation --minutes $(MINUTES)
+	$(DEV)/bin/python -m tools.mutation --minutes $(or $(MINUTES),60)
 
 channels: $(DEV)/.done        ## each row of docs/channels.md without its treatment; SAMPLE=12 for some rows of today
 	$(DEV)/bin/python -m tools.channel_walk --sample $(or $(SAMPLE),0)
 
-pythons:                      ## the suite under the other Pythons of this machine
+nightly: $(DEV)/.done         ## the proofs that take hours, on a rota, for MINUTES; results into tests/results and docs/proof.md
+	$(DEV)/bin/python -m tools.nightly --minutes $(or $(MINUTES),240)
+
+prepare: $(INTEROP)/.done $(VENV)/debian/.done  ## fetch what `make interop` needs
+
+pythons:                      ## the suite under the other Pythons; each must be there
 	PYTHON=$(PYTHON) tools/pythons.sh
 
 pins:                         ## renew the pinned requirements

@@ -15,6 +15,8 @@ from gateway.sandbox.server import Sandbox
 from tests.managed import Desk, managed
 from tests.support import CONFIG, REPOSITORY, Harness, configuration, running, sandbox_running
 
+pytest_plugins = ["tests.patience"]
+
 # Nothing is timed in tests, and a run that passes today passes tomorrow.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("steady")

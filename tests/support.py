@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import socket
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -102,6 +103,15 @@ class Harness:
     @property
     def handled(self) -> list[RequestHandled]:
         return [event for event in self.events if isinstance(event, RequestHandled)]
+
+
+def free_ports(number: int) -> list[int]:
+    """Return ports of loopback that nobody listens on: for programs that must know theirs before they start."""
+    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [server.getsockname()[1] for server in taken]
+    for server in taken:
+        server.close()
+    return ports
 
 
 async def until(happened: Callable[[], bool], patience: float = 20.0) -> None:

@@ -16,17 +16,21 @@ import pytest
 
 from gateway import __version__
 from gateway.store.configuration import load_configuration
-from tests.support import CONFIG, REPOSITORY, TOKEN_KEY, write_configuration
+from tests.support import CONFIG, REPOSITORY, TOKEN_KEY, free_ports, write_configuration
 
 SECRETS = {"GATEWAY__SECURITY__KEY_PEPPER": "p" * 16, "GATEWAY__SECURITY__TOKEN_KEYS": TOKEN_KEY}
 METADATA = REPOSITORY / "gateway" / "sandbox" / "metadata.xml"
+
+
+#: What is served in passing takes no port that somebody else may have.
+_ANY_PORT = {"GATEWAY__LISTEN__PORT": "0", "GATEWAY__ADMIN__PORT": "0"}
 
 
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "gateway", *map(str, arguments)],
         cwd=REPOSITORY,
-        env={**os.environ, "NO_COLOR": "1", **environment},
+        env={**os.environ, "NO_COLOR": "1", **_ANY_PORT, **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -180,7 +184,7 @@ def fetch(port: int, path: str, key: str) -> str:
 
 def test_demo_and_serve_run_and_stop_by_signal(tmp_path: Path) -> None:
     """The demo's sandbox is the upstream of a `serve` beside it; both end on SIGTERM."""
-    ports = [str(port) for port in range(18410, 18416)]
+    ports = [str(port) for port in free_ports(5)]
     demo = subprocess.Popen(
         [sys.executable, "-m", "gateway", "demo", "--port", ports[0], "--admin-port", ports[1], "--upstream-port", ports[2]],
         cwd=REPOSITORY, stdout=subprocess.PIPE, text=True,
@@ -199,7 +203,8 @@ def test_demo_and_serve_run_and_stop_by_signal(tmp_path: Path) -> None:
         try:
             path = "/Reso/OData/Property?$count=true&$top=1&$select=ListingKey"
             by_demo = fetch(int(ports[0]), path, "demo-idx")
-            for _ in range(100):
+            while True:
+                assert serve.poll() is None
                 try:
                     by_serve = fetch(int(ports[3]), path, "demo-idx")
                     break
@@ -220,15 +225,14 @@ def test_serve_refuses_documents_that_do_not_fit_an_upstream_that_answers(direct
     write_configuration(directory, {"templates/t.json": {"D": {"Name": "x", "Description": "y", "Role": "idx",
                                                                "RestrictiveFilters": {"Property": {"Filter": "Nope eq 1"}}}}})  # fmt: skip
     code = (
-        "import asyncio,sys\nfrom gateway.sandbox.server import Sandbox\nasync def main():\n sandbox=Sandbox()\n await sandbox.start(port=18420)\n"
-        " print('up',flush=True)\n await asyncio.sleep(60)\nasyncio.run(main())"
+        "import asyncio,sys\nfrom gateway.sandbox.server import Sandbox\nasync def main():\n sandbox=Sandbox()\n await sandbox.start()\n"
+        " print(sandbox.port,flush=True)\n await asyncio.sleep(60)\nasyncio.run(main())"
     )
     upstream = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     try:
         assert upstream.stdout is not None
-        upstream.stdout.readline()
-        done = run("serve", "--config", directory, GATEWAY__UPSTREAM__URL="http://127.0.0.1:18420/Reso/OData", GATEWAY__LISTEN__PORT="18421",
-                   GATEWAY__ADMIN__PORT="18422", **SECRETS)  # fmt: skip
+        url = f"http://127.0.0.1:{upstream.stdout.readline().strip()}/Reso/OData"
+        done = run("serve", "--config", directory, GATEWAY__UPSTREAM__URL=url, **SECRETS)
     finally:
         upstream.terminate()
         upstream.communicate(timeout=10)

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,25 +17,17 @@ import pytest
 
 from tests.interop.postgres import postgres_running
 from tests.interop.test_redis import Redis
-from tests.support import REPOSITORY
+from tests.support import REPOSITORY, free_ports
 
 pytestmark = pytest.mark.interop
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 GUIDE = PAGE[PAGE.index("## From the demo") : PAGE.index("## Verbs")]
 
 
-def free(number: int) -> list[int]:
-    taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [found.getsockname()[1] for found in taken]
-    for found in taken:
-        found.close()
-    return ports
-
-
 @contextmanager
 def neighbours() -> Iterator[dict[str, str]]:
     """What a distribution would have started; the ports of the page, and those of today."""
-    clients, admin, sandbox, prometheus = free(4)
+    clients, admin, sandbox, prometheus = free_ports(4)
     with tempfile.TemporaryDirectory(prefix="gw") as folder, postgres_running() as url:
         redis = Redis(folder)
         redis.start()

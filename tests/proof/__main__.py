@@ -17,6 +17,7 @@ import sys
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from multiprocessing.pool import AsyncResult
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from tests.proof.surface import CHANNELS, PRODUCTIONS, WRITE_CHANNELS
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 #: Seeds that one process takes at a time.
 _BATCH = 40
+#: How a run ends that goes on next time (EX_TEMPFAIL).
+UNFINISHED = 75
 
 
 def tree_hash(root: Path = REPOSITORY) -> str:
@@ -88,6 +91,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--state", type=Path, default=None, help="where it is kept how far this tree has come")
     parser.add_argument("--seed", type=int, default=None, help="one case by its number, alone")
+    parser.add_argument(
+        "--until", type=int, default=0, help="stop once so many cases are done on this tree; 75 where they are not"
+    )
+    parser.add_argument("--json", type=Path, default=None, help="write what was done on this tree into this file")
     parser.add_argument("--writes", action="store_true", help="cases with writes among the reads")
     parser.add_argument("--wire", action="store_true", help="cases through real sockets on both sides")
     parser.add_argument("--coverage", action="store_true", help="what of settings and statements the cases reach")
@@ -104,13 +111,15 @@ def main(arguments: list[str] | None = None) -> int:
     every = CHANNELS if kind == "reads" else CHANNELS | WRITE_CHANNELS
     done = Done.load(state, tree_hash())
     done.runs += 1
+    if options.until:
+        options.cases = max(options.until - done.cases, 0)
     before, started, spent = done.cases, time.monotonic(), done.seconds
     last_said = 0.0
     try:
         with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
             waiting: deque[AsyncResult[dict[str, Any]]] = deque()
             starts = itertools.count(done.next_seed, _BATCH)
-            while True:
+            while not options.until or done.cases < options.until:
                 while len(waiting) < 2 * options.jobs:
                     start = next(starts)
                     waiting.append(pool.apply_async(run_batch, ((start, start + _BATCH), kind)))
@@ -132,7 +141,34 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; the next run goes on from here", flush=True)
     print(summary(done, before, len(every)))
-    return 1 if done.violations else 0
+    if options.json is not None:
+        write_result(options.json, [row(done, len(every))], done.tree)
+    if done.violations:
+        return 1
+    return UNFINISHED if done.cases < options.until else 0
+
+
+def row(done: Done, channels: int) -> dict[str, Any]:
+    """Return what was done on one tree, as a row of docs/proof.md."""
+    return {
+        "cases": done.cases,
+        "seconds": round(done.seconds),
+        "licences": done.next_seed,
+        "refused": done.refused,
+        "channels": f"{len(done.channels)} of {channels}",
+        "productions": f"{len(done.productions)} of {len(PRODUCTIONS)}",
+        "violations": len(done.violations),
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}",
+    }
+
+
+def write_result(path: Path, rows: list[dict[str, Any]], tree: str) -> None:
+    """Write the result of a long run as ``tools/proof_page.py`` reads it: rows, with their tree and date."""
+    found = {"tree": tree, "date": datetime.now(UTC).date().isoformat(), "rows": rows}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    beside.replace(path)
 
 
 def _say(done: Done, before: int, channels: int) -> None:

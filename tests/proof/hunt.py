@@ -20,14 +20,15 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.proof.__main__ import tree_hash
+from tests.proof.__main__ import UNFINISHED, tree_hash, write_result
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 BUGS = Path(__file__).resolve().parent / "bugs"
@@ -246,6 +247,42 @@ def walked(bug: Bug, first: int, cap: int, repository: Path = REPOSITORY) -> Wal
     return Walk(*json.loads(result.stdout))
 
 
+@dataclass
+class Results:
+    """The walks of one tree, by bug and first seed; kept in a file where there is one."""
+
+    tree: str
+    walks: dict[str, Walk]
+    path: Path | None = None
+
+    @classmethod
+    def load(cls, path: Path | None, tree: str) -> Results:
+        if path is not None and path.exists():
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            if kept["tree"] == tree:
+                return cls(tree, {name: Walk(**walk) for name, walk in kept["walks"].items()}, path)
+        return cls(tree, {}, path)
+
+    def of(self, bug: Bug, first: int) -> Walk | None:
+        return self.walks.get(f"{_name(bug)} {first}")
+
+    def all_of(self, bug: Bug) -> list[Walk]:
+        return [walk for name, walk in self.walks.items() if name.startswith(f"{_name(bug)} ")]
+
+    def add(self, bug: Bug, first: int, walk: Walk) -> None:
+        self.walks[f"{_name(bug)} {first}"] = walk
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            beside = self.path.with_suffix(".new")
+            beside.write_text(json.dumps(asdict(self) | {"path": None}, indent=1) + "\n", encoding="utf-8")
+            beside.replace(self.path)
+
+
+def _name(bug: Bug) -> str:
+    """Return a name that another patch of the same number does not have."""
+    return f"{bug.name} {sha256(bug.text.encode()).hexdigest()[:16]}"
+
+
 def row(bug: Bug, walks: list[Walk]) -> dict[str, object]:
     """Return the line of the table for one bug, as data."""
     found = [walk.cases for walk in walks if walk.cases is not None]
@@ -279,6 +316,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", action="append", default=[], help="one bug by its name")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, help="write the rows of the table into this file")
+    parser.add_argument("--state", type=Path, help="keep each walk in this file, and go on from there on the same tree")
+    parser.add_argument(
+        "--minutes", type=float, default=0, help="begin no walk after so long; 75 where some are missing"
+    )
     parser.add_argument("--verbose", action="store_true", help="print what each oracle saw")
     options = parser.parse_args(arguments)
     chosen = [bug for bug in bugs() if (bug.name in options.only if options.only else options.rare or not bug.is_rare)]
@@ -287,23 +328,32 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{name}: the tree with this patch does not type-check\n{complaints}")
     if wrong:
         return 1
-    walks = [(bug, number * STRIDE) for bug in chosen for number in range(1 if bug.is_rare else options.seeds)]
-    results: dict[str, list[Walk]] = {bug.name: [] for bug in chosen}
+    seeds = {bug.name: 1 if bug.is_rare else options.seeds for bug in chosen}
+    results = Results.load(options.state, tree_hash())
+    missing = [
+        (bug, number * STRIDE)
+        for bug in chosen
+        for number in range(seeds[bug.name])
+        if results.of(bug, number * STRIDE) is None
+    ]
+    ends = time.monotonic() + options.minutes * 60 if options.minutes else None
+
+    def step(walk: tuple[Bug, int]) -> Walk | None:
+        late = ends is not None and time.monotonic() > ends
+        return None if late else walked(walk[0], walk[1], walk[0].cap)
+
     with multiprocessing.pool.ThreadPool(options.jobs) as pool:
-        answers = pool.imap(lambda walk: walked(walk[0], walk[1], walk[0].cap), walks)
-        for (bug, _), answer in zip(walks, answers, strict=True):
-            results[bug.name].append(answer)
-            if len(results[bug.name]) == (1 if bug.is_rare else options.seeds):
-                print(told(bug, results[bug.name], verbose=options.verbose), flush=True)
+        for (bug, first), answer in zip(missing, pool.imap(step, missing), strict=True):
+            if answer is not None:
+                results.add(bug, first, answer)
+                if len(several := results.all_of(bug)) == seeds[bug.name]:
+                    print(told(bug, several, verbose=options.verbose), flush=True)
+    if any(len(results.all_of(bug)) < seeds[bug.name] for bug in chosen):
+        print("the time is over; the next run goes on from here")
+        return UNFINISHED
     if options.json is not None:
-        found = {
-            "tree": tree_hash(),
-            "date": datetime.now(UTC).date().isoformat(),
-            "rows": [row(bug, results[bug.name]) for bug in chosen],
-        }
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    missed = [name for name, several in results.items() if any(walk.cases is None for walk in several)]
+        write_result(options.json, [row(bug, results.all_of(bug)) for bug in chosen], results.tree)
+    missed = [bug.name for bug in chosen if any(walk.cases is None for walk in results.all_of(bug))]
     print(f"{len(chosen)} bugs; not found by some walk: {', '.join(missed) or 'none'}")
     return 1 if missed else 0
 

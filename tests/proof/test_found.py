@@ -10,16 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.proof.__main__ import UNFINISHED
 from tests.proof.hunt import (
     BUGS,
     CAP,
     REPOSITORY,
+    STRIDE,
     Bug,
     StalePatch,
     UnstatedOracles,
+    Walk,
     applied,
     bug_of,
     bugs,
+    main,
     patched,
     refused,
     walked,
@@ -141,6 +145,27 @@ def test_a_patch_that_does_not_type_check_is_refused(tmp_path: Path) -> None:
 
     assert set(complaints) == {"undefined", "mistyped"}
     assert 'Name "nombre" is not defined' in complaints["undefined"]
+
+
+def test_a_hunt_that_was_interrupted_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+    chosen = bugs()[:2]
+
+    def stub(bug: Bug, first: int, cap: int) -> Walk:
+        asked.append((bug.name, first))
+        return Walk(7 + len(asked), "O3", "", {})
+
+    monkeypatch.setattr("tests.proof.hunt.refused", lambda chosen: {})
+    monkeypatch.setattr("tests.proof.hunt.walked", stub)
+    names = [part for bug in chosen for part in ("--only", bug.name)]
+    common = [*names, "--jobs", "1", "--state", str(tmp_path / "state.json"), "--json", str(tmp_path / "hunt.json")]
+
+    assert main([*common, "--seeds", "1"]) == 0
+    assert main([*common, "--seeds", "2", "--minutes", "-1"]) == UNFINISHED
+    assert main([*common, "--seeds", "2"]) == 0
+    assert asked == [(bug.name, number * STRIDE) for number in (0, 1) for bug in chosen]
+    rows = json.loads((tmp_path / "hunt.json").read_text(encoding="utf-8"))["rows"]
+    assert [(row["median"], row["found"], row["walks"]) for row in rows] == [(9, 2, 2), (10, 2, 2)]
 
 
 def test_a_patch_that_does_not_fit_is_said_so(tmp_path: Path) -> None:
