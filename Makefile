@@ -5,11 +5,10 @@ VENV := .venv
 RUN := $(VENV)/run
 DEV := $(VENV)/dev
 INTEROP := $(VENV)/interop
-MUTATION := $(VENV)/mutation
 BENCH := $(VENV)/bench
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: demo test check lint types interop prove bench hunt mutation pythons pins clean
+.PHONY: demo test check lint types interop prove bench hunt seeded channels mutation pythons pins clean
 .DEFAULT_GOAL := test
 
 $(RUN)/.done: requirements/run.txt
@@ -27,11 +26,6 @@ $(DEV)/.done: requirements/run.txt requirements/dev.txt
 $(INTEROP)/.done: requirements/run.txt requirements/dev.txt requirements/interop.txt
 	rm -rf $(INTEROP) && $(PYTHON) -m venv $(INTEROP)
 	$(INTEROP)/bin/python $(PIP) -r requirements/interop.txt
-	touch $@
-
-$(MUTATION)/.done: requirements/run.txt requirements/dev.txt requirements/mutation.txt
-	rm -rf $(MUTATION) && $(PYTHON) -m venv $(MUTATION)
-	$(MUTATION)/bin/python $(PIP) -r requirements/mutation.txt
 	touch $@
 
 demo: $(RUN)/.done            ## the gateway in front of its sandbox, with five keys
@@ -76,8 +70,15 @@ bench: $(BENCH)/.done $(VENV)/debian/.done  ## beside other proxies; tables into
 hunt: $(DEV)/.done            ## the bugs that the prover must find, but for the rare ones
 	$(DEV)/bin/python -m tests.proof.hunt
 
-mutation: $(MUTATION)/.done   ## changes of one expression that no test notices (an hour or two)
-	$(MUTATION)/bin/python -m tools.mutation
+seeded: $(DEV)/.done          ## bugs of one line, each with the test that must fail: SAMPLE=6 for six of them
+	$(DEV)/bin/python -m tools.seeded --sample $(or $(SAMPLE),0)
+
+MINUTES ?= 60
+mutation: $(DEV)/.done        ## small changes that no test notices: MINUTES=600 for more; goes on where it was
+	$(DEV)/bin/python -m tools.mutation --minutes $(MINUTES)
+
+channels: $(DEV)/.done        ## each row of docs/channels.md without its treatment; SAMPLE=12 for some rows of today
+	$(DEV)/bin/python -m tools.channel_walk --sample $(or $(SAMPLE),0)
 
 pythons:                      ## the suite under the other Pythons of this machine
 	PYTHON=$(PYTHON) tools/pythons.sh
@@ -85,7 +86,7 @@ pythons:                      ## the suite under the other Pythons of this machi
 pins:                         ## renew the pinned requirements
 	rm -rf $(VENV)/pins && $(PYTHON) -m venv $(VENV)/pins
 	$(VENV)/pins/bin/python -m pip install --quiet pip-tools
-	for name in run dev interop mutation bench image build; do \
+	for name in run dev interop bench image build; do \
 	  source=requirements/$$name.in; [ $$name = run ] && source=pyproject.toml; \
 	  $(VENV)/pins/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-annotate \

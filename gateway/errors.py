@@ -106,6 +106,11 @@ def not_offered(what: str) -> Refusal:
     return Refusal(Code.NOT_IMPLEMENTED, f"{what} is not offered by this service", target=what)
 
 
+def beyond_windows() -> Refusal:
+    """501: a list in an order in which the upstream cannot be read as far, or not without telling what is withheld."""
+    return Refusal(Code.NOT_IMPLEMENTED, "lists in this order are not offered as far as this", target="$orderby")
+
+
 def upstream_error() -> Refusal:
     """502: the upstream broke its contract; one constant body, the reason goes to the log."""
     return Refusal(Code.UPSTREAM_ERROR, "the listing service behind this gateway gave an answer that cannot be used")

@@ -176,9 +176,18 @@ class Requests(_Section):
     max_body: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
     plus_is_space: bool = True
     expand_depth: Annotated[int, Field(ge=1, le=6)] = 3
-    scan_requests: Annotated[int, Field(ge=1, le=200)] = 20
     max_concurrent: Annotated[int, Field(ge=1)] = 512
     gzip: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_removed(cls, given: object) -> object:
+        if isinstance(given, dict) and "scan_requests" in given:
+            raise ValueError(
+                "`scan_requests` is no setting any more: remove it. A page is filled however many requests that takes, "
+                "within `requests.deadline`, since where a page ends must not tell of rows that are withheld"
+            )
+        return given
 
 
 class Workers(_Section):

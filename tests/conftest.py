@@ -13,11 +13,21 @@ import pytest
 
 from gateway.sandbox.server import Sandbox
 from tests.managed import Desk, managed
-from tests.support import CONFIG, Harness, configuration, running, sandbox_running
+from tests.support import CONFIG, REPOSITORY, Harness, configuration, running, sandbox_running
 
 # Nothing is timed in tests, and a run that passes today passes tomorrow.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("steady")
+
+#: The node ids of the whole suite, marks aside; None where a part of it is collected.
+COLLECTED = pytest.StashKey[list[str] | None]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep for ``tests/test_kept.py`` which tests there are, before marks leave some out."""
+    is_whole = {Path(argument).resolve() for argument in config.args} <= {REPOSITORY, REPOSITORY / "tests"}
+    config.stash[COLLECTED] = [item.nodeid for item in items] if is_whole else None
 
 
 @pytest.fixture

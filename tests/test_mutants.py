@@ -1,90 +1,145 @@
-"""The excuses of mutants: each has a reason and a place that exists, and takes nothing else."""
+"""The mutants, and the excuses of those that may live: each has a reason and a place that exists, and takes nothing
+else."""
 
 from __future__ import annotations
 
-import ast
+from pathlib import Path
 
 import pytest
 
-from tests.support import REPOSITORY
-from tools.mutation import NAMED, PAGE, Excuse, Mutant, excuses, others, row, unfinished, unfit
+from tools.mutants import Edit, Mutant, mutants, uses
+from tools.mutation import PACKAGE, SECURITY, Excuse, Outcome, excuses, is_security, modules, problems, rows, unfit
+from tools.mutation_run import Seen, choose
+
+KILLED, SURVIVED = Outcome("killed", "t", 1), Outcome("survived", "", 1)
 
 
-def _functions(module: str) -> set[str]:
-    tree = ast.parse((REPOSITORY / "gateway" / f"{module}.py").read_text(encoding="utf-8"))
-    found = set()
-    for node in ast.walk(tree):
-        for below in ast.iter_child_nodes(node):
-            if isinstance(below, ast.FunctionDef | ast.AsyncFunctionDef):
-                owner = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
-                found.add((owner + below.name).lstrip("_"))
-    return found
+def found(directory: Path, text: str) -> list[Mutant]:
+    path = directory / "m.py"
+    path.write_text(text, encoding="utf-8")
+    return mutants("m", path)
+
+
+def changes(directory: Path, text: str) -> set[str]:
+    return {mutant.change[-1][2:] for mutant in found(directory, text)}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def f(a):\n    g(a)\n", {"pass"}),
+        ("def f(a):\n    if a:\n        raise X\n", {"if True:", "if False:", "pass"}),
+        ("def f(a, b):\n    return a and b\n", {"return b", "return a"}),
+        ("def f(a):\n    if a < 3:\n        return 1\n    return a\n", {"if True:", "if False:", "if a <= 3:", "if a < 4:", "pass", "return 2"}),
+        ("def f(a):\n    return [b for b in a if b]\n", {"return [b for b in a if True]"}),
+        ("def f(a):\n    return g(a, b=a)\n", {"return g(a)"}),
+        ("async def f(a):\n    async with a:\n        return a\n", {"if True:", "pass"}),
+        ("def f(a):\n    return a not in ('x', 'y')\n", {"return a in ('x', 'y')", "return a not in ('y',)", "return a not in ('x',)"}),
+        ("MOST = 3\n", {"MOST = 4"}),
+        ("class A:\n    def f(self):\n        self.x = True\n", {"pass", "self.x = False"}),
+        ("def f(a: int = 3) -> str:\n    '''Text.'''\n    return f'{a if a else 7}'\n", set()),
+    ],
+)  # fmt: skip
+def test_each_kind_of_change(tmp_path: Path, text: str, expected: set[str]) -> None:
+    assert changes(tmp_path, text) == expected
+
+
+def test_a_mutant_is_known_by_its_function_wherever_that_stands(tmp_path: Path) -> None:
+    text = "def f(a):\n    g(a)\n    g(a)\n"
+    one, two = found(tmp_path, text)
+    (moved, _), other = found(tmp_path, "import x\n\n\n" + text), found(tmp_path, text + "    return 1\n")
+
+    assert one.key != two.key
+    assert moved.key == one.key
+    assert one.key not in {mutant.key for mutant in other}
+    assert one.source == "def f(a):\n    pass\n    g(a)\n"
+    assert (one.lines, two.lines, moved.lines) == ((2,), (3,), (5,))
+
+
+def test_every_module_of_the_security_path_has_mutants() -> None:
+    named = modules()
+
+    assert {name.partition("/")[0] for name in named} >= {*SECURITY, "store", "admin", "workers", "observe", "upstream"}
+    assert len(named) == len(set(named))
+    assert all(is_security(name) for name in modules(SECURITY))
+    assert is_security("store/api_keys")
+    for name in ("edge/authentication", "policy/binding", "redact/rows", "odata/evaluate"):
+        assert len(mutants(name, PACKAGE / f"{name}.py")) > 5
+
+
+def test_constants_are_tried_with_the_tests_of_the_lines_that_use_them() -> None:
+    places = uses("edge/scan", PACKAGE)["MAX_REQUESTS"]
+
+    assert set(places) == {"edge/scan", "edge/enforcement", "edge/joins"}
+
+
+def test_a_mutant_is_tried_with_the_tests_of_its_lines_the_fastest_first() -> None:
+    mutant = made()
+    seen = {
+        "slow": Seen(2.0, {"a": frozenset({7})}),
+        "fast": Seen(1.0, {"a": frozenset({7, 8})}),
+        "beside": Seen(0.1, {"a": frozenset({8}), "b": frozenset({7})}),
+    }
+
+    assert choose(mutant, seen, {}) == [("fast", 1.0), ("slow", 2.0)]
+
+
+def made(module: str = "a", function: str = "f", change: tuple[str, ...] = ("- x", "+ y")) -> Mutant:
+    return Mutant(module, function, 1, (7,), change, f"{module}{function}{change}", b"", Edit(0, 0, "", (7,)))
 
 
 def test_each_excuse_has_a_reason_and_a_place() -> None:
     for excuse in excuses():
         assert len(excuse.reason) > 20, excuse
-        assert excuse.change, excuse
-        assert excuse.module in NAMED, excuse
-        if excuse.function:
-            assert excuse.function in _functions(excuse.module), excuse
-
-
-def _mutant(**changes: object) -> Mutant:
-    return Mutant(**{"module": "a", "function": "f", "name": "n", "code": 0, "change": ("- x", "+ y"), **changes})  # type: ignore[arg-type]
+        assert excuse.module in modules(), excuse
+        fitting = [mutant for mutant in mutants(excuse.module, PACKAGE / f"{excuse.module}.py") if excuse.fits(mutant)]
+        assert fitting, excuse
 
 
 def test_an_excuse_takes_what_all_of_it_fits() -> None:
-    excuse = Excuse("why", "a", "f", "- x")
+    excuse = Excuse("why", "a", "- x", "f")
 
-    assert excuse.fits(_mutant())
-    assert not excuse.fits(_mutant(module="b"))
-    assert not excuse.fits(_mutant(function="g"))
-    assert not excuse.fits(_mutant(change=("- y",)))
-    assert Excuse("why", change="+ y").fits(_mutant(module="b"))
-
-
-@pytest.mark.parametrize(("code", "lives"), [(0, True), (33, True), (5, True), (1, False), (37, False), (None, False)])
-def test_what_lives(code: int | None, lives: bool) -> None:
-    assert _mutant(code=code).lives is lives
-
-
-def test_the_score_leaves_out_what_is_excused_and_what_was_not_tried() -> None:
-    tried = [_mutant(), _mutant(code=33, change=("- z",)), _mutant(code=1), _mutant(code=37), _mutant(code=None)]
-
-    assert row("a", tried, [Excuse("why", change="- x")]) == "| a | 4 | 1 | 1 | 1 | 1 | 66.7% |"
-
-
-def test_nothing_tried_is_no_success() -> None:
-    found = [_mutant(code=1), _mutant(code=None)]
-
-    assert list(unfinished(found, ["a", "b"])) == [
-        "a: 1 of 2 mutants were not tried",
-        "b: 0 of 0 mutants were not tried",
-    ]
-    assert list(unfinished([_mutant(code=1)], ["a"])) == []
+    assert excuse.fits(made())
+    assert not excuse.fits(made(module="b"))
+    assert not excuse.fits(made(function="g"))
+    assert not excuse.fits(made(change=("- y",)))
+    assert Excuse("why", "a", "+ y").fits(made(function="g"))
 
 
 def test_an_excuse_fits_what_lives_and_something() -> None:
-    wide, stale, right = (
-        Excuse("wide", "a", change="- x"),
-        Excuse("stale", "b", change="- x"),
-        Excuse("right", "c", change="- x"),
-    )
-    found = [_mutant(), _mutant(code=1), _mutant(module="c")]
+    wide, stale, right = Excuse("wide", "a", "- x"), Excuse("stale", "b", "- x"), Excuse("right", "c", "- x")
+    outcomes = {made(): SURVIVED, made(function="g"): KILLED, made("c"): SURVIVED}
 
-    told = list(unfit(found, [wide, stale, right]))
+    told = list(unfit(outcomes, [wide, stale, right]))
 
     assert len(told) == 2
-    assert told[0].startswith("an excuse that is too wide: wide\na: f (n)")
+    assert told[0].startswith("an excuse that is too wide: wide\na:7: g")
     assert told[1].startswith("an excuse for nothing: ")
 
 
-def test_the_page_has_a_row_for_each_named_module_and_none_is_unexplained() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+def test_rows_count_each_mutant_once() -> None:
+    outcomes = {
+        made(function="1"): KILLED, made(function="2"): SURVIVED, made(function="3"): None,
+        made(function="4"): Outcome("types"), made(function="5"): Outcome("unfit"), made(function="6"): SURVIVED,
+    }  # fmt: skip
 
-    for module in NAMED:
-        cells = next(line for line in page.splitlines() if line.startswith(f"| {module} |")).split("|")
-        assert int(cells[2]) > 50, module
-        assert cells[6].strip() == "0", module
-    assert set(NAMED).isdisjoint(others())
+    (row,) = rows(outcomes, [Excuse("why", "a", "- x", "6")])
+
+    assert vars(row) == {
+        "module": "a", "mutants": 6, "killed": 1, "types": 1, "excused": 1, "surviving": 1, "untried": 2,
+    }  # fmt: skip
+
+
+def test_nothing_tried_is_no_success() -> None:
+    assert list(problems(rows({made("edge/a"): KILLED}, []))) == []
+    assert list(problems(rows({made("edge/a"): SURVIVED}, []))) == ["edge/a: 1 survive"]
+    assert list(problems(rows({made("edge/a"): None}, []))) == ["1 of 1 were not tried"]
+
+
+def test_of_what_stores_one_in_twenty_may_survive() -> None:
+    outcomes = {made("store/a", str(number)): KILLED for number in range(19)}
+
+    assert list(problems(rows({**outcomes, made("store/a"): SURVIVED}, []))) == []
+    assert list(problems(rows({**outcomes, made("store/a"): SURVIVED, made("store/b"): SURVIVED}, []))) == [
+        "of what stores, asks and reloads 2 of 21 survive"
+    ]

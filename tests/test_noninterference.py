@@ -316,7 +316,7 @@ async def test_dishonest_upstreams_change_no_byte_either(directory: Path, name: 
     other = changed(rows, rng)
     requests = Requests(rows, other, rng)
     trusted = {} if changes is None else {**profile(), **changes}
-    settings = {"requests": {"page_size": 20, "scan_requests": 200}}
+    settings = {"requests": {"page_size": 20}}
     statuses: list[int] = []
     async with (
         modelled(directory / "1", rows, habits, role=ROLE, trusted=trusted, settings=settings, limit=LIMIT) as (one, _),

@@ -1,64 +1,57 @@
-"""Mutation testing of the modules that decide and redact: which changes of one expression no test notices.
+"""Mutation testing of everything that enforces, authenticates, stores or reloads: which small changes no test notices.
 
-``python -m tools.mutation`` makes a copy of the repository, lets mutmut change one expression at a time there, and
-runs the tests of the floors that are pure until one fails. A mutant that the type checker refuses counts as found. What
-survives must be excused in ``tests/mutants.toml``, with a reason; docs/proof.md has the table.
+    python -m tools.mutation                      an hour, from where the last run stopped
+    python -m tools.mutation --minutes 10 --only edge/scan
+    python -m tools.mutation --report             run nothing; tables and survivors
+
+``tools/mutants.py`` makes the changes, ``tools/mutation_run.py`` tries them. Outcomes are kept in ``.mutation/`` by the
+digest of the changed function, so that functions which stay the same are tried once. A mutant that the type checker
+refuses counts as found. A survivor must be excused in ``tests/mutants.toml``, with a reason.
+
+Tests start the supervisor and its workers as processes of their own. Mutants are put into this process only, so those
+of ``workers/`` are found by the tests that call it here.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import difflib
 import json
-import os
-import random
-import shutil
 import subprocess
 import sys
-import tempfile
+import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from shutil import copytree, ignore_patterns
+
+import pytest
+
+from tests.proof.__main__ import tree_hash
+from tools.mutants import Mutant, mutants, uses
+from tools.mutation_run import Record, Session, choose
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+PACKAGE = REPOSITORY / "gateway"
 EXCUSES = REPOSITORY / "tests" / "mutants.toml"
-PAGE = REPOSITORY / "docs" / "proof.md"
-#: Every survivor of these is killed or excused.
-NAMED = ("policy/decision", "policy/levels", "policy/compilation", "redact/fields", "odata/printer", "odata/evaluate")
-#: Of the others in these packages a score is reported.
-PACKAGES = ("policy", "redact", "odata")
-#: Tables of facts, and what only names things.
-_NOT_MUTATED = ("policy/data_dictionary",)
-_TESTS = ("tests/recorded", "tests/policy", "tests/odata", "tests/redact")
+RESULTS = REPOSITORY / "tests" / "results" / "mutation.json"
+STATE = REPOSITORY / ".mutation"
+#: What enforces and authenticates. Each of its survivors is killed or excused.
+SECURITY = ("redact", "edge", "policy", "odata")
+#: What stores, asks and reloads. Fewer than one mutant in twenty may survive there.
+OTHERS = ("store", "admin", "observe/record_file", "upstream", "workers")
+MOST_SURVIVING = 0.05
+#: Tables of facts.
+_FACTS = ("policy/data_dictionary", "policy/presets")
+_TESTS = ("redact", "policy", "odata", "recorded", "edge", "store", "admin", "observe", "upstream", "workers")
 #: Slow for what they would find here; `make test` has them.
 _LEFT_OUT = (
     "mutations_of_the_corpus", "test_print_is_the_inverse", "test_compiled_rules_select",
     "test_evaluation_never_raises", "two_megabytes", "test_presets",
 )  # fmt: skip
-_BEGIN, _END = "<!-- mutants: begin -->\n", "<!-- mutants: end -->"
-#: Exit codes by which mutmut says that a mutant lives: all tests passed, or none runs it.
-_SURVIVED, _UNTESTED = 0, (5, 33)
-_TYPES = 37
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One change of one function. ``change`` are the lines that differ and the one above them, without indentation."""
-
-    module: str
-    function: str
-    name: str
-    code: int | None
-    change: tuple[str, ...]
-
-    @property
-    def lives(self) -> bool:
-        return self.code == _SURVIVED or self.code in _UNTESTED
-
-    def __str__(self) -> str:
-        return "\n".join([f"{self.module}: {self.function} ({self.name})", *(f"    {line}" for line in self.change)])
+#: Tests that start the service as processes run none of its lines here.
+_PROCESSES = ("tests/workers/test_supervisor.py",)
 
 
 @dataclass(frozen=True)
@@ -66,182 +59,219 @@ class Excuse:
     """Why a mutant may live. All that is given must fit: module, function, and a text of the changed lines."""
 
     reason: str
-    module: str = ""
+    module: str
+    change: str
     function: str = ""
-    change: str = ""
 
     def fits(self, mutant: Mutant) -> bool:
         return (
-            (not self.module or mutant.module == self.module)
-            and (not self.function or mutant.function == self.function)
+            mutant.module == self.module
+            and self.function in ("", mutant.function)
             and self.change in "\n".join(mutant.change)
         )
 
 
-def _is_excused(mutant: Mutant, known: list[Excuse]) -> bool:
-    return any(excuse.fits(mutant) for excuse in known)
+@dataclass(frozen=True)
+class Outcome:
+    """``status`` is ``killed``, ``types``, ``survived`` or ``unfit``; ``by`` the test that failed."""
+
+    status: str
+    by: str = ""
+    tests: int = 0
 
 
 def excuses() -> list[Excuse]:
     data = tomllib.loads(EXCUSES.read_text(encoding="utf-8"))
-    return [Excuse(**entry) for entry in data["excuse"]]
+    return [Excuse(**entry) for entry in data.get("excuse", [])]
 
 
-def prepared(root: Path, modules: list[str]) -> None:
-    """A copy of the repository in which mutmut mutates these modules and nothing else."""
-    left_out = shutil.ignore_patterns(".venv", ".git", "__pycache__", ".proof", "mutants", ".*_cache")
-    shutil.copytree(REPOSITORY, root, ignore=left_out, dirs_exist_ok=True)
-    (root / "mypy.ini").write_text("[mypy]\npython_version = 3.11\n", encoding="utf-8")
-    checker = [sys.executable, "-m", "mypy", "--config-file", str(root / "mypy.ini"), "--output", "json", "gateway"]
-    tests = [*_TESTS, "-k", " and ".join(f"not {name}" for name in _LEFT_OUT)]
-    settings = {
-        "source_paths": ["gateway"],
-        "only_mutate": [f"gateway/{module}.py" for module in modules],
-        "also_copy": ["gateway", "grammar", "config", "docs", "tools", "README.md", "requirements", "Makefile"],
-        "pytest_add_cli_args_test_selection": tests,
-        "type_check_command": checker,
-    }
-    with (root / "pyproject.toml").open("a", encoding="utf-8") as file:
-        file.write("\n[tool.mutmut]\n")
-        # A JSON array of strings is one of TOML too.
-        file.writelines(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+def modules(of: Iterable[str] = (*SECURITY, *OTHERS)) -> list[str]:
+    """The modules that are mutated, those of the security path first."""
+    found = []
+    for part in of:
+        path = PACKAGE / part
+        files = sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+        found += [str(file.relative_to(PACKAGE).with_suffix("")) for file in files if not file.stem.startswith("__")]
+    return [name for name in found if name not in _FACTS]
 
 
-def mutated(root: Path, names: list[str], jobs: int) -> None:
-    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs), *names]
-    subprocess.run(command, cwd=root, check=False)  # noqa: S603  # our own interpreter, and names of our own functions
+def is_security(module: str) -> bool:
+    return module.startswith(tuple(f"{part}/" for part in SECURITY)) or module == "store/api_keys"
 
 
-def mutants(root: Path, modules: list[str]) -> Iterator[Mutant]:
-    """What became of each mutant."""
-    for module in modules:
-        path = root / "mutants" / "gateway" / f"{module}.py"
-        meta = path.with_name(path.name + ".meta")
-        if not meta.exists():
-            continue
-        text = path.read_text(encoding="utf-8")
-        bodies = dict(_functions(ast.parse(text), text.splitlines()))
-        for full, code in json.loads(meta.read_text(encoding="utf-8"))["exit_code_by_key"].items():
-            name = full.rpartition(".")[2]
-            function = name.partition("__mutmut_")[0]
-            before = bodies.get(f"{function}__mutmut_orig", [])[1:]
-            after = bodies.get(name, [])[1:]
-            changed = _changed(before, after)
-            yield Mutant(module, function.lstrip("x").strip("_ǁ").replace("ǁ", "."), full, code, changed)
+class State:
+    """Outcomes by the key of a mutant, one a line of a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.outcomes: dict[str, Outcome] = {}
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                key, *rest = json.loads(line)
+                self.outcomes[key] = Outcome(*rest)
+
+    def keep(self, mutant: Mutant, outcome: Outcome) -> None:
+        self.outcomes[mutant.key] = outcome
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([mutant.key, outcome.status, outcome.by, outcome.tests]) + "\n")
 
 
-def _changed(before: list[str], after: list[str]) -> tuple[str, ...]:
-    """The lines that differ, each with its sign, and before them the one that stands above."""
-    lines = [line for line in difflib.unified_diff(before, after, n=1, lineterm="") if line[:3] not in ("---", "+++")]
-    told = [f"{line[0]} {line[1:].strip()}" for line in lines if line[:2] != "@@"]
-    while told and told[-1].startswith("  "):
-        told.pop()
-    return tuple(told)
+class Types:
+    """A copy of the package in which the type checker reads one mutant at a time."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        copytree(PACKAGE, root / "gateway", ignore=ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        strict = 'strict = true\nenable_error_code = ["redundant-expr", "truthy-bool"]\n'
+        (root / "pyproject.toml").write_text(f'[tool.mypy]\npython_version = "3.11"\n{strict}', encoding="utf-8")
+
+    def refuse(self, mutant: Mutant) -> bool:
+        path = self._root / "gateway" / f"{mutant.module}.py"
+        before = path.read_text(encoding="utf-8")
+        path.write_text(mutant.source, encoding="utf-8")
+        try:
+            command = [sys.executable, "-m", "mypy", str(path.relative_to(self._root))]
+            return subprocess.run(command, cwd=self._root, capture_output=True, check=False).returncode != 0  # noqa: S603  # our own
+        finally:
+            path.write_text(before, encoding="utf-8")
 
 
-def _functions(tree: ast.AST, lines: list[str]) -> Iterator[tuple[str, list[str]]]:
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node.name, lines[node.lineno - 1 : node.end_lineno]
-        elif isinstance(node, ast.ClassDef):
-            yield from _functions(node, lines)
-
-
-def others() -> list[str]:
-    """The modules of the packages that are not named."""
-    found = [
-        f"{package}/{path.stem}"
-        for package in PACKAGES
-        for path in sorted((REPOSITORY / "gateway" / package).glob("*.py"))
-    ]
-    return [name for name in found if name not in (*NAMED, *_NOT_MUTATED) and not name.endswith("__init__")]
-
-
-def unfinished(found: list[Mutant], modules: list[str]) -> Iterator[str]:
-    """Modules of which nothing, or not all, has been tried: that nothing survived would then mean nothing."""
-    for module in modules:
-        mine = [mutant for mutant in found if mutant.module == module]
-        left = sum(mutant.code is None for mutant in mine)
-        if not mine or left:
-            yield f"{module}: {left} of {len(mine)} mutants were not tried"
-
-
-def unfit(found: list[Mutant], known: list[Excuse]) -> Iterator[str]:
+def unfit(found: Mapping[Mutant, Outcome | None], known: list[Excuse]) -> Iterator[str]:
     """Excuses that excuse nothing, and those that would excuse what a test has found."""
     for excuse in known:
-        fitting = [mutant for mutant in found if excuse.fits(mutant)]
+        fitting = [(mutant, outcome) for mutant, outcome in found.items() if excuse.fits(mutant)]
         if not fitting:
             yield f"an excuse for nothing: {excuse}"
-        for mutant in fitting:
-            if mutant.code is not None and not mutant.lives:
+        for mutant, outcome in fitting:
+            if outcome is not None and outcome.status == "killed":
                 yield f"an excuse that is too wide: {excuse.reason}\n{mutant}"
 
 
-def row(title: str, found: list[Mutant], known: list[Excuse]) -> str:
-    """One line of the table. The score is what was found of what was tried and is not excused."""
-    tried = [mutant for mutant in found if mutant.code is not None]
-    lives = [mutant for mutant in tried if mutant.lives]
-    excused = [mutant for mutant in lives if _is_excused(mutant, known)]
-    types = sum(mutant.code == _TYPES for mutant in tried)
-    killed = len(tried) - len(lives) - types
-    score = (len(tried) - len(lives)) / max(1, len(tried) - len(excused))
-    return (
-        f"| {title} | {len(tried)} | {types} | {killed} | {len(excused)} | {len(lives) - len(excused)} | {score:.1%} |"
-    )
+@dataclass
+class Row:
+    """The numbers of one module. ``untried`` has those that could not be put in as well."""
+
+    module: str
+    mutants: int = 0
+    killed: int = 0
+    types: int = 0
+    excused: int = 0
+    surviving: int = 0
+    untried: int = 0
+
+
+def rows(found: Mapping[Mutant, Outcome | None], known: list[Excuse]) -> list[Row]:
+    by_module: dict[str, Row] = {}
+    for mutant, outcome in found.items():
+        row = by_module.setdefault(mutant.module, Row(mutant.module))
+        row.mutants += 1
+        if outcome is None or outcome.status == "unfit":
+            row.untried += 1
+        elif outcome.status == "killed":
+            row.killed += 1
+        elif outcome.status == "types":
+            row.types += 1
+        elif any(excuse.fits(mutant) for excuse in known):
+            row.excused += 1
+        else:
+            row.surviving += 1
+    return list(by_module.values())
+
+
+def problems(table: list[Row]) -> Iterator[str]:
+    """What keeps the promise from being true."""
+    for row in table:
+        if is_security(row.module) and row.surviving:
+            yield f"{row.module}: {row.surviving} survive"
+    others = [row for row in table if not is_security(row.module)]
+    tried = sum(row.mutants - row.untried - row.excused for row in others)
+    surviving = sum(row.surviving for row in others)
+    if surviving > MOST_SURVIVING * tried:
+        yield f"of what stores, asks and reloads {surviving} of {tried} survive"
+    untried = sum(row.untried for row in table)
+    if untried:
+        yield f"{untried} of {sum(row.mutants for row in table)} were not tried"
+
+
+class Run:
+    """One run: until all are tried, or the time is over."""
+
+    def __init__(self, chosen: list[Mutant], state: State, minutes: float, *, again: bool) -> None:
+        self._chosen = chosen
+        self._state = state
+        self._ends = time.monotonic() + 60 * minutes
+        self._again = again
+        self._types: Types | None = None
+        STATE.mkdir(exist_ok=True)
+        self.record = Record(STATE / "record.json", tree_hash())
+
+    def __call__(self, session: Session) -> None:
+        session.record(self.record, self._ends)
+        tests = {name: seen for name, seen in self.record.tests().items() if name in session.items}
+        places: dict[str, dict[str, dict[str, list[int]]]] = {}
+        for mutant in self._chosen:
+            before = self._state.outcomes.get(mutant.key)
+            if before is not None and not (self._again and before.status in ("survived", "unfit")):
+                continue
+            if time.monotonic() > self._ends:
+                print("the time is over", flush=True)
+                return
+            if mutant.is_constant and mutant.module not in places:
+                places[mutant.module] = uses(mutant.module, PACKAGE)
+            chosen = choose(mutant, tests, places.get(mutant.module, {}).get(mutant.function, {}))
+            outcome = self._outcome(session, mutant, chosen)
+            self._state.keep(mutant, outcome)
+            if outcome.status in ("survived", "unfit"):
+                print(f"{outcome.status} ({outcome.tests} tests): {mutant}", flush=True)
+
+    def _outcome(self, session: Session, mutant: Mutant, chosen: list[tuple[str, float]]) -> Outcome:
+        by = session.tried(mutant, chosen) if chosen else ""
+        if by == "unfit":
+            return Outcome("types" if self._refused(mutant) else "unfit")
+        if by:
+            return Outcome("killed", by, len(chosen))
+        return Outcome("types" if self._refused(mutant) else "survived", "", len(chosen))
+
+    def _refused(self, mutant: Mutant) -> bool:
+        if self._types is None:
+            self._types = Types(STATE / "types")
+        return self._types.refuse(mutant)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.mutation", description=__doc__)
-    parser.add_argument(
-        "--sample", type=int, default=0, help="so many mutants of the other modules, in place of the named ones"
-    )
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--at", type=Path, help="a copy that was mutated before: read its results, run what is missing")
-    parser.add_argument("--only-read", action="store_true", help="with --at: run nothing")
-    parser.add_argument("--write", action="store_true", help="write the table into docs/proof.md")
+    parser.add_argument("--minutes", type=float, default=60.0, help="stop after so many minutes; go on next time")
+    parser.add_argument("--only", action="append", default=[], help="modules that begin so, as `edge/scan`")
+    parser.add_argument("--tests", action="append", default=[], help="files of tests, in place of all")
+    parser.add_argument("--again", action="store_true", help="try survivors again, with the tests of today")
+    parser.add_argument("--report", action="store_true", help="run nothing")
     options = parser.parse_args(arguments)
-    modules = others() if options.sample else list(NAMED)
-    root: Path = options.at or Path(tempfile.mkdtemp(prefix="mutants-"))
-    if not (root / "mutants").exists():
-        prepared(root, modules)
-        print(f"in {root}", flush=True)
-    if not options.only_read:
-        names: list[str] = []
-        if options.sample:
-            # The names are there when mutants are made; one that does not exist makes them and runs nothing.
-            mutated(root, ["none"], options.jobs)
-            every = [mutant.name for mutant in mutants(root, modules)]
-            names = random.Random(5).sample(every, min(options.sample, len(every)))  # noqa: S311  # the same sample each time
-        mutated(root, names, options.jobs)
-    found = list(mutants(root, modules))
+    STATE.mkdir(exist_ok=True)
+    state = State(STATE / "state.jsonl")
+    every = [mutant for module in modules() for mutant in mutants(module, PACKAGE / f"{module}.py")]
+    chosen = [mutant for mutant in every if mutant.module.startswith(tuple(options.only) or "")]
+    if not options.report:
+        run = Run(chosen, state, options.minutes, again=options.again)
+        tests = options.tests or [f"tests/{name}" for name in _TESTS]
+        words = " and ".join(f"not {name}" for name in _LEFT_OUT)
+        flags = ["-q", "-s", "-p", "no:xdist", "-p", "no:cacheprovider", "-k", words, "-m", "not interop"]
+        flags += [f"--ignore={name}" for name in _PROCESSES]
+        pytest.main([*flags, *tests], plugins=[Session(run)])
+    found = {mutant: state.outcomes.get(mutant.key) for mutant in every}
     known = excuses()
-    strangers = [mutant for mutant in found if mutant.lives and not _is_excused(mutant, known)]
-    failed = bool(strangers)
-    if not options.sample:
-        for problem in (*unfinished(found, modules), *unfit(found, known)):
-            print(problem)
-            failed = True
-        rows = [row(module, [m for m in found if m.module == module], known) for module in modules]
-        for mutant in strangers:
+    table = rows(found, known)
+    told = [*unfit(found, known), *problems(table)]
+    for mutant in chosen:
+        outcome = found[mutant]
+        if outcome is not None and outcome.status == "survived" and not any(known_.fits(mutant) for known_ in known):
             print(mutant)
-    else:
-        rows = [row(f"sample of {package}/, the rest", [m for m in found if m.module.startswith(f"{package}/")], known)
-                for package in PACKAGES]  # fmt: skip
-    print("\n".join(rows))
-    if options.write:
-        _write(rows, sample=bool(options.sample))
-    return 1 if failed and not options.sample else 0
-
-
-def _write(rows: list[str], *, sample: bool) -> None:
-    """Puts the rows of one kind in place of those that the page has; the others stay."""
-    page = PAGE.read_text(encoding="utf-8")
-    head, rest = page.split(_BEGIN)
-    table, tail = rest.split(_END)
-    kept = [line for line in table.splitlines()[2:] if line.startswith("| sample of") is not sample]
-    every = rows + kept if not sample else kept + rows
-    title = "| module | mutants | refused by types | killed | excused | unexplained | score |\n" + "|---" * 7 + "|\n"
-    PAGE.write_text(head + _BEGIN + title + "".join(f"{line}\n" for line in every) + _END + tail, encoding="utf-8")
+    for row in table:
+        print("  ".join(f"{name} {value}" for name, value in vars(row).items()))
+    print("\n".join(told))
+    report = {"tree": tree_hash(), "date": f"{datetime.now(UTC):%Y-%m-%d}", "rows": [vars(row) for row in table]}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return 1 if told else 0
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ proper answer is a 502 that says nothing.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from gateway.edge.joins import Joins
-from gateway.edge.scan import MAX_REQUESTS, BrokenAnswerError, Mark, Scan, Source, Trace, values_of
+from gateway.edge.scan import BrokenAnswerError, Mark, Scan, Source, Trace, values_of
 from gateway.errors import not_found
 from gateway.odata.json_format import BodyError, Record
-from gateway.odata.literals import Literal, Value
+from gateway.odata.literals import Literal
 from gateway.policy.plan import Read
 from gateway.policy.profile import Profile
 from gateway.redact.fields import ShapeError
@@ -22,9 +23,6 @@ from gateway.redact.rows import Row, prove, select
 from gateway.upstream.client import UpstreamClient
 
 __all__ = ["BrokenAnswerError", "Enforcement", "Next", "Result", "Trace"]
-
-#: Pages that bring only what was there already: one may, when rows are added meanwhile (C95), more do not.
-_MAX_REPEATS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +45,10 @@ class Result:
 
 
 class Enforcement:
-    """``scan_requests`` is how many requests one page may take when records are taken out of it (C288)."""
+    """Carries out plans in front of one upstream."""
 
-    def __init__(self, upstream: UpstreamClient, scan_requests: int) -> None:
+    def __init__(self, upstream: UpstreamClient) -> None:
         self.upstream = upstream
-        self._scan_requests = scan_requests
 
     async def read(self, plan: Read, profile: Profile, trace: Trace, form: Form = PLAIN) -> Result:
         """The records of a plan.
@@ -61,7 +58,7 @@ class Enforcement:
             BrokenAnswerError, UpstreamFailure: nothing usable came.
             Refusal: 404 where an entity does not exist for this key.
         """
-        carried = _Carried(Source(self.upstream, profile, trace), plan, form, self._scan_requests)
+        carried = _Carried(Source(self.upstream, profile, trace), plan, form)
         try:
             if plan.gather is not None:
                 return await carried.gathered()
@@ -81,7 +78,7 @@ class Enforcement:
             ContradictionError, BrokenAnswerError, UpstreamFailure: as for ``read``.
         """
         try:
-            return await _Carried(Source(self.upstream, profile, trace), plan, PLAIN, self._scan_requests).one()
+            return await _Carried(Source(self.upstream, profile, trace), plan, PLAIN).one()
         except (BodyError, ShapeError) as error:
             raise BrokenAnswerError(str(error)) from None
 
@@ -89,13 +86,12 @@ class Enforcement:
 class _Carried:
     """One plan on its way."""
 
-    def __init__(self, source: Source, plan: Read, form: Form, scan_requests: int) -> None:
+    def __init__(self, source: Source, plan: Read, form: Form) -> None:
         self._source = source
         self._joins = Joins(source)
         self._plan = plan
         self._form = form
         self._tally = source.trace.tally
-        self._scan_requests = scan_requests
 
     async def _emitted(self, rows: list[Row]) -> tuple[bytes, ...]:
         await self._joins.expand(rows, self._plan.record)
@@ -118,8 +114,6 @@ class _Carried:
         batch = await scan.batch(1, count=True)
         while not batch and not scan.ended:
             # That there is a number is told by a record; a page without one is not the end while another follows.
-            if scan.requests >= self._scan_requests:
-                raise BrokenAnswerError("the upstream's pages are empty, and say that more follow")
             batch = await scan.batch(1)
         for record, _ in batch:
             prove(record, self._plan.record, self._tally)
@@ -141,18 +135,13 @@ class _Carried:
         plan = self._plan
         key = tuple(value for _, value in plan.entity_key)
         scan = Scan(self._source, plan, plan.page)
-        some = False
-        while not scan.ended and scan.requests < self._scan_requests:
-            batch = await scan.batch(1)
-            some = some or bool(batch)
-            for record, _ in batch:
+        while not scan.ended:
+            for record, _ in await scan.batch(1):
                 row = prove(record, plan.record, self._tally)
                 if row is not None and row.key == key and row.matches(plan.client):
                     for kept in await self._joins.remaining(plan, [row]):
                         return kept
                 self._tally.dropped += 1
-        if not scan.ended and not some:
-            raise BrokenAnswerError("the upstream's pages are empty, and say that more follow")
         raise not_found()
 
     async def collection(self) -> Result:
@@ -164,58 +153,43 @@ class _Carried:
             return Result(())
         found = _Found({}, {})
         scan = Scan(self._source, plan, page)
-        repeats = 0
-        exhausted = False
         while not scan.ended and (len(found.rows) < wanted or (page.total and scan.total is None)):
-            if (not plan.exact or self._source.profile.is_linked) and scan.requests >= self._scan_requests:
-                exhausted = True
-                break
-            if scan.requests >= MAX_REQUESTS:
-                raise BrokenAnswerError("the upstream's pages are too small")
             missing = max(1, wanted - len(found.rows))
             batch = await scan.batch(missing, count=page.total and scan.total is None)
-            permitted, fresh = await self._take(batch, found)
-            # Only what exists for the key decides whether there is progress (C291).
-            repeats = repeats + 1 if permitted and not fresh else 0
-            if repeats >= _MAX_REPEATS:
-                raise BrokenAnswerError("the pages of the upstream bring nothing new")
+            await self._take(batch, found)
         rows = list(found.rows.values())
         total = scan.total
         if total is not None and page.skip == 0 and scan.ended and len(rows) < wanted:
             total = len(rows)
         shown = rows[:size]
         following = None
-        if page.top is None or page.top > len(shown):
-            if exhausted and len(rows) <= size:
-                following = Next(scan.mark.skip, scan.mark.after or page.after, scan.mark.cursor, passed=True)
-            elif len(rows) > size and shown:
-                following = self._behind(shown[-1], found.marks[shown[-1].key])
+        if len(rows) > size and shown and (page.top is None or page.top > len(shown)):
+            following = self._behind(shown[-1], found.marks[id(shown[-1])])
         return Result(await self._emitted(shown), total, following)
 
-    async def _take(self, batch: list[tuple[Record, Mark]], found: _Found) -> tuple[bool, bool]:
-        """Adds the permitted rows of a batch whose keys are new. Says whether there was one, and one that was new."""
+    async def _take(self, batch: list[tuple[Record, Mark]], found: _Found) -> None:
+        """Adds the permitted rows of a batch that are new."""
         rows: list[Row] = []
-        marks: dict[tuple[Value, ...], Mark] = {}
+        marks: dict[int, Mark] = {}
         for record, mark in batch:
             row = prove(record, self._plan.record, self._tally)
             if row is None or not row.matches(self._plan.client):
                 self._tally.dropped += row is None
                 continue
             rows.append(row)
-            marks.setdefault(row.key, mark)
-        rows = await self._joins.remaining(self._plan, rows)
-        fresh = False
-        for row in rows:
-            if row.key not in found.rows:
-                found.rows[row.key] = row
-                found.marks[row.key] = marks[row.key]
-                fresh = True
-        return bool(rows), fresh
+            marks[id(row)] = mark
+        for row in await self._joins.remaining(self._plan, rows):
+            identity = row.identity(self._plan.following)
+            if identity not in found.rows:
+                found.rows[identity] = row
+                found.marks[id(row)] = marks[id(row)]
 
     def _behind(self, last: Row, mark: Mark) -> Next:
         """The place behind the last record of a page, in the form that the plan's walk has."""
         if self._plan.keyset:
             after = values_of(last, self._plan.ask.orderby)
+            if after is None:
+                raise BrokenAnswerError("a record cannot be paged by: what it is sorted by is no value of its type")
             if after == self._plan.page.after:
                 raise BrokenAnswerError("the upstream takes no notice of where the page begins")
             return Next(0, after)
@@ -231,7 +205,7 @@ def first_page(rows: list[Row], plan: Read) -> tuple[list[Row], Next | None]:
 
 @dataclass(slots=True)
 class _Found:
-    """Permitted rows by key, in the order in which they came, and where each stood."""
+    """Permitted rows by what makes each a row of its own, in the order in which they came, and where each stood."""
 
-    rows: dict[tuple[Value, ...], Row]
-    marks: dict[tuple[Value, ...], Mark]
+    rows: dict[tuple[Hashable, ...], Row]
+    marks: dict[int, Mark]

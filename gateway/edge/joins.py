@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from gateway.edge.scan import MAX_REQUESTS, BrokenAnswerError, Scan, Source
+from gateway.edge.scan import BrokenAnswerError, Scan, Source
 from gateway.odata.ast import In, PropertyPath, Query, conjunction
-from gateway.odata.literals import Literal, Value, literal_of
+from gateway.odata.literals import Literal, literal_of
 from gateway.odata.values import Unknown
 from gateway.policy.plan import NestedPlan, ParentJoin, Ranking, Read, RecordPlan
 from gateway.policy.profile import Link
 from gateway.policy.spelling import fits_address, has_too_many_or, spelled
-from gateway.redact.children import attach, came_inside, ranked
+from gateway.redact.children import Photo, as_photo, attach, came_inside, ranked
 from gateway.redact.rows import Row, belongs, grouped, is_of_kind, normal_of, prove
 
 #: Values in one ``in``, and rows of one whole list: above the latter nothing is a list that anybody shows.
@@ -39,18 +39,18 @@ class Joins:
         self._tally = source.trace.tally
         # By the identity of the read: for each value of its field, what was found.
         self._parents: dict[int, dict[Hashable, bool]] = {}
-        self._photos: dict[int, tuple[set[Hashable], set[tuple[Value, ...]]]] = {}
+        self._photos: dict[int, tuple[set[Hashable], set[Photo]]] = {}
 
     async def whole(self, read: Read) -> list[Row]:
         """All rows of a read, in the order of their keys: proven, with parents that exist, within the photo limit."""
         return await self._remaining_once(read, None)
 
     async def _remaining_once(self, read: Read, values: list[Literal] | None) -> list[Row]:
-        """All rows of a read that remain, each key once: a row that does not exist for the key hides no other of the
-        same key."""
-        once: dict[tuple[Value, ...], Row] = {}
+        """All rows of a read that remain, each once: a row that does not exist for the key hides no other of the same
+        key, nor does one of another parent."""
+        once: dict[tuple[Hashable, ...], Row] = {}
         for row in await self.remaining(read, await self._all(read, values)):
-            once.setdefault(row.key, row)
+            once.setdefault(row.identity(read.following), row)
         return list(once.values())
 
     async def remaining(self, read: Read, rows: list[Row]) -> list[Row]:
@@ -91,7 +91,8 @@ class Joins:
                 lists[id(row)] = found
         if apart:
             read = nested.read
-            found_rows = await self._remaining_once(read, _values(apart, nested.link.local))
+            # Which row of a key counts is decided on whole lists, behind the photo limit: see ``attach``.
+            found_rows = await self.remaining(read, await self._all(read, _values(apart, nested.link.local)))
             groups = grouped(found_rows, read.by)
             for row in apart:
                 group = groups.get(normal_of(row, nested.link.local), [])
@@ -129,7 +130,7 @@ class Joins:
                 first_known |= ranked(whole, ranking.photo, ranking.link.target)
                 listings |= {normal_of(row, ranking.link.target) for row in unknown}
             first = frozenset(first_known)
-        return [row for row in rows if not is_of_kind(row, ranking.link) or row.key in first]
+        return [row for row in rows if not is_of_kind(row, ranking.link) or _remains(row, ranking, first)]
 
     # --- reading to the end
 
@@ -144,22 +145,14 @@ class Joins:
         for narrowed in [read] if values is None else self._batches(read, values):
             asked = None if values is None else {_normal(read, value) for value in values}
             scan = Scan(self._source, narrowed, replace(narrowed.page, skip=0, cursor=None))
-            empty = 0
             while not scan.ended:
-                before = scan.mark
-                batch = await scan.batch(_PAGE)
-                empty = 0 if batch else empty + 1
-                if empty >= MAX_REQUESTS:
-                    raise BrokenAnswerError("the upstream's pages are empty, and say that more follow")
-                for record, _ in batch:
+                for record, _ in await scan.batch(_PAGE):
                     row = prove(record, read.record, self._tally)
                     if row is None or (asked is not None and normal_of(row, read.by) not in asked):
                         self._tally.dropped += 1
                         continue
                     found.append(row)
                     sizes[normal_of(row, read.by) if read.by else None] += 1
-                if scan.mark == before and not scan.ended:
-                    raise BrokenAnswerError("a list that must be read to its end does not go on")
                 if sizes and max(sizes.values()) > _MAX_ROWS:
                     raise BrokenAnswerError("a list that must be read to its end has none")
         return sorted(found, key=Row.place)
@@ -179,6 +172,11 @@ class Joins:
 
     def _fits(self, ask: Query) -> bool:
         return not has_too_many_or(self._profile, ask) and fits_address(self._profile, ask, _PAGING)
+
+
+def _remains(row: Row, ranking: Ranking, first: frozenset[Photo]) -> bool:
+    found = as_photo(row, ranking.photo, ranking.link.target)
+    return found is None or found in first
 
 
 def _names_one_of(row: Row, link: Link, exist: Mapping[Hashable, bool]) -> bool:

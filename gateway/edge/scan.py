@@ -11,27 +11,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from gateway.edge.cursors import cursor_of, place_of
-from gateway.errors import stale_link
+from gateway.errors import beyond_windows, stale_link
 from gateway.odata.ast import OrderByItem, conjunction
 from gateway.odata.json_format import Collection, Record
 from gateway.odata.literals import Literal, literal_of
 from gateway.odata.printer import print_query
 from gateway.odata.values import Unknown
-from gateway.policy.keyset import behind
+from gateway.policy.keyset import behind, has_windows, is_keyset, is_place
 from gateway.policy.plan import Page, Read
 from gateway.policy.profile import Profile
-from gateway.policy.spelling import spelled
+from gateway.policy.spelling import has_too_many_or, spelled
 from gateway.redact.rows import Row, Tally
 from gateway.upstream.client import UpstreamClient
 from gateway.upstream.next_links import Place
 from gateway.upstream.paging import UpstreamPage, fetch_page, page_of
 
-#: A page that needs more upstream requests than this makes no progress that anybody could wait for. Second reads are
-#: not counted: how many those take depends on rows that the key may not see, so the deadline alone ends them (R11).
-MAX_REQUESTS = 200
-#: Records that are asked for when some of a page were taken out: more than are missing, so that requests stay few.
+#: Empty pages, one behind the other, each of which says that more follow: more lead nowhere.
+MAX_EMPTY = 200
+#: Batches of the very same records, one behind the other, that are taken for records that stand there several times.
+_MAX_SAME = 10
+#: Records that are asked for when some of a page were taken out: more than are missing, and more each time, so that
+#: requests stay few.
 _REFILL = 50
-#: The longest place of an upstream's own that fits a link.
+_MOST = 1_000
+#: The longest place of an upstream's own that fits a link. Behind a longer one rows are counted from an earlier place.
 MAX_CURSOR = 1024
 
 
@@ -62,12 +65,10 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a walk goes on: behind ``skip`` rows of what the upstream shows at ``cursor``, or behind the values
-    ``after``."""
+    """Where a record stood: behind ``skip`` rows of what the upstream shows at ``cursor``, or from the beginning."""
 
     skip: int
     cursor: str | None = None
-    after: tuple[Literal, ...] | None = None
 
 
 class Source:
@@ -88,31 +89,41 @@ class Source:
         return page_of(fetched, self._upstream, self.profile, resource, place, max(10_000, 2 * most))
 
 
-def values_of(row: Row, order: Iterable[OrderByItem]) -> tuple[Literal, ...]:
-    """What a record holds in the columns of an order, for a page that begins behind it.
-
-    Raises:
-        BrokenAnswerError: a column holds no value of its type.
-    """
+def values_of(row: Row, order: Iterable[OrderByItem]) -> tuple[Literal, ...] | None:
+    """What a record holds in the columns of an order, for a page that begins behind it; None where a column holds no
+    value of its type."""
     found = []
     for item in order:
         value = row.value(item.path.name)
         literal = None if isinstance(value, Unknown) else literal_of(value)
         if literal is None:
-            raise BrokenAnswerError(f"`{item.path.name}` cannot be paged by: it is no value of its type")
+            return None
         found.append(literal)
     return tuple(found)
 
 
 class Scan:
-    """One walk. ``ended`` says that nothing follows, ``mark`` where the records of the last batch end."""
+    """One walk, as long as it takes: how many rows that do not exist for the key stand between two that do decides
+    neither where it ends nor what it is told (C286, C288). The deadline of the request alone ends it before its end.
+
+    ``ended`` says that nothing follows, ``requests`` how many there were, ``total`` the upstream's number of rows.
+    """
 
     def __init__(self, source: Source, read: Read, page: Page) -> None:
         self._source = source
         self._read = read
-        self._start = read.ask
-        self._last: Record | None = None
-        self.mark = Mark(page.skip, page.cursor)
+        self._asked = read.ask
+        self._skip = page.skip
+        # The cursor that a mark names, the rows that the walk has seen behind it, and where it reads next.
+        self._cursor = page.cursor
+        self._passed = 0
+        self._place: Place | None = None
+        # Where the walk has begun anew, and the rows that have come since.
+        self._begun: tuple[Literal, ...] | None = None
+        self._since: list[Record] = []
+        self._empty = 0
+        self._same = 0
+        self._last: list[Record] = []
         self.ended = False
         self.requests = 0
         self.total: int | None = None
@@ -123,25 +134,23 @@ class Scan:
         Args:
             missing: how many are wanted.
             count: whether the number of all is asked for.
+
+        Raises:
+            BrokenAnswerError: the upstream makes no progress, or sent no number.
         """
         self.requests += 1
-        found = await (
-            self._linked(count=count) if self._source.profile.is_linked else self._numbered(missing, count=count)
-        )
-        if found:
-            self._last, self.mark = found[-1]
-        return found
-
-    def _within_window(self) -> None:
-        """Where the next rows lie past the end of the upstream's windows, goes on behind the values of the last record:
-        rows that do not exist for the key must not use the window up."""
-        most, order = self._source.profile.skip_max, self._start.orderby
-        if most is None or self.mark.skip <= most or not self._read.keyset or self._last is None:
-            return
-        after = values_of(Row(self._last, self._read.record), order)
-        behind_it = spelled(self._source.profile, behind(order, after, self._source.profile))
-        ask = replace(self._start, filter=conjunction(self._start.filter, behind_it))
-        self._read, self.mark = replace(self._read, ask=ask), Mark(0, None, after)
+        if self._source.profile.is_linked:
+            records, marks = await self._linked(count=count)
+        else:
+            records, marks = await self._numbered(missing, count=count)
+        self._empty = 0 if records else self._empty + 1
+        self._same = self._same + 1 if records and _is_same(records, self._last) else 0
+        self._last = records
+        if not self.ended and self._empty >= MAX_EMPTY:
+            raise BrokenAnswerError("the upstream's pages are empty, and say that more follow")
+        if not self.ended and self._same >= _MAX_SAME:
+            raise BrokenAnswerError("the pages of the upstream bring nothing new")
+        return marks
 
     def _records(self, answer: Collection) -> list[Record]:
         """What of an answer is a record of the resource at all: nothing else has a place among them (C174)."""
@@ -152,12 +161,14 @@ class Scan:
             unreadable[f"{self._read.resource}.{key[0]}"] += len(answer.records) - len(records)
         return records
 
-    async def _numbered(self, missing: int, *, count: bool) -> list[tuple[Record, Mark]]:
+    # --- by number
+
+    async def _numbered(self, missing: int, *, count: bool) -> tuple[list[Record], list[tuple[Record, Mark]]]:
         self._within_window()
-        wanted = missing if self.requests == 1 else max(missing, _REFILL)
+        wanted = missing if self.requests == 1 else max(missing, min(_REFILL << min(self.requests - 2, 8), _MOST))
         most = self._source.profile.page_max
         wanted = max(1, wanted if most is None else min(wanted, most))
-        query = replace(self._read.ask, top=wanted, skip=self.mark.skip or None, count=True if count else None)
+        query = replace(self._asked, top=wanted, skip=self._skip or None, count=True if count else None)
         page = await self._source.ask(self._read.resource, Place(print_query(query)), wanted)
         answer = page.collection
         self._note_total(answer, count=count)
@@ -166,40 +177,98 @@ class Scan:
             raise BrokenAnswerError("an empty page of the upstream says that more follow")
         # A page that is full may be followed by another; one that is short is not, unless a link says so.
         self.ended = not page.is_followed and len(answer.records) < wanted
-        start, after = self.mark.skip, self.mark.after
-        return [(record, Mark(start + number, None, after)) for number, record in enumerate(records, 1)]
+        marks = [(record, Mark(self._skip + number)) for number, record in enumerate(records, 1)]
+        self._skip += len(records)
+        self._since += records if has_windows(self._source.profile) else ()
+        return records, marks
 
-    async def _linked(self, *, count: bool) -> list[tuple[Record, Mark]]:
+    def _within_window(self) -> None:
+        """Where the next rows lie past the end of the upstream's windows, goes on behind the values of a row: rows that
+        do not exist for the key must not use the window up.
+
+        Raises:
+            Refusal: 501 where nothing leads there. Then a plan reads just the rows that exist for the key, so that
+                how far they reach is theirs to tell.
+        """
+        profile = self._source.profile
+        if profile.skip_max is None or self._skip <= profile.skip_max:
+            return
+        after = self._anchor()
+        if after is None or after == self._begun or len(self._since) > profile.skip_max:
+            if self._read.kind == "collection" and not self._read.keyset:
+                raise beyond_windows()
+            raise BrokenAnswerError("the upstream takes no notice of where rows are to begin, or nothing says where")
+        self._begun, self._skip = after, len(self._since)
+        condition = behind(self._read.ask.orderby, after, profile, self._read.record.key)
+        self._asked = replace(self._read.ask, filter=conjunction(self._read.ask.filter, spelled(profile, condition)))
+        if has_too_many_or(profile, self._asked):
+            raise BrokenAnswerError("the upstream takes no filter that leads past its window")
+
+    def _anchor(self) -> tuple[Literal, ...] | None:
+        """The values of the last row behind which rows can begin. Rows that have none are passed over, and so are rows
+        of one key, which values do not tell apart (C286)."""
+        order, plan = self._read.ask.orderby, self._read.record
+        if not is_keyset(order, plan.types, self._read.resource, self._source.profile):
+            return None
+        following = self._since.pop()
+        kept = [following]
+        while self._since:
+            record = self._since.pop()
+            values = values_of(Row(record, plan), order)
+            is_other = any(record.members[name] != following.members[name] for name in plan.key)
+            if is_other and values is not None and is_place(values, order, plan.types):
+                self._since = kept[::-1]
+                return values
+            kept.append(record)
+            following = record
+        return None
+
+    # --- by links
+
+    async def _linked(self, *, count: bool) -> tuple[list[Record], list[tuple[Record, Mark]]]:
         """A page of the upstream's own making. Rows that the walk has behind it are passed over, not asked away."""
-        here = self.mark
         question = print_query(self._read.ask)
-        place: Place | None = Place(print_query(replace(self._read.ask, count=True)) if count else question)
-        if here.cursor is not None:
-            place = place_of(here.cursor, question)
-        if place is None:
-            raise stale_link()
-        page = await self._source.ask(self._read.resource, place, MAX_REQUESTS)
+        if self._place is None:
+            self._place = Place(print_query(replace(self._read.ask, count=True)) if count else question)
+            if self._cursor is not None:
+                place = place_of(self._cursor, question)
+                if place is None:
+                    raise stale_link()
+                self._place = place
+        page = await self._source.ask(self._read.resource, self._place, _MOST)
         answer = page.collection
-        cursor = None if page.following is None else cursor_of(page.following, question)
-        if cursor is not None and len(cursor) > MAX_CURSOR:
-            raise BrokenAnswerError("the upstream's next link is too long")
         self._note_total(answer, count=count)
         records = self._records(answer)
-        found = [(record, Mark(number, here.cursor)) for number, record in enumerate(records, 1) if number > here.skip]
-        if cursor is None:
+        before, self._passed = self._passed, self._passed + len(records)
+        marks = [
+            (record, Mark(number, self._cursor))
+            for number, record in enumerate(records, before + 1)
+            if number > self._skip
+        ]
+        if page.following is None:
             self.ended = True
-        elif cursor == here.cursor:
+        elif page.following == self._place:
             raise BrokenAnswerError("the upstream's next link leads to where it stands")
         else:
-            behind = Mark(max(0, here.skip - len(records)), cursor)
-            if found:
-                found[-1] = (found[-1][0], behind)
-            else:
-                self.mark = behind
-        return found
+            self._place = page.following
+            self._go_on_at(cursor_of(page.following, question), marks)
+        return records, marks
+
+    def _go_on_at(self, cursor: str, marks: list[tuple[Record, Mark]]) -> None:
+        """Counts from the next page on, if its place fits a link. What an upstream writes into its links, such as
+        values of rows that do not exist for the key, decides nothing (C286)."""
+        if len(cursor) > MAX_CURSOR:
+            return
+        self._cursor, self._skip, self._passed = cursor, max(0, self._skip - self._passed), 0
+        if marks:
+            marks[-1] = (marks[-1][0], Mark(0, cursor))
 
     def _note_total(self, answer: Collection, *, count: bool) -> None:
         if count:
             if answer.count is None:
                 raise BrokenAnswerError("the upstream sent no count")
             self.total = answer.count
+
+
+def _is_same(records: list[Record], others: list[Record]) -> bool:
+    return [record.members for record in records] == [record.members for record in others]

@@ -87,7 +87,7 @@ class Service:
             publish=self._publish,
             is_traced=settings.tracing.forward,
         )
-        enforcement = Enforcement(self._upstream, settings.requests.scan_requests)
+        enforcement = Enforcement(self._upstream)
         self._authenticator = authenticator = Authenticator(configuration, clock)
         repeats = Repeats(self._database, clock) if self._database is not None else None
         self._redis = RedisCounters(configuration.redis_url) if configuration.redis_url is not None else None

@@ -9,7 +9,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from gateway.errors import Code, Refusal, foreign_link, invalid_query, not_found, not_offered, stale_link
+from gateway.errors import (
+    Code,
+    Refusal,
+    beyond_windows,
+    foreign_link,
+    invalid_query,
+    not_found,
+    not_offered,
+    stale_link,
+)
 from gateway.odata import walk
 from gateway.odata.ast import (
     TRUE,
@@ -38,7 +47,7 @@ from gateway.policy.names import Said
 from gateway.policy.plan import Local, Page, Plan, Position, Read, Write
 from gateway.policy.profile import Profile
 from gateway.policy.settings import AnswerSettings
-from gateway.policy.spelling import fits_address, spelled
+from gateway.policy.spelling import fits_address, has_too_many_or, spelled
 
 READ_METHODS = ("GET", "HEAD")
 #: By which a collection takes a new record, and a record a change.
@@ -297,9 +306,7 @@ class _Decision:
             return self._computed("collection", resource)
         pins = self._pins(resource)
         orderby = total_order(resource, query.orderby)
-        goes_behind = pins is None and keyset.is_keyset(
-            orderby, resource.type.properties, resource.name, self.profile, resource.key
-        )
+        goes_behind = pins is None and keyset.is_keyset(orderby, resource.type.properties, resource.name, self.profile)
         beside = own_fields(resource) | {item.path.name for item in orderby if goes_behind}
         level = self.levels.level(
             resource, query, here=pins is not None, pinned=pins.condition if pins else TRUE, beside=beside
@@ -342,7 +349,9 @@ class _Decision:
         if goes_behind:
             # Percent-encoded, and each column stands twice: what the longest values would take must fit (C362).
             reserve = 2 * 3 * keyset.longest(order, resource.type.properties) + 200 * len(order)
-            goes_behind = fits_address(self.profile, read.ask, reserve) and self.profile.or_max is None
+            anywhere = keyset.behind(order, [string("")] * len(order), self.profile, resource.key)
+            filtered = replace(read.ask, filter=conjunction(read.ask.filter, anywhere))
+            goes_behind = fits_address(self.profile, read.ask, reserve) and not has_too_many_or(self.profile, filtered)
         read = replace(
             read,
             keyset=goes_behind,
@@ -351,6 +360,10 @@ class _Decision:
             ranking=self.levels.ranking(resource, at_hand=False),
         )
         position = self.position
+        is_over = not read.exact or read.page.skip > (self.profile.skip_max or 0)
+        if keyset.has_windows(self.profile) and not goes_behind and is_over:
+            # Rows that do not exist for the key would use the windows up, so how far a list reaches would tell of them.
+            raise beyond_windows()
         if position is None:
             return read
         started = position.after is not None or position.cursor is not None or position.passed
@@ -363,7 +376,7 @@ class _Decision:
         page = replace(read.page, after=position.after, cursor=position.cursor, passed=position.passed)
         ask = read.ask
         if position.after is not None:
-            behind = spelled(self.profile, keyset.behind(ask.orderby, position.after, self.profile))
+            behind = spelled(self.profile, keyset.behind(ask.orderby, position.after, self.profile, resource.key))
             ask = replace(ask, filter=conjunction(ask.filter, behind))
         return replace(read, page=page, ask=ask)
 

@@ -5,7 +5,7 @@ Only over columns that the profile calls exact, so that a record which comes or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gateway.odata.ast import Comparison, Expression, Operator, OrderByItem, PropertyPath, conjunction, disjunction
 from gateway.odata.csdl import Property
@@ -23,25 +23,39 @@ def is_keyset(
     types: Mapping[str, Property],
     resource: str,
     profile: Profile,
-    key: Sequence[str] = (),
 ) -> bool:
     """Whether every column of an order can carry a continuation.
 
-    Args:
-        key: of the resource. Where the upstream's windows end somewhere, an order by the key alone goes on behind the
-            key: nothing else leads past their end.
+    Where the upstream's windows end somewhere, nothing else leads past their end. Then every column counts that holds
+    no instant: an instant may be stored more finely than it is printed, so it needs the operator's word.
     """
     exact = profile.order_exact.get(resource, ())
-    if profile.skip_max is not None and {item.path.name for item in order} == set(key):
-        exact = (*exact, *key)
     return all(
-        name in exact and name in types and not profile.is_unfilterable(resource, name) and _fits(types[name])
+        name in types
+        and (name in exact or (has_windows(profile) and types[name].type.name not in _INSTANTS))
+        and not profile.is_unfilterable(resource, name)
+        and _fits(types[name])
         for name in (item.path.name for item in order)
     )
 
 
+def has_windows(profile: Profile) -> bool:
+    """Whether the upstream's lists can be read up to some row only, counted from where they are asked to begin."""
+    return profile.skip_max is not None and not profile.is_linked
+
+
 def _fits(declared: Property) -> bool:
     return declared.type.name in _KINDS and (declared.max_length or _TEXT) <= _TEXT
+
+
+def is_place(values: Sequence[Literal], order: Sequence[OrderByItem], types: Mapping[str, Property]) -> bool:
+    """Whether values are no longer than their columns are declared to hold, so that an address has room for them."""
+    return all(
+        len(str(literal.value)) <= (types[item.path.name].max_length or _TEXT)
+        if literal.kind is Kind.STRING
+        else len(str(literal.value)) <= _SHORT
+        for literal, item in zip(values, order, strict=True)
+    )
 
 
 def longest(order: Sequence[OrderByItem], types: Mapping[str, Property]) -> int:
@@ -54,6 +68,7 @@ def longest(order: Sequence[OrderByItem], types: Mapping[str, Property]) -> int:
     )
 
 
+_INSTANTS = ("Edm.DateTimeOffset", "Edm.TimeOfDay")
 _KINDS: Mapping[str, Kind] = {
     "Edm.String": Kind.STRING,
     "Edm.Guid": Kind.GUID,
@@ -69,12 +84,19 @@ _KINDS: Mapping[str, Kind] = {
 }
 
 
-def behind(order: Sequence[OrderByItem], after: Sequence[Literal], profile: Profile) -> Expression:
-    """What is true of the records behind one whose values in ``order`` are ``after``."""
+def behind(
+    order: Sequence[OrderByItem], after: Sequence[Literal], profile: Profile, key: Collection[str]
+) -> Expression:
+    """What is true of the records behind one whose values in ``order`` are ``after``.
+
+    Args:
+        key: fields that are null on no record.
+    """
     alternatives: list[Expression] = []
     equal: list[Expression] = []
     for item, value in zip(order, after, strict=True):
-        beyond = _beyond(item, value, nulls_first=(profile.nulls == "first") is not item.descending)
+        nulls_first = item.path.name in key or (profile.nulls == "first") is not item.descending
+        beyond = _beyond(item, value, nulls_first=nulls_first)
         if beyond is not None:
             alternatives.append(conjunction(*equal, beyond))
         equal.append(Comparison(Operator.EQ, item.path, value))

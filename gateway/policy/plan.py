@@ -187,6 +187,14 @@ class Read:
     #: Whether pages go on behind the values of the last record, and not at the upstream's cursor or by number.
     keyset: bool = False
 
+    @property
+    def following(self) -> tuple[str, ...]:
+        """The fields by which its rows name what they follow, as far as they are fetched, in one order."""
+        names = {self.by, *(self.ranking.link.target_fields if self.ranking else ())}
+        for parent in self.parents or ():
+            names |= parent.link.target_fields
+        return tuple(sorted(names & self.record.types.keys()))
+
 
 @dataclass(frozen=True, slots=True)
 class Write:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from decimal import Decimal
+
 from gateway.odata import json_format
 from gateway.odata.json_format import BodyError, Record
 from gateway.odata.literals import Value
 from gateway.policy.model import PhotoRule
 from gateway.policy.plan import NestedPlan
-from gateway.redact.media import rank, within_limit
-from gateway.redact.rows import Children, ContradictionError, Row, Tally, belongs, grouped, names_another, prove, select
+from gateway.redact.media import counts, rank, within_limit
+from gateway.redact.rows import (
+    Children,
+    ContradictionError,
+    Row,
+    Tally,
+    belongs,
+    grouped,
+    names_another,
+    normal_of,
+    prove,
+    select,
+)
 
 
 def came_inside(row: Row, nested: NestedPlan, tally: Tally) -> list[Row] | None:
@@ -58,14 +72,18 @@ def _is_whole(row: Row, nested: NestedPlan, arrived: int) -> bool:
 
 
 def attach(row: Row, nested: NestedPlan, rows: list[Row], tally: Tally) -> list[Row]:
-    """Makes a whole list of rows the children of a record: ranked, in our own order, under the client's options.
-    Gives those that leave."""
+    """Makes a whole list of rows the children of a record: ranked, in our own order, each key once, under the client's
+    options. Gives those that leave.
+
+    A key is looked at after the photo limit: a row that does not remain takes no other's place.
+    """
     if nested.photo is not None:
         kept = _first_photos(rows, nested.photo)
         tally.photos_cut += len(rows) - len(kept)
         rows = kept
     rows.sort(key=lambda child: rank(child.value(nested.order) if nested.order else None, child.key_text()))
-    chosen, count = select(rows, nested.options)
+    once = {child.key: child for child in reversed(rows)}
+    chosen, count = select([child for child in rows if once[child.key] is child], nested.options)
     row.children[nested.name] = Children(chosen, count)
     return chosen
 
@@ -75,7 +93,23 @@ def _first_photos(rows: list[Row], photo: PhotoRule) -> list[Row]:
     return within_limit(rows, photo, Row.value, Row.key_text)
 
 
-def ranked(rows: list[Row], photo: PhotoRule, link_field: str) -> frozenset[tuple[Value, ...]]:
-    """The keys of what the photo limit leaves of the whole lists of several listings."""
+#: A photo in the list of one listing: what stands for the listing, its rank, and its key.
+Photo = tuple[Hashable | None, tuple[int, Decimal, str], tuple[Value, ...]]
+
+
+def as_photo(row: Row, photo: PhotoRule, link_field: str) -> Photo | None:
+    """Return which photo of which listing a row is; None for a row that is no photo.
+
+    A key alone does not tell: other listings may have a photo of that key, and one listing several rows.
+    """
+    if not counts(photo, row.value(photo.category) if photo.category else None):
+        return None
+    order = row.value(photo.order) if photo.order else None
+    return normal_of(row, link_field), rank(order, row.key_text()), row.key
+
+
+def ranked(rows: list[Row], photo: PhotoRule, link_field: str) -> frozenset[Photo]:
+    """The photos that the limit leaves of the whole lists of several listings."""
     lists = grouped(rows, link_field).values()
-    return frozenset(row.key for group in lists for row in _first_photos(group, photo))
+    kept = (as_photo(row, photo, link_field) for group in lists for row in _first_photos(group, photo))
+    return frozenset(found for found in kept if found is not None)

@@ -41,18 +41,29 @@ def rank(order: Value | Unknown, key: str) -> tuple[int, Decimal, str]:
 def within_limit(
     rows: Sequence[_Row], rule: PhotoRule, lookup: Callable[[_Row, str], Value | Unknown], key: Callable[[_Row], str]
 ) -> list[_Row]:
-    """The rows that remain: all that are no photos, and the first ``limit`` photos by rank.
+    """Return the rows that remain: all that are no photos, and the first ``limit`` photos by rank.
 
-    Where photos come in several sizes, all rows of the first ``limit`` orders; rows without an order count one by one
-    (C332).
+    A photo is one key in the list of its listing. Of several rows under one key those of the first rank are the photo,
+    and the others do not remain. Where photos come in several sizes, all rows of the first ``limit`` orders remain;
+    rows without an order count one by one (C332).
     """
-    photos = [row for row in rows if rule.category is None or is_photo(lookup(row, rule.category))]
+    photos = [row for row in rows if counts(rule, lookup(row, rule.category) if rule.category else None)]
     ranks = {id(row): rank(lookup(row, rule.order) if rule.order else None, key(row)) for row in photos}
     places: dict[object, int] = {}
+    first: dict[str, tuple[int, Decimal, str]] = {}
     dropped: set[int] = set()
     for row in sorted(photos, key=lambda row: ranks[id(row)]):
-        last, number, _ = ranks[id(row)]
-        place = places.setdefault(number if rule.sizes and not last else id(row), len(places))
+        own = ranks[id(row)]
+        last, number, name = own
+        if first.setdefault(name, own) != own:
+            dropped.add(id(row))
+            continue
+        place = places.setdefault(number if rule.sizes and not last else name, len(places))
         if place >= rule.limit:
             dropped.add(id(row))
     return [row for row in rows if id(row) not in dropped]
+
+
+def counts(rule: PhotoRule, category: Value | Unknown) -> bool:
+    """Return whether a row of this category counts against the limit."""
+    return rule.category is None or is_photo(category)

@@ -93,6 +93,11 @@ class Row:
     def key(self) -> tuple[Value, ...]:
         return tuple(self.value(name) for name in self.plan.key)  # type: ignore[misc]  # proven rows have one
 
+    def identity(self, names: Iterable[str]) -> tuple[Hashable, ...]:
+        """What makes it a row of its own: its key, and what it names in the fields by which it follows others. A
+        database may hold one key twice, under two parents."""
+        return (*self.key, *(normal_of(self, name) for name in names))
+
     def key_text(self) -> str:
         """The key as one text, for orders."""
         return "\x1f".join(str(value) for value in self.key)

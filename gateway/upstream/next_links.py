@@ -14,8 +14,6 @@ from gateway.policy.profile import LinkHost
 #: Signs that an address may have as they are (RFC 3986, 2.2 and 2.3), and the one that encodes all others.
 _ADDRESS = "!#$%&'()*+,/:;=?@[]-._~"
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-#: Control characters, and halves of surrogate pairs: bytes of a header that were not UTF-8.
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TARGET = re.compile(r"<([^>]*)>")
 #: A parameter: its name, and its value in quotes or as it is.
 _PARAMETER = re.compile(r'[ \t]*;[ \t]*(?:([^\s=;,"<>]+)[ \t]*(?:=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"<>]*)))?)?')
@@ -42,14 +40,10 @@ class _Parsed:
 
 
 def encoded(link: str) -> str:
-    """Return a link as an address: blanks and signs that an address does not have are percent-encoded.
-
-    Raises:
-        LinkError: it holds a control character, which would end the line of a request, or bytes that are no text.
-    """
-    if _UNFIT.search(link):
-        raise LinkError("its next link holds a control character")
-    return quote(_STRAY_PERCENT.sub("%25", link.strip(" ")), safe=_ADDRESS)
+    """Return a link as an address: whatever an address does not have is percent-encoded, control characters and halves
+    of surrogate pairs included. Some servers write into their links what their rows hold, as it is, and none of it
+    decides whether a page is answered (C286)."""
+    return quote(_STRAY_PERCENT.sub("%25", link.strip(" ")), safe=_ADDRESS, errors="surrogatepass")
 
 
 def next_of(fields: Iterable[str], asked: URL) -> str | None:

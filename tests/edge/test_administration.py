@@ -276,3 +276,32 @@ async def test_nobody_is_asked_for_a_body_that_is_not_taken(desk: Desk, length: 
     writer.close()
 
     assert answer.split(b" ")[1] == (b"400" if length == "5" else b"413")
+
+
+async def test_a_key_that_loses_its_permission_while_its_body_comes_does_nothing(desk: Desk) -> None:
+    identity, secret = await desk.secret({"Role": "private", "Permissions": ["manage_keys"]})
+    begun, taken = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"D": '
+        begun.set()
+        await taken.wait()
+        yield b'{"Role": "private"}}'
+
+    url = f"http://127.0.0.1:{desk.gateway.service.admin.port}/v1/developers/keys"
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+
+    async def held() -> int:
+        async with desk.gateway.session.post(url, data=body(), headers=headers) as response:
+            await response.read()
+            return response.status
+
+    task = asyncio.create_task(held())
+    await begun.wait()
+    before = len(results(await desk.call("GET", "/keys?_limit=100")))
+    changed = await desk.call("PUT", f"/keys/{identity}", {"Permissions": ["manage_templates"]})
+    taken.set()
+
+    assert changed.status == 200
+    assert await task == 403
+    assert len(results(await desk.call("GET", "/keys?_limit=100"))) == before

@@ -194,3 +194,14 @@ async def test_all_roles_read_offices_and_write_none(directory: Path, name: str)
 
     assert read == [200, 200, 200]
     assert {(answer.status, answer.header("Allow")) for answer in written} == {(405, "GET, HEAD")}
+
+
+@pytest.mark.parametrize("name", ["Field", "Lookup"])
+async def test_a_row_of_field_is_the_one_of_its_key(gateway: Harness, name: str) -> None:
+    rows, _ = await every_page(gateway, name, "demo-idx")
+    key = f"{name}Key"
+    for row in (rows[1], rows[-1]):
+        single = await gateway.get(f"{name}('{row[key]}')")
+        assert single.json()[key] == row[key]
+
+    assert (await gateway.get(f"{name}('nope')")).status == 404

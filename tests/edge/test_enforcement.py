@@ -266,7 +266,7 @@ async def test_an_upstream_that_makes_no_progress_is_left(directory: Path) -> No
             answer = await gateway.get("Property?$select=City", "k-idx")
 
         assert answer.status == 502
-        assert len(upstream.requests) <= 3
+        assert len(upstream.requests) <= 11
 
 
 @pytest.mark.channel("C88", "C92", "C292")
@@ -467,3 +467,20 @@ async def test_each_kind_and_resource_tells_one_bit_until_a_person_restores_it(d
     assert restored == losses
     assert after == 200
     assert events == [*losses, TrustRestored("string_equality", "Property", "tester")]
+
+
+@pytest.mark.channel("C288", "C291")
+@pytest.mark.guarantee("G6")
+async def test_an_exact_page_ends_after_a_fixed_number_of_requests(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The upstream sends one row at a time: a page would take as many requests as it has rows."""
+    monkeypatch.setattr("gateway.edge.enforcement.MAX_REQUESTS", 4)
+    upstream = Hostile(serving([listing(number) for number in range(9)], 1))
+    async with before(upstream, directory) as gateway:
+        short = await gateway.get("Property?$select=City&$top=4", "k-idx")
+        asked = len(upstream.requests)
+        long = await gateway.get("Property?$select=City&$top=5", "k-idx")
+
+    assert (short.status, asked) == (200, 4)
+    assert (long.status, len(upstream.requests)) == (502, 8)

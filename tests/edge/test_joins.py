@@ -12,6 +12,7 @@ import pytest
 from gateway.sandbox.rows import Row, Tables, metadata_document
 from tests.model_upstream import Habits
 from tests.modelled import ROLE, every_page, house, listing, member, modelled, office, photo, profile, tables
+from tests.support import Answer
 
 #: L1 and L3 are visible, L2 is not; photos of each, of a visible and of an invisible member, and of nobody.
 PHOTOS: list[Row] = [
@@ -240,6 +241,74 @@ async def test_photos_in_several_sizes_count_once(directory: Path) -> None:
             found[photo_sizes] = keys((await gateway.get("Property('L1')/Media?$select=MediaKey", "limited")).rows)
 
     assert found == {False: ["L1-1-l", "L1-1-s"], True: ["L1-1-l", "L1-1-s", "L1-2-l", "L1-2-s"]}
+
+
+@pytest.mark.channel("C222", "C331")
+@pytest.mark.guarantee("G1")
+@pytest.mark.parametrize("trusted", [profile(), profile(nested="untrusted"), {}])
+async def test_a_photo_past_the_limit_is_not_shown_by_another_of_its_key(
+    directory: Path, trusted: dict[str, Any]
+) -> None:
+    """One MediaKey names photos of two listings, or several rows of one: only its place in its own listing counts."""
+    first = [
+        photo("L3", 9, key="P1", MediaURL="canary"), photo("L3", 7, key="P1", MediaURL="canary"),
+        photo("L1", 1, key="P1", MediaURL="seen"), photo("L3", 1, key="P2"), photo("L1", 2, key="P3", MediaURL="canary"),
+        photo("L1", 8, key="P1", MediaURL="canary"), photo("L1", 8, key="P9", MediaCategory="Document"),
+        photo("L1", 8, key="P9", MediaURL="canary"),
+    ]  # fmt: skip
+    second = [row for row in first if row["MediaURL"] != "canary"]
+    targets = [
+        "Media?$select=MediaKey,MediaURL", "Media?$select=MediaKey&$orderby=Order desc", "Media?$filter=MediaKey in ('P1','P9')&$count=true",
+        "Media?$filter=Order eq 8", "Media('P1')", "Media('P9')", "Media?$filter=ResourceRecordKey eq 'L3'&$count=true",
+        "Media?$filter=ResourceRecordKey eq 'L1'&$orderby=Order desc", "Property('L1')/Media", "Property('L3')/Media/$count",
+        "Property?$select=City&$expand=Media($select=MediaURL;$count=true)", "Property?$expand=Media($orderby=Order desc;$top=1)",
+    ]  # fmt: skip
+    answers: list[list[Answer]] = []
+    for number, data in enumerate((first, list(reversed(first)), second)):
+        where = modelled(directory / str(number), {**DATA, "Media": data}, trusted=trusted, limit=1)
+        async with where as (gateway, _):
+            answers.append([await gateway.get(target, "limited") for target in targets])
+
+    for target, *several in zip(targets, *answers, strict=True):
+        assert several[0] == several[1] == several[2], target
+        assert b"canary" not in several[0].body, target
+    assert keys(answers[0][0].rows) == ["P1", "P2", "P9"]
+
+
+@pytest.mark.channel("C222", "C331")
+@pytest.mark.guarantee("G1", "G4")
+@pytest.mark.parametrize("trusted", [profile(), profile(nested="untrusted"), {}])
+async def test_rows_of_one_key_under_two_listings_are_two_rows(directory: Path, trusted: dict[str, Any]) -> None:
+    """None of them takes the other's place: neither in the list of its listing, nor on a page."""
+    shared = [photo(parent, 1, key="P1", MediaURL=f"of {parent}") for parent in ("L2", "L1", "L3")]
+    data = {**DATA, "Media": [*shared, photo("L3", 2, key="P2"), photo("L3", 3, key="P3")]}
+    async with modelled(directory, data, trusted=trusted, limit=1) as (gateway, _):
+        below = [(await gateway.get(f"Property('{name}')/Media?$select=MediaURL", "limited")).rows for name in ("L1", "L3")]  # fmt: skip
+        expanded = await gateway.get("Property?$select=ListingKey&$expand=Media($select=MediaURL)", "limited")
+        every, pages = await every_page(gateway, "Media?$select=MediaURL", "limited")
+        pinned = await gateway.get("Media?$filter=MediaKey eq 'P1'&$count=true&$select=MediaURL", "limited")
+
+    assert below == [[{"MediaURL": "of L1"}], [{"MediaURL": "of L3"}]]
+    assert [row["Media"] for row in expanded.rows] == below
+    assert sorted(row["MediaURL"] for row in every) == ["of L1", "of L3"]
+    assert pinned.json()["@odata.count"] == 2
+
+
+@pytest.mark.channel("C222", "C291")
+@pytest.mark.guarantee("G1")
+async def test_a_page_goes_on_behind_the_row_that_was_shown(directory: Path) -> None:
+    """Another row of its key, which is past the limit, stands elsewhere in the order of the upstream."""
+    seen = [photo("L1", 1, key="P5"), photo("L3", 1, key="P4"), photo("L3", 1, key="P6", ResourceName="Member", ResourceRecordKey="A1")]  # fmt: skip
+    answers = []
+    for number, more in enumerate(([], [photo("L3", 2, key="P5", MediaURL="A")])):
+        data = {**DATA, "Media": [*more, *seen]}
+        settings = {"requests": {"page_size": 2}}
+        async with modelled(directory / str(number), data, limit=1, trusted={}, settings=settings) as (gateway, _):
+            rows, pages = await every_page(gateway, "Media?$select=MediaKey&$orderby=MediaCategory", "limited")
+            answers.append((rows, len(pages)))
+
+    assert keys(answers[0][0]) == ["P4", "P5", "P6"]
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.channel("C331")
@@ -474,3 +543,31 @@ async def test_an_embedded_list_is_selected_like_the_property_that_it_is(directo
     assert [len(listing["Media"]) for listing in both.rows] == [1, 1]
     assert all("Media" not in listing for listing in plain.rows)
     assert all("$expand" not in options for _, options in model.asked)
+
+
+async def lists(directory: Path, photos: list[Row]) -> int:
+    """The status of an answer with the media of L1, which are read apart and by no filter."""
+    data = {**DATA, "Media": photos}
+    habits = Habits(ignores=frozenset({"filter", "nested"}))
+    trusted = profile(nested="untrusted")
+    async with modelled(directory, data, habits, trusted=trusted) as (gateway, _):
+        return (await gateway.get("Property('L1')?$select=City&$expand=Media($select=Order)", "k")).status
+
+
+@pytest.mark.channel("C276")
+async def test_a_list_longer_than_the_bound_is_not_answered(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.edge.joins._MAX_ROWS", 3)
+
+    assert await lists(directory / "most", [photo("L1", number) for number in range(3)]) == 200
+    assert await lists(directory / "more", [photo("L1", number) for number in range(4)]) == 502
+
+
+@pytest.mark.channel("C276")
+async def test_rows_that_were_not_asked_for_do_not_count_towards_the_bound(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the length of the lists of other listings, withheld ones too, would decide whether there is an answer."""
+    monkeypatch.setattr("gateway.edge.joins._MAX_ROWS", 3)
+    others = [photo("L3", number) for number in range(9)]
+
+    assert await lists(directory, [photo("L1", 1), *others]) == 200

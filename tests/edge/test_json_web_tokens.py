@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import time
@@ -223,13 +224,27 @@ async def test_an_issuer_that_is_away(directory: Path, monkeypatch: pytest.Monke
     assert (before, secret, there, unknown, away) == (503, 200, 200, 401, 200)
 
 
+@pytest.mark.channel("C149")
 async def test_a_shared_secret_is_no_key(directory: Path) -> None:
-    shared = {"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXM", "kid": "one", "alg": "HS256"}
-    for_encryption = published("two", use="enc")
-    async with issuing(shared, for_encryption) as issuer, gateway_of(directory, issuer) as gateway:
-        found = [await asked(gateway, token(identity=identity)) for identity in ("one", "two")]
+    """Whoever can check such a signature can make it. And a published key is no secret, though some libraries took it
+    for one."""
+    secret = b"secret-secret-secret-secret-secret"
+    text = base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
+    shared = {"kty": "oct", "k": text, "kid": "one", "alg": "HS256"}
+    async with issuing(shared, published("two")) as issuer, gateway_of(directory, issuer) as gateway:
+        by_secret = await asked(gateway, token(secret, "HS256", "one"))
+        by_public = await asked(gateway, token(base64.urlsafe_b64decode(published()["n"] + "=="), "HS256", "two"))
+        good = await asked(gateway, token(identity="two"))
 
-    assert found == [401, 401]
+    assert (by_secret, by_public, good) == (401, 401, 200)
+
+
+async def test_a_key_for_encryption_checks_no_signature(directory: Path) -> None:
+    keys = (published("one", use="enc"), published("two", use="sig"), published("three", key_ops=["encrypt"]))
+    async with issuing(*keys) as issuer, gateway_of(directory, issuer) as gateway:
+        found = [await asked(gateway, token(identity=identity)) for identity in ("one", "two", "three")]
+
+    assert found == [401, 200, 401]
 
 
 @pytest.mark.channel("C257")

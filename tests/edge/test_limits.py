@@ -103,7 +103,7 @@ async def test_records_and_bytes_are_counted_after_they_were_delivered(directory
 async def test_limits_are_of_the_key_then_of_its_role_then_of_all(directory: Path) -> None:
     limits = {
         "default": {"requests": {60: 9}},
-        "roles": {"idx": {"requests": {60: 8}}},
+        "roles": {"idx": {"requests": {60: 8}}, "vow": {"requests": {60: 6}}},
         "keys": {"demo-vow": {"requests": {60: 7}}},
     }
     async with limited(directory, limits) as gateway:

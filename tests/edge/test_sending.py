@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from pytest import MonkeyPatch
 
+from gateway.edge.sending import Dispatch, Sender
 from gateway.observe.events import WriteEnded
+from gateway.settings import Upstream
+from gateway.upstream.client import UpstreamClient, UpstreamFailure
+from tests.hostile import Hostile, hostile_running
 from tests.support import until
 from tests.writing import BY, DRAFT, writing
 
@@ -232,3 +238,17 @@ async def test_an_address_that_names_no_record_of_the_key_is_none(directory: Pat
         answer = await desk.send("POST", "Property", DRAFT)
 
     assert (answer.status, answer.body, answer.header("Location")) == (204, b"", None)
+
+
+@pytest.mark.channel("C307")
+async def test_a_write_whose_turn_comes_too_late_is_not_sent() -> None:
+    """While it waited for its turn, its client was told that it took too long."""
+    upstream = Hostile(lambda _: web.Response(status=204))
+    async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url), None) as client:
+        sender = Sender(client, None, lambda _: None)
+        for abandoned in (True, False):
+            dispatch = Dispatch("PATCH", "Property", "Property('x')", b"{}", None, "'x'", None, "1")
+            dispatch.write.abandoned = abandoned
+            with suppress(UpstreamFailure):
+                await sender.send(dispatch)
+            assert len(upstream.requests) == (0 if abandoned else 1)

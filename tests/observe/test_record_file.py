@@ -6,6 +6,7 @@ A symbolic link in place of the file cannot be written, as a disk without room; 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import socket
@@ -330,3 +331,29 @@ async def test_the_lock_beside_the_file_is_not_a_link_either(tmp_path: Path) -> 
 async def test_a_file_that_cannot_be_made_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         RecordFile(tmp_path / "nowhere" / "log", lambda _: None).open()
+
+
+@pytest.mark.guarantee("G7")
+async def test_a_line_waits_for_the_lock_that_others_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is done to the file is done while this process has the lock: nobody else could take it meanwhile."""
+    path = tmp_path / "decisions.log"
+    plain, unlocked = os.write, []
+
+    def write(descriptor: int, text: bytes) -> int:
+        other = os.open(tmp_path / ".decisions.log.lock", os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unlocked.append(text)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(other)
+        return plain(descriptor, text)
+
+    async with opened(path, is_durable=True) as file:
+        monkeypatch.setattr("gateway.observe.record_file.os.write", write)
+        file.write(line(1))
+        assert await file.settled()
+
+    assert unlocked == []
+    assert [entry["number"] for entry in lines(path)] == [1]

@@ -1141,3 +1141,53 @@ def test_an_unknown_privilege_of_a_role_is_a_fault() -> None:
         role({"Office": {"Default": "Visible", "Privilege": "Everything"}})
 
     assert [fault.path for fault in refused.value.faults] == [("Resources", "Office", "Privilege")]
+
+
+# --- links that cannot be decided
+
+
+def tied(compiled: Policy, name: str, resource: str = "Property") -> Link | None:
+    return compiled.resources[resource].navigation[name].link
+
+
+@pytest.mark.channel("C273", "C357")
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('Property="ListOfficeKey" ReferencedProperty="OfficeKey"', 'Property="Nope" ReferencedProperty="OfficeKey"'),
+        (
+            'Property="ListOfficeKey" ReferencedProperty="OfficeKey"',
+            'Property="ListOfficeKey" ReferencedProperty="Nope"',
+        ),
+        ('<Property Name="ListOfficeKey"', '<Property Name="OtherKey"'),
+    ],
+)
+def test_a_link_over_fields_that_do_not_exist_is_no_link(old: str, new: str) -> None:
+    """A field that no row has is null in each of them, and nothing could tell which rows belong together."""
+    base = role({"Property": {"Fields": {"All": {"Visible": ["ListOffice"]}}}, "Office": {"Default": "Visible"}})
+    text = metadata_document().decode()
+    assert old in text
+
+    assert tied(policy(base), "ListOffice") == Link(local="ListOfficeKey", target="OfficeKey")
+    assert tied(policy(base, schema=parse_metadata(text.replace(old, new).encode())), "ListOffice") is None
+
+
+@pytest.mark.channel("C333", "C357")
+def test_rows_of_several_kinds_of_parents_need_a_field_that_tells_them_apart() -> None:
+    """Keys of a listing and of a member may be equal: without ResourceName the photos of one would show under the other."""
+    schema = schema_without("ResourceName")
+    base = role({"Property": PROPERTY, "Media": MEDIA})
+    links = Profile(links={"Property": {"Media": Link(local="ListingKey", target="ResourceRecordKey")}})
+    alone = GatewayRules(Source("gateway.yaml"), follows={"Media": ("Property",)})
+
+    assert tied(policy(base, schema=schema), "Media") is None
+    assert tied(policy(base, schema=schema, profile=links), "Media") is None
+    assert tied(policy(base, schema=schema, profile=links, rules=alone), "Media") is not None
+
+
+@pytest.mark.channel("C333", "C357")
+def test_a_link_whose_discriminator_does_not_exist_is_no_link() -> None:
+    base = role({"Property": {"Fields": {"All": {"Visible": ["ListOffice"]}}}, "Office": {"Default": "Visible"}})
+    link = Link(local="ListOfficeKey", target="OfficeKey", discriminator="Nope", values=("x",))
+
+    assert tied(policy(base, profile=Profile(links={"Property": {"ListOffice": link}})), "ListOffice") is None

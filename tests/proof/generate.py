@@ -12,12 +12,13 @@ from urllib.parse import unquote
 from gateway.store.snapshot import Snapshot
 from tests.proof import dialogue
 from tests.proof.licence import Licence, low, row_rules
-from tests.proof.model import ENUM_FORMS, ENUMS
+from tests.proof.model import ENUM_FORMS, ENUMS, enter
 from tests.proof.oracles import Case
 from tests.proof.requests import Maker, Request, target_of
 from tests.proof.sides import snapshot_of
 from tests.proof.surface import channels_of, channels_of_writes
 from tests.proof.upstream import Habits, as_printed, is_honest, make_habits, misreads
+from tests.proof.wide import widened
 from tests.proof.worlds import KINDS, changed, make_changes, make_licence, make_lively_world, with_shapes
 from tests.proof.writes import TROUBLE, Writer, hidden_deciders, with_writes
 
@@ -51,6 +52,7 @@ def _unlimited(licence: Licence, habits: Habits, snapshot: Snapshot) -> Snapshot
 
 def make_write_case(seed: int, length: int = 24) -> Made | None:
     """As ``make_case``, with writes among the reads."""
+    enter(())
     rng = random.Random(f"writes {seed}")
     hostile = rng.random() < 0.25
     licence = make_licence(rng)
@@ -128,7 +130,9 @@ def _with_enumerations(seed: int, licence: Licence) -> None:
 
 
 def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made | None:
-    """None where the compiler refuses the licence: that is an answer too, and counted."""
+    """None where the compiler refuses the licence: that is an answer too, and counted. Without ``enumerations`` the
+    world is one of the four sets, of primitive values."""
+    enter(())
     rng = random.Random(seed)
     hostile = rng.random() < 0.35
     licence = make_licence(rng)
@@ -160,5 +164,17 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
         case.requests = [request for request in case.requests if not _skips(request)]
     if licence.enums:
         case.requests = [request for request in case.requests if _all_legal(request)]
+    used, productions = set(maker.used), maker.productions
     dialogue.extended(seed, case, writes=False)
-    return Made(case, snapshot, channels_of(maker.used), maker.productions)
+    wide = widened(seed, case) if enumerations else None
+    if wide is not None:
+        case, further = wide
+        snapshot = _unlimited(case.licence, habits, snapshot_of(case.licence))
+        case.requests = [request for request in case.requests if _fits_case(case.licence, request)]
+        used, productions = used | further.used, productions | further.productions
+    return Made(case, snapshot, channels_of(used), productions)
+
+
+def _fits_case(licence: Licence, request: Request) -> bool:
+    """Whether a request may be compared under a licence: see ``make_case``."""
+    return ("counts" in licence.profile or not _skips(request)) and (not licence.enums or _all_legal(request))

@@ -1,14 +1,17 @@
 """The tester, tested: bugs that are put into a copy of the gateway, and how many cases it takes to find each.
 
     python -m tests.proof.hunt                      each bug once, from the seeds of the short form
-    python -m tests.proof.hunt --seeds 3 --rare --write    the table of docs/proof.md
+    python -m tests.proof.hunt --seeds 3 --rare --json tests/results/hunt.json    the table of docs/proof.md
 
-A bug is a patch in ``tests/proof/bugs``, never a switch in the product.
+A bug is a patch in ``tests/proof/bugs``, never a switch in the product. Its second line names the oracles that may see
+it. A bug is found when one of these sees it, on a tree that type-checks: a crash finds nothing, and a patch that the
+type checker refuses is an error of the patch.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import multiprocessing.pool
 import os
@@ -17,13 +20,17 @@ import shutil
 import statistics
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.proof.__main__ import tree_hash
+
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 BUGS = Path(__file__).resolve().parent / "bugs"
-PAGE = REPOSITORY / "docs" / "proof.md"
 #: A bug that is not found in so many cases is not found.
 CAP = 2_880
 #: Far apart, so that no two walks share a case.
@@ -31,18 +38,28 @@ STRIDE = 1_000_003
 #: A walk is the same whenever it is walked: the order of a set of texts would else be chance, and with it what is drawn.
 _SAME = {"PYTHONHASHSEED": "2"}
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@")
-_BEGIN, _END = "<!-- bugs: begin -->\n", "<!-- bugs: end -->\n"
+_ORACLES = re.compile(r"oracles: (O\d+(?: O\d+)*)")
 
 
 class StalePatch(Exception):
     """The code that a patch changes is not there any more."""
 
 
+class UnstatedOracles(Exception):
+    """A patch does not say in its second line which oracles may see its bug."""
+
+
 @dataclass(frozen=True)
 class Bug:
     name: str
     what: str
+    oracles: tuple[str, ...]
     text: str
+
+    @property
+    def files(self) -> frozenset[str]:
+        """The files that it changes."""
+        return frozenset(name.strip() for name in re.findall(r"^--- a/(.*)$", self.text, re.MULTILINE))
 
     @property
     def cap(self) -> int:
@@ -59,13 +76,24 @@ class Bug:
         return self.what.endswith("rare)")
 
 
+def bug_of(text: str) -> Bug:
+    """Read a patch: its name and what is wrong, the oracles that may see it, and the difference.
+
+    Raises:
+        UnstatedOracles: the second line does not name any.
+    """
+    first, second = text.splitlines()[:2]
+    name, _, what = first.partition(": ")
+    match = _ORACLES.fullmatch(second)
+    if match is None:
+        raise UnstatedOracles(
+            f"{name}: the second line names the oracles that may see it, for example `oracles: O3 O5`"
+        )
+    return Bug(name, what, tuple(match[1].split()), text)
+
+
 def bugs() -> list[Bug]:
-    found = []
-    for path in sorted(BUGS.glob("*.patch")):
-        text = path.read_text(encoding="utf-8")
-        name, _, what = text.partition("\n")[0].partition(": ")
-        found.append(Bug(name, what, text))
-    return found
+    return [bug_of(path.read_text(encoding="utf-8")) for path in sorted(BUGS.glob("*.patch"))]
 
 
 def applied(text: str, patch: list[str]) -> str:
@@ -107,58 +135,141 @@ def patched(root: Path, bug: Bug) -> None:
         path.write_text(applied(path.read_text(encoding="utf-8"), hunks), encoding="utf-8")
 
 
+def refused(chosen: Iterable[Bug], repository: Path = REPOSITORY) -> dict[str, str]:
+    """Return what the type checker says of the trees with these bugs in them, by the bug that it refuses.
+
+    Bugs of different files are tried in one tree: none can hide another's fault, as nothing is checked across files
+    but the types of what they offer. Where such a tree is refused, each of its bugs is tried alone.
+    """
+    rounds: list[list[Bug]] = []
+    for bug in sorted(chosen, key=lambda bug: -len(bug.files)):
+        fits = (some for some in rounds if not any(bug.files & other.files for other in some))
+        some = next(fits, None)
+        if some is None:
+            rounds.append([bug])
+        else:
+            some.append(bug)
+    found = {}
+    with TemporaryDirectory() as name:
+        root = Path(name)
+        shutil.copytree(repository / "gateway", root / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(repository / "pyproject.toml", root)
+        if (repository / ".mypy_cache").is_dir():
+            shutil.copytree(repository / ".mypy_cache", root / ".mypy_cache")
+        before = {path: path.read_text(encoding="utf-8") for path in (root / "gateway").rglob("*.py")}
+        for some in rounds:
+            if _complaints(root, before, some):
+                found.update({bug.name: told for bug in some if (told := _complaints(root, before, [bug]))})
+    return found
+
+
+def _complaints(root: Path, before: dict[Path, str], some: list[Bug]) -> str:
+    """Return the type checker's complaints about the tree with some bugs in it."""
+    for bug in some:
+        patched(root, bug)
+    names = {name for bug in some for name in bug.files}
+    _touch(root, names)
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "mypy", "--strict", "gateway"], cwd=root, capture_output=True, text=True, check=False
+        )
+    finally:
+        for name in names:
+            (root / name).write_text(before[root / name], encoding="utf-8")
+        _touch(root, names)
+    return "" if result.returncode == 0 else result.stdout + result.stderr
+
+
+_moments = itertools.count(1_000_000_000)
+
+
+def _touch(root: Path, names: Iterable[str]) -> None:
+    """Give files a time that they never had: the type checker takes one of the same second and size for the same."""
+    moment = next(_moments)
+    for name in names:
+        os.utime(root / name, (moment, moment))
+
+
+#: Walks cases until an oracle sees the bug that is stated for it. Other oracles, and answers that fail for a reason that
+#: nobody foresaw, are counted and passed by.
 _PROGRAM = """
 import json, sys
 from tests.proof.batches import tried
-seed, cap, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-cases = 0
+seed, cap, kind, stated = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+cases, others = 0, {}
 while cases < cap:
-    try:
-        result = tried(seed, kind=kind)
-    except AssertionError as error:
-        print(json.dumps([cases + 1, "crash", repr(error)[:2000]]))
-        sys.exit()
+    result = tried(seed, kind=kind)
     seed += 1
     if result is None:
         continue
     cases += result.counts.cases
-    if result.violation is not None:
-        print(json.dumps([cases + 1, result.violation.oracle, str(result.violation)[:2000]]))
+    violation = result.violation
+    if violation is None:
+        continue
+    cases += 1
+    oracle = "crash" if violation.message.startswith("unforeseen") else violation.oracle
+    if oracle in stated:
+        print(json.dumps([cases, oracle, str(violation)[:2000], others]))
         sys.exit()
-print(json.dumps([None, "", ""]))
+    others[oracle] = others.get(oracle, 0) + 1
+print(json.dumps([None, "", "", others]))
 """
 
 
-def found_after(bug: Bug, first: int, cap: int) -> tuple[int | None, str, str]:
-    """How many cases from a seed on it takes, the oracle that sees it, and what it says."""
+@dataclass(frozen=True)
+class Walk:
+    """What came of one walk: the number of cases until a stated oracle saw the bug, and what else was seen.
+
+    ``cases`` is None where none saw it; ``crash`` holds the end of the report where the prover itself broke.
+    """
+
+    cases: int | None
+    oracle: str
+    message: str
+    others: dict[str, int]
+    crash: str = ""
+
+
+def walked(bug: Bug, first: int, cap: int, repository: Path = REPOSITORY) -> Walk:
+    """Walk from a seed on until a stated oracle sees a bug, or the cap is reached."""
     with TemporaryDirectory() as name:
         root = Path(name)
         for folder in ("gateway", "grammar", "tests"):
-            shutil.copytree(REPOSITORY / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "interop"))
+            shutil.copytree(repository / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__", "interop"))
         patched(root, bug)
         result = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, str(first), str(cap), bug.kind],
+            [sys.executable, "-c", _PROGRAM, str(first), str(cap), bug.kind, *bug.oracles],
             cwd=root, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(root), **_SAME},
         )  # fmt: skip
     if result.returncode != 0:
-        return 1, "crash", result.stderr[-2000:]
-    cases, oracle, message = json.loads(result.stdout)
-    return cases, oracle, message
+        return Walk(None, "", "", {}, result.stderr[-2000:])
+    return Walk(*json.loads(result.stdout))
 
 
-def table(results: dict[str, list[tuple[int | None, str, str]]]) -> str:
-    """How many cases each bug takes: the median over the seeds, and how many of them find it."""
-    lines = ["| bug | what is wrong | median cases | found | seen by |", "|---|---|---|---|---|"]
-    for bug in bugs():
-        if bug.name not in results:
-            continue
-        found = [cases for cases, _, _ in results[bug.name] if cases is not None]
-        oracles = sorted({oracle for _, oracle, _ in results[bug.name] if oracle})
-        median = f"{statistics.median(found):.0f}" if found else "none"
-        lines.append(
-            f"| {bug.name} | {bug.what} | {median} | {len(found)} of {len(results[bug.name])} | {', '.join(oracles)} |"
-        )
-    return "\n".join(lines) + "\n"
+def row(bug: Bug, walks: list[Walk]) -> dict[str, object]:
+    """Return the line of the table for one bug, as data."""
+    found = [walk.cases for walk in walks if walk.cases is not None]
+    return {
+        "name": bug.name,
+        "what": bug.what,
+        "median": round(statistics.median(found)) if found else None,
+        "found": len(found),
+        "walks": len(walks),
+        "oracles": sorted({walk.oracle for walk in walks if walk.oracle}, key=lambda oracle: int(oracle[1:])),
+    }
+
+
+def told(bug: Bug, walks: list[Walk], *, verbose: bool = False) -> str:
+    """Return what is printed of the walks of one bug."""
+    counts = ", ".join("crash" if walk.crash else str(walk.cases) for walk in walks)
+    seen = "/".join(sorted({walk.oracle for walk in walks if walk.oracle}))
+    others: Counter[str] = Counter()
+    for walk in walks:
+        others.update(walk.others)
+    passed = "".join(f", {oracle} {number} times" for oracle, number in sorted(others.items()))
+    line = f"{bug.name:5} {counts:>12}  {seen:8} {bug.what}" + (f" (passed by{passed[1:]})" if passed else "")
+    message = (walks[-1].crash or walks[-1].message).replace("\n", "\n      ")
+    return f"{line}\n      {message}" if message and (verbose or any(walk.crash for walk in walks)) else line
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -167,27 +278,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rare", action="store_true", help="the rare ones too, which take ten times as many cases")
     parser.add_argument("--only", action="append", default=[], help="one bug by its name")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--write", action="store_true", help="write the table into docs/proof.md")
-    parser.add_argument("--verbose", action="store_true", help="say what each oracle saw")
+    parser.add_argument("--json", type=Path, help="write the rows of the table into this file")
+    parser.add_argument("--verbose", action="store_true", help="print what each oracle saw")
     options = parser.parse_args(arguments)
     chosen = [bug for bug in bugs() if (bug.name in options.only if options.only else options.rare or not bug.is_rare)]
+    wrong = refused(chosen)
+    for name, complaints in wrong.items():
+        print(f"{name}: the tree with this patch does not type-check\n{complaints}")
+    if wrong:
+        return 1
     walks = [(bug, number * STRIDE) for bug in chosen for number in range(1 if bug.is_rare else options.seeds)]
-    results: dict[str, list[tuple[int | None, str, str]]] = {bug.name: [] for bug in chosen}
+    results: dict[str, list[Walk]] = {bug.name: [] for bug in chosen}
     with multiprocessing.pool.ThreadPool(options.jobs) as pool:
-        answers = pool.imap(lambda walk: found_after(walk[0], walk[1], walk[0].cap), walks)
+        answers = pool.imap(lambda walk: walked(walk[0], walk[1], walk[0].cap), walks)
         for (bug, _), answer in zip(walks, answers, strict=True):
             results[bug.name].append(answer)
             if len(results[bug.name]) == (1 if bug.is_rare else options.seeds):
-                counts = ", ".join(str(cases) for cases, _, _ in results[bug.name])
-                seen = "/".join(sorted({oracle for _, oracle, _ in results[bug.name]}))
-                print(f"{bug.name:5} {counts:>12}  {seen:8} {bug.what}", flush=True)
-                if options.verbose:
-                    print("      " + answer[2].replace("\n", "\n      "), flush=True)
-    if options.write:
-        text = PAGE.read_text(encoding="utf-8")
-        head, rest = text.split(_BEGIN)
-        PAGE.write_text(head + _BEGIN + table(results) + _END + rest.split(_END)[1], encoding="utf-8")
-    missed = [name for name, answers in results.items() if any(cases is None for cases, _, _ in answers)]
+                print(told(bug, results[bug.name], verbose=options.verbose), flush=True)
+    if options.json is not None:
+        found = {
+            "tree": tree_hash(),
+            "date": datetime.now(UTC).date().isoformat(),
+            "rows": [row(bug, results[bug.name]) for bug in chosen],
+        }
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    missed = [name for name, several in results.items() if any(walk.cases is None for walk in several)]
     print(f"{len(chosen)} bugs; not found by some walk: {', '.join(missed) or 'none'}")
     return 1 if missed else 0
 

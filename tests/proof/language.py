@@ -9,7 +9,7 @@ right answers are computed with it. An expression is a list, so that it can be c
 
 An operand is ["f", name], a function of one: ["call", function, operand] or ["concat", part, part], or a ["test", ...] that is compared with
 true or false. Inside ``any`` the element is the field ``x``. A literal is ["s", text], ["n", digits], ["b", bool], ["d", date], ["t", instant],
-["null"], ["now", days], or a function of constants: ["const", function, literal...].
+["g", guid], ["null"], ["now", days], or a function of constants: ["const", function, literal...].
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def literal_text(literal: Expression) -> str:
     match literal:
         case ["s", value]:
             return "'" + str(value).replace("'", "''") + "'"
-        case ["n" | "d" | "t", value]:
+        case ["n" | "d" | "t" | "g", value]:
             return str(value)
         case ["b", value]:
             return "true" if value else "false"
@@ -114,6 +114,7 @@ def names(expression: Any) -> Iterator[str]:
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<string>'(?:[^']|'')*')"
+    r"|(?P<guid>[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"
     r"|(?P<instant>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)|(?P<date>\d{4}-\d\d-\d\d(?![T\d]))"
     r"|(?P<clock>\d\d:\d\d(?::\d\d(?:\.\d+)?)?)"
     r"|(?P<number>-?\d+(?:\.\d+)?(?:E[+-]?\d+)?)|(?P<word>[A-Za-z_][A-Za-z0-9_.]*)|(?P<sign>[(),:/]))"
@@ -256,6 +257,8 @@ class _Reader:
                 return ["s", word[1:-1].replace("''", "'")]
             case "number":
                 return ["n", word]
+            case "guid":
+                return ["g", word]
             case "instant":
                 return ["t", word]
             case "date":
@@ -489,6 +492,8 @@ def comparable(value: Any, literal: Expression, meaning: Meaning) -> tuple[Any, 
         case ["n", digits]:
             number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
             return (Decimal(str(value)) if number else value), Decimal(digits)
+        case ["g", guid]:
+            return (value.lower(), guid.lower()) if isinstance(value, str) else (value, guid)
         case ["b", flag]:
             return value, flag
         case ["d", day]:

@@ -25,6 +25,7 @@ from tests.proof.model import (
     Row,
     World,
     children,
+    enter,
     navigations,
     of_kind,
 )
@@ -71,6 +72,8 @@ class Licence:
     texts: bool = False
     #: Set to field to whether its lookup is closed, as ``policy.closed_lookups`` says it.
     closed: dict[str, dict[str, bool]] = field(default_factory=dict)
+    #: What the world has beside the four sets: names of ``SHAPES``.
+    shapes: list[str] = field(default_factory=list)
 
     @property
     def meaning(self) -> Meaning:
@@ -227,15 +230,22 @@ def ever_shows(licence: Licence, entity_set: str, member: str) -> bool:
         NAVIGATION[entity_set, member][1] not in licence.sets or _leads_by_a_hidden_key(licence, entity_set, member)
     ):
         return False
-    rows: list[Row] = [{"PropertyType": name} for name in CLASSES] if KIND[entity_set] == "Property" else []
+    rows = _of_each_class(licence, entity_set)
     return any(
         all(rule[0] != "H" and rule != ["W", ["false"]] for rule in rules_for(licence, entity_set, row, member))
         for row in [*rows, {"PropertyType": None}]
     )
 
 
+def _of_each_class(licence: Licence, entity_set: str) -> list[Row]:
+    """A row of each class, as the upstream spells it."""
+    said = licence.profile.get("class_values", {})
+    classes = CLASSES if KIND[entity_set] == "Property" else ()
+    return [{"PropertyType": said.get(name, (name,))[0]} for name in classes]
+
+
 def always_shows(licence: Licence, entity_set: str, member: str) -> bool:
-    rows: list[Row] = [{"PropertyType": name} for name in CLASSES] if KIND[entity_set] == "Property" else []
+    rows = _of_each_class(licence, entity_set)
     return all(
         rule == ["V"] for row in [*rows, {"PropertyType": None}] for rule in rules_for(licence, entity_set, row, member)
     )
@@ -284,10 +294,16 @@ def clamp(licence: Licence, entity_set: str) -> int | None:
 @dataclass
 class Low:
     """What a key may learn: for each set its rows in the order of their keys. ``rows`` keep all their fields, for
-    interpreters; ``shown`` has what is visible of each."""
+    interpreters; ``shown`` has what is visible of each, by its key. Of rows that share a key the first in storage has
+    the key as its place, and the others the key and a number."""
 
     rows: dict[str, list[Row]]
-    shown: dict[str, dict[str, dict[str, Any]]]
+    shown: dict[str, dict[Any, dict[str, Any]]]
+
+    @property
+    def has_doubles(self) -> bool:
+        """Whether two visible rows of one set share a key. OData has no right answer then."""
+        return any(isinstance(place, tuple) for rows in self.shown.values() for place in rows)
 
     def behind(self, entity_set: str, row: Row, navigation: str, normal: Callable[[str], str]) -> list[Row]:
         """The rows that exist for the key behind a navigation."""
@@ -296,32 +312,77 @@ class Low:
 
 def low(licence: Licence, world: World) -> Low:
     """What a licence permits of a database."""
+    enter(licence.shapes)
     meaning = licence.meaning
     rows: dict[str, list[Row]] = {}
     for name in (*of_kind("Property"), *of_kind("Member")):
         if name in licence.sets:
             rows[name] = [row for row in world[name] if _passes(licence, name, row)]
-    if "OpenHouse" in licence.sets:
-        listings = {meaning.normal(row["ListingKey"]) for name in of_kind("Property") for row in rows.get(name, [])}
-        rows["OpenHouse"] = [
-            row
-            for row in world["OpenHouse"]
-            if _passes(licence, "OpenHouse", row)
-            and isinstance(row["ListingKey"], str)
-            and meaning.normal(row["ListingKey"]) in listings
-        ]
+    listings = {meaning.normal(row["ListingKey"]) for name in of_kind("Property") for row in rows.get(name, [])}
+    for name in OF_LISTINGS:
+        if name in licence.sets and name in FIELDS:
+            rows[name] = [
+                row
+                for row in world.get(name, [])
+                if _passes(licence, name, row)
+                and isinstance(row["ListingKey"], str)
+                and meaning.normal(row["ListingKey"]) in listings
+            ]
     if "Media" in licence.sets:
         rows["Media"] = _media(licence, world, rows, meaning)
+    if "HistoryTransactional" in licence.sets and "HistoryTransactional" in FIELDS:
+        rows["HistoryTransactional"] = [
+            row
+            for row in world.get("HistoryTransactional", [])
+            if _passes(licence, "HistoryTransactional", row) and _is_told(licence, rows, row)
+        ]
     for name, some in rows.items():
         some.sort(key=lambda row, key=KEY[name]: row[key])  # type: ignore[misc]  # mypy infers no type for a default
     found = Low(rows, {})
     for name, some in rows.items():
-        found.shown[name] = {row[KEY[name]]: _shown(licence, found, name, row) for row in some}
+        found.shown[name] = {}
+        for row in some:
+            place, number = row[KEY[name]], 1
+            while place in found.shown[name]:
+                place, number = (row[KEY[name]], number), number + 1
+            found.shown[name][place] = _shown(licence, found, name, row)
     return found
 
 
+#: Sets whose rows follow the listing that ``ListingKey`` names.
+OF_LISTINGS = ("OpenHouse", "PropertyRooms")
+
+
+def _is_told(licence: Licence, rows: dict[str, list[Row]], row: Row) -> bool:
+    """C228: a row of history exists where the record that it is about exists for the key, in a set that shows the field
+    on every record, as it is stored."""
+    normal, kind, owner = licence.meaning.normal, row["ResourceName"], row["ResourceRecordKey"]
+    if kind not in ("Property", "Member", "OpenHouse", "Media") or not isinstance(owner, str):
+        return False
+    for name in of_kind(kind):
+        told = [
+            field
+            for field in FIELDS[name]
+            if name in licence.sets
+            and always_shows(licence, name, field)
+            and not (is_counter(field) and (counter_is_hidden(licence, name) or clamp(licence, name) is not None))
+        ]
+        field = row["FieldName"]
+        if isinstance(field, str) and normal(field) in map(normal, told):
+            if normal(owner) in {normal(other[KEY[name]]) for other in rows.get(name, [])}:
+                return True
+    return False
+
+
+def is_key(entity_set: str, value: Any) -> bool:
+    """Whether a value is one of the key's type."""
+    if FIELDS[entity_set][KEY[entity_set]] == "Int64":
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, str)
+
+
 def _passes(licence: Licence, entity_set: str, row: Row) -> bool:
-    return isinstance(row.get(KEY[entity_set]), str) and all(
+    return is_key(entity_set, row.get(KEY[entity_set])) and all(
         holds(rule, row, licence.meaning) is True for rule in row_rules(licence, entity_set)
     )
 
@@ -344,9 +405,13 @@ def _media(licence: Licence, world: World, rows: dict[str, list[Row]], meaning: 
     for several in photos.values():
         several.sort(key=photo_rank)
         places: dict[Any, int] = {}
+        first: dict[str, Any] = {}
         for row in several:
+            rank = photo_rank(row)
+            if first.setdefault(row["MediaKey"], rank) != rank:
+                continue  # of the rows of one key in a listing, those of the first Order are the photo
             # A photo that comes in several sizes is several rows of one Order.
-            sized = licence.profile.get("photo_sizes") and not photo_rank(row)[0]
+            sized = licence.profile.get("photo_sizes") and not rank[0]
             place = places.setdefault(row["Order"] if sized else ("row", row["MediaKey"]), len(places))
             kept += [row] if licence.limit is None or place < licence.limit else []
     return kept
@@ -374,7 +439,7 @@ def _shown(licence: Licence, found: Low, entity_set: str, row: Row) -> dict[str,
 
 
 def value_shown(licence: Licence, entity_set: str, row: Row, member: str) -> Any:
-    value = row[member]
+    value = row.get(member)
     most = clamp(licence, entity_set) if is_counter(member) else None
     if most is not None and isinstance(value, int) and not isinstance(value, bool):
         return min(value, most)
@@ -385,7 +450,7 @@ def tested(licence: Licence, entity_set: str) -> set[str]:
     """The fields that rules and conditions look at, and those that tie rows together: whatever they hold, a row of the
     canonical database keeps it."""
     found = {KEY[entity_set], "PropertyType", "ResourceName", "ResourceRecordKey", "ListingKey", "ListAgentKey"}
-    found |= {"Order", "MediaCategory"}
+    found |= {"Order", "MediaCategory", "FieldName"}
     if entity_set in licence.sets:
         for rule in row_rules(licence, entity_set):
             found.update(names(rule))

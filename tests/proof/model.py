@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -53,6 +54,75 @@ NAVIGATION |= {
     for (source, navigation), edge in NAVIGATION.items()
     if source == kind
 }
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Something that a world may have beside the sets above: fields of a set, and whole sets with their ties."""
+
+    fields: dict[str, dict[str, str]]
+    navigation: dict[tuple[str, str], tuple[str, str, str, bool, str | None]] = field(default_factory=dict)
+
+
+#: Name to shape. A licence lists the shapes of its world.
+SHAPES: dict[str, Shape] = {
+    "acres": Shape({"Property": {"LotSizeAcres": "Decimal"}}),
+    "rooms": Shape(
+        {"PropertyRooms": {"RoomKey": "Guid", "ListingKey": "String", "RoomType": "String", "RoomArea": "Decimal"}},
+        {
+            ("Property", "Rooms"): ("ListingKey", "PropertyRooms", "ListingKey", True, None),
+            ("PropertyRooms", "Listing"): ("ListingKey", "Property", "ListingKey", False, None),
+        },
+    ),
+    "history": Shape(
+        {
+            "HistoryTransactional": {
+                "HistoryTransactionalKey": "Int64", "ResourceName": "String", "ResourceRecordKey": "String",
+                "FieldName": "String", "PreviousValue": "String", "NewValue": "String",
+            },
+        },
+        {
+            (kind, "HistoryTransactional"): (key, "HistoryTransactional", "ResourceRecordKey", True, kind)
+            for kind, key in (("Property", "ListingKey"), ("Member", "MemberKey"), ("Media", "MediaKey"))
+        },
+    ),
+}  # fmt: skip
+_PLAIN = {name: dict(fields) for name, fields in FIELDS.items()}
+_PLAIN_NAVIGATION = dict(NAVIGATION)
+_entered: list[tuple[str, ...]] = [()]
+
+
+def enter(shapes: Sequence[str]) -> None:
+    """Makes ``FIELDS``, ``KEY``, ``KIND`` and ``NAVIGATION`` those of a world with some shapes.
+
+    A case runs alone in its process, so these tables are of the case at hand. Everything that takes a licence enters
+    its world first.
+    """
+    wanted = tuple(shapes)
+    if _entered[0] == wanted:
+        return
+    _entered[0] = wanted
+    fields = {name: dict(known) for name, known in _PLAIN.items()}
+    navigation = dict(_PLAIN_NAVIGATION)
+    for shape in [SHAPES[name] for name in wanted]:
+        for name, more in shape.fields.items():
+            for other in (name, *(twin for twin, kind in (TWINS | DERIVED).items() if kind == name)):
+                fields.setdefault(other, {}).update(more)
+        for (source, member), edge in shape.navigation.items():
+            for other in (source, *(twin for twin, kind in (TWINS | DERIVED).items() if kind == source)):
+                navigation[other, member] = edge
+    for table, content in (
+        (FIELDS, fields),
+        (NAVIGATION, navigation),
+        (KEY, {name: next(iter(known)) for name, known in fields.items()}),
+        (KIND, {name: {**TWINS, **DERIVED}.get(name, name) for name in fields}),
+    ):
+        table.clear()
+        table.update(content)  # type: ignore[arg-type]  # each table gets the content of its own type
+
+
+def entered() -> tuple[str, ...]:
+    return _entered[0]
 
 
 def of_kind(kind: str) -> list[str]:

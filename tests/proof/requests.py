@@ -18,7 +18,7 @@ from urllib.parse import quote
 from tests.abnf import SAMPLES
 from tests.proof.language import Expression, names, text_of
 from tests.proof.licence import Licence, always_shows, ever_shows
-from tests.proof.model import FIELDS, KIND, NAVIGATION, World, navigations
+from tests.proof.model import FIELDS, KEY, KIND, NAVIGATION, World, navigations
 from tests.proof.worlds import DOMAINS, KEYS, different_values, make_atom
 
 Request = dict[str, Any]
@@ -113,6 +113,8 @@ class Maker:
             self.busy = [key for key in owners if isinstance(key, str) and owners.count(key) > 2]
         self.used: set[str] = set()
         self.productions: set[str] = set()
+        #: Sets that are read more often than others.
+        self.favoured: list[str] = []
 
     def make(self) -> Request:
         roll = self.rng.random()
@@ -132,7 +134,7 @@ class Maker:
             return self._photos()
         # Where a list stands in records, the set of its rows is another way to them.
         likely = ["Media"] * 3 if self.licence.profile.get("embedded") and "Media" in self.sets else []
-        name = rng.choice((*self.sets, *["Property"] * 3, *likely))
+        name = rng.choice((*self.sets, *["Property"] * 3, *likely, *self.favoured))
         roll = rng.random()
         if roll < 0.1:
             return self._note(
@@ -317,7 +319,9 @@ class Maker:
         inner = make_atom(self.rng, target, field, self.different.get(field))
         return [self.rng.choice(("some", "every")), navigation, inner]
 
-    def key(self, name: str) -> str:
+    def key(self, name: str) -> Any:
+        if FIELDS[name][KEY[name]] != "String":
+            return self.rng.choice([*self.different.get(KEY[name], []), *KEYS[name], *KEYS[name]])
         return self.rng.choice([*self.keys, *self.keys, *KEYS[name]])
 
     # --- outside
@@ -408,7 +412,7 @@ def target_of(request: Request) -> str:
             return edited(target_of(request["of"]), request["edits"])
     parts = [request["set"]]
     if request["path"] in ("entity", "navigation", "navigation count"):
-        parts[0] += "('" + quote(_doubled(request["key"]), safe="'") + "')"
+        parts[0] += f"({key_text(request['set'], request['key'])})"
     if request["path"].startswith("navigation"):
         parts.append(request["navigation"])
     if request["path"].endswith("count"):
@@ -422,6 +426,13 @@ def target_of(request: Request) -> str:
 
 def query_of(request: Request) -> str:
     return "&".join(f"{name}={quote(text, safe=SAFE)}" for name, text in _options(request["options"]))
+
+
+def key_text(entity_set: str, key: Any) -> str:
+    """A key as an address has it; one of another type than the set's stands there as the client has it."""
+    if isinstance(key, str) and FIELDS[entity_set][KEY[entity_set]] != "Guid":
+        return "'" + quote(_doubled(key), safe="'") + "'"
+    return quote(str(key), safe="'")
 
 
 def _doubled(key: str) -> str:

@@ -11,6 +11,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
+from decimal import Decimal
 from typing import Any
 
 from tests.proof.licence import Entry, Licence
@@ -145,27 +146,38 @@ def report(case: Case, violation: Violation) -> str:
     other = case.other()
     lines = [
         f"seed {case.seed}: {violation}",
-        f"licence   {json.dumps(asdict(case.licence))}",
+        f"licence   {json.dumps(asdict(case.licence), default=_exact)}",
         f"habits    {json.dumps(habits)}",
     ]
     for name, rows in case.world.items():
         for row in rows:
             lines.append(
-                f"both      {name} {json.dumps(row)}" if row in other[name] else f"one only  {name} {json.dumps(row)}"
+                f"both      {name} {json.dumps(row, default=_exact)}"
+                if row in other[name]
+                else f"one only  {name} {json.dumps(row, default=_exact)}"
             )
-        lines += [f"two only  {name} {json.dumps(row)}" for row in other[name] if row not in rows]
-    lines += [f"request   {json.dumps(request)}" for request in case.requests]
+        lines += [f"two only  {name} {json.dumps(row, default=_exact)}" for row in other[name] if row not in rows]
+    lines += [f"request   {json.dumps(request, default=_exact)}" for request in case.requests]
     lines.append(f"case      {dumped(case)}")
     return "\n".join(lines)
 
 
 def dumped(case: Case) -> str:
-    return json.dumps(asdict(case))
+    return json.dumps(asdict(case), default=_exact)
+
+
+def _exact(value: Any) -> dict[str, str]:
+    assert isinstance(value, Decimal)
+    return {"exact": str(value)}
+
+
+def _inexact(data: dict[str, Any]) -> Any:
+    return Decimal(data["exact"]) if data.keys() == {"exact"} else data
 
 
 def replayed(text: str) -> Case:
     """The case of a report."""
-    data = json.loads(text)
+    data = json.loads(text, object_hook=_inexact)
     licence = data["licence"]
     sets = {name: Entry(**entry) for name, entry in licence.pop("sets").items()}
     habits = data["habits"]

@@ -34,7 +34,7 @@ from gateway.store.configuration import Configuration, Secrets
 from gateway.store.repeats import Repeat, Repeats
 from gateway.store.snapshot import Snapshot, build_snapshot
 from tests.proof.licence import Licence, documents
-from tests.proof.model import LOOKUPS, World, metadata
+from tests.proof.model import LOOKUPS, World, enter, metadata
 from tests.proof.requests import ROOT
 from tests.proof.upstream import URL, Habits, Model
 
@@ -45,7 +45,10 @@ TOKEN = re.compile(rb"skiptoken=([A-Za-z0-9_\-]+)")
 
 
 @lru_cache(maxsize=64)
-def schema(enums: str = "", embedded: tuple[tuple[str, tuple[str, ...]], ...] = ()) -> Schema:
+def schema(
+    enums: str = "", embedded: tuple[tuple[str, tuple[str, ...]], ...] = (), shapes: tuple[str, ...] = ()
+) -> Schema:
+    enter(shapes)
     rows = tuple(
         LookupValue(f"{field}-{value}", field, value, None, None, "")
         for (_, field), values in LOOKUPS.items()
@@ -56,6 +59,7 @@ def schema(enums: str = "", embedded: tuple[tuple[str, tuple[str, ...]], ...] = 
 
 def snapshot_of(licence: Licence) -> Snapshot:
     """The licence, compiled from its documents. Key ``k`` has the template, ``other`` another one with the same text."""
+    enter(licence.shapes)
     role, template, always = documents(licence)
     settings = Settings.model_validate({
         "public_url": f"http://gateway.example{ROOT}",
@@ -64,7 +68,7 @@ def snapshot_of(licence: Licence) -> Snapshot:
             "always": always, "redaction": licence.redaction, "unknown_select": licence.unknown_select,
             "closed_lookups": licence.closed,
         },
-        "requests": {"page_size": licence.page_size, "scan_requests": 60},
+        "requests": {"page_size": licence.page_size},
     })  # fmt: skip
     rules = GatewayRules(
         Source("gateway.yaml"),
@@ -92,7 +96,7 @@ def snapshot_of(licence: Licence) -> Snapshot:
         MappingProxyType({}),
     )
     embedded = tuple((name, tuple(lists)) for name, lists in licence.profile.get("embedded", {}).items())
-    return build_snapshot(1, configuration, schema(licence.enums, embedded))
+    return build_snapshot(1, configuration, schema(licence.enums, embedded, tuple(licence.shapes)))
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ class Side:
         self.model = self.upstream(self.world, self.habits)
         self.model.embedded = profile.embedded
         self.model.profile = profile
-        enforcement = Enforcement(self.model, configuration.settings.requests.scan_requests)
+        enforcement = Enforcement(self.model)
         self.repeats = Remembered()
         self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW, self.repeats)
         self.gateway.snapshot = self.snapshot

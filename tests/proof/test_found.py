@@ -5,11 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.proof.hunt import BUGS, CAP, PAGE, REPOSITORY, Bug, StalePatch, applied, bugs, patched
+from tests.proof.hunt import (
+    BUGS,
+    CAP,
+    REPOSITORY,
+    Bug,
+    StalePatch,
+    UnstatedOracles,
+    applied,
+    bug_of,
+    bugs,
+    patched,
+    refused,
+    walked,
+)
 from tests.proof.oracles import Trial
 from tests.proof.shrinking import dumped, failing, replayed
 from tests.proof.test_short import SEEDS
@@ -51,24 +65,91 @@ def test_each_bug_can_be_put_in(tmp_path: Path) -> None:
             path.write_text(before[path], encoding="utf-8")
 
 
-def test_there_are_bugs_enough_and_the_page_has_each() -> None:
+def test_there_are_bugs_enough_each_with_a_name_of_its_own() -> None:
     assert len(bugs()) >= 30
     assert CAP == SEEDS * 24
-    page = PAGE.read_text(encoding="utf-8")
-    for bug in bugs():
-        row = next((line for line in page.splitlines() if line.startswith(f"| {bug.name} | {bug.what} |")), None)
-        assert row is not None, f"{bug.name} is not in the table: python -m tests.proof.hunt --seeds 3 --rare --write"
-        assert "| none |" not in row, bug.name
-    assert len({bug.name for bug in bugs()}) == len(list(BUGS.glob("*.patch")))
+    assert {bug.name for bug in bugs()} == {path.stem for path in BUGS.glob("*.patch")}
+
+
+def test_a_patch_names_the_oracles_that_may_see_its_bug() -> None:
+    with pytest.raises(UnstatedOracles, match="X"):
+        bug_of("X: is wrong\n--- a/gateway/a.py\n+++ b/gateway/a.py\n")
+
+    assert bug_of("X: is wrong\noracles: O3 O10\n--- a/gateway/a.py\n").oracles == ("O3", "O10")
+
+
+def _bug(path: str, old: str, new: str, name: str = "T") -> Bug:
+    """A bug in place of the one line that a text stands for. Every oracle may see it."""
+    return bug_of(
+        f"{name}: a test\noracles: O1 O2 O3 O4 O5 O7 O8 O10\n--- a/{path}\n+++ b/{path}\n@@ -1,1 +1,1 @@\n-{old}\n+{new}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("new", "oracle"),
+    [
+        ('        raise KeyError("a crash in each request")', None),
+        ('        raise Refusal(Code.NOT_FOUND, "a wrong answer to each request")', "O1 O2 O3 O5 O10"),
+    ],
+)
+def test_a_crash_is_never_found(new: str, oracle: str | None) -> None:
+    bug = _bug("gateway/edge/app.py", "        check_protocol(request)", new)
+
+    walk = walked(bug, 0, 40)
+
+    if oracle is None:
+        assert (walk.cases, walk.oracle, set(walk.others)) == (None, "", {"crash"})
+    else:
+        assert walk.cases is not None
+        assert walk.oracle in oracle.split()
+    assert walk.crash == ""
+
+
+def test_a_gateway_that_cannot_be_imported_is_not_found() -> None:
+    bug = _bug("gateway/edge/app.py", "class Gateway:", "assert [] == [0]\n+class Gateway:")
+
+    walk = walked(bug, 0, 40)
+
+    assert (walk.cases, "AssertionError" in walk.crash) == (None, True)
+
+
+def test_a_bug_that_only_other_oracles_see_is_not_found() -> None:
+    new = '        raise Refusal(Code.NOT_FOUND, "a wrong answer to each request")'
+    bug = replace(_bug("gateway/edge/app.py", "        check_protocol(request)", new), oracles=("O9",))
+
+    walk = walked(bug, 0, 40)
+
+    assert walk.cases is None
+    assert walk.others
+    assert "crash" not in walk.others
+
+
+def test_a_patch_that_does_not_type_check_is_refused(tmp_path: Path) -> None:
+    """Bugs of different files are checked together: one that is refused is named alone."""
+    (tmp_path / "gateway").mkdir()
+    (tmp_path / "gateway" / "__init__.py").touch()
+    (tmp_path / "gateway" / "one.py").write_text("number: int = 1\nother: int = 2\n", encoding="utf-8")
+    (tmp_path / "gateway" / "two.py").write_text(
+        "from gateway.one import number\n\ntwice = 2 * number\n", encoding="utf-8"
+    )
+    (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
+    right = _bug("gateway/one.py", "number: int = 1", "number: int = 3", "right")
+    undefined = _bug("gateway/two.py", "twice = 2 * number", "twice = 2 * nombre", "undefined")
+    mistyped = _bug("gateway/one.py", "other: int = 2", "other: int = 'two'", "mistyped")
+
+    complaints = refused([right, undefined, mistyped], tmp_path)
+
+    assert set(complaints) == {"undefined", "mistyped"}
+    assert 'Name "nombre" is not defined' in complaints["undefined"]
 
 
 def test_a_patch_that_does_not_fit_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("one\ntwo\nthree\n", encoding="utf-8")
-    patch = "X: what\n--- a/a.py\n+++ b/a.py\n@@ -1,3 +1,3 @@\n one\n-two\n+zwei\n three\n"
+    patch = "X: what\noracles: O3\n--- a/a.py\n+++ b/a.py\n@@ -1,3 +1,3 @@\n one\n-two\n+zwei\n three\n"
 
-    patched(tmp_path, Bug("X", "what", patch))
+    patched(tmp_path, bug_of(patch))
 
     assert (tmp_path / "a.py").read_text(encoding="utf-8") == "one\nzwei\nthree\n"
     with pytest.raises(StalePatch, match="two"):
-        patched(tmp_path, Bug("X", "what", patch))
+        patched(tmp_path, bug_of(patch))
     assert applied("0\none\ntwo\n", ["@@ -1,2 +1,2 @@\n", " one\n", "-two\n", "+zwei\n"]) == "0\none\nzwei\n"

@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
@@ -190,7 +191,7 @@ class Model(UpstreamClient):
             body, fields = self._collection(name, options_of(query))
         except (Unreadable, FailedOnRow, KeyError) as error:
             raise UpstreamFailure(Code.UPSTREAM_ERROR, f"answered 400 canary {error!r}") from None
-        data = _RAW.sub(lambda match: bytes.fromhex(match[1].decode()), json.dumps(body).encode())
+        data = _RAW.sub(lambda match: bytes.fromhex(match[1].decode()), json.dumps(body, default=_digits).encode())
         match trouble:
             case "cut":
                 data = data[: len(data) // 2]
@@ -262,7 +263,7 @@ class Model(UpstreamClient):
     def _collection(self, name: str, options: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
         """The body of a page, and its Link headers."""
         habits = self.habits
-        rows = list(self.world[name])
+        rows = list(self.world.get(name, []))
         self._refuse(name, options)
         if "$filter" in options and "filter" not in habits.ignores:
             rows = self._filtered(name, rows, read(options["$filter"]))
@@ -372,7 +373,7 @@ class Model(UpstreamClient):
             return f"\0raw:{value['raw']}\0"
         if self.habits.fraction is not None:
             value = _coarse(value, self.habits.fraction)
-        if self.habits.text_numbers and isinstance(value, int) and not isinstance(value, bool):
+        if self.habits.text_numbers and isinstance(value, int | Decimal) and not isinstance(value, bool):
             return str(value)
         return value
 
@@ -409,6 +410,12 @@ _LINKED = "%/:?&=$',();~+"
 
 def tag_of(row: Row) -> str:
     return f'W/"canary{zlib.crc32(json.dumps(row, default=str).encode()):08x}"'
+
+
+def _digits(value: Any) -> str:
+    """An exact number, as the raw digits that it is printed with."""
+    assert isinstance(value, Decimal)
+    return f"\0raw:{str(value).encode().hex()}\0"
 
 
 def _coarse(value: Any, digits: int) -> Any:

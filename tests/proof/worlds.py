@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from gateway.policy.presets import PRESETS
@@ -37,8 +38,18 @@ DOMAINS: dict[str, tuple[Any, ...]] = {
     "ListMemberNote": ("note", "A", None),
     "OpenHouseType": ("Public", "Broker", None),
     "OpenHouseDate": ("2026-01-14", "2026-01-15", "2026-01-16", None),
+    # No binary number holds most of these.
+    "LotSizeAcres": (
+        None, Decimal("0.1"), Decimal("0.30"), Decimal("0.3"), Decimal("12345678901234567.891"), Decimal(2**53 + 1), Decimal(5),
+    ),
+    "RoomArea": (Decimal("1.005"), Decimal("1.00500000000000000001"), None, Decimal("-0.7"), Decimal(2)),
+    "RoomType": ("Bedroom", "Bath", None, "bath"),
+    "FieldName": ("City", "ListPrice", "OwnerName", "PhotosCount", "StandardStatus", "MemberStatus", "MemberMobilePhone",
+                  "MediaURL", "ListingKey", "city", None),
+    "PreviousValue": ("A", "B", "9", None, "owner-A"),
+    "NewValue": ("A", "5", None, "note"),
 }  # fmt: skip
-KEYS = {
+KEYS: dict[str, tuple[Any, ...]] = {
     "Property": ("K1", "K2", "K3", "K4", "K5", "K6", "K7", "K'8"),
     # Two tables count by themselves, so a photo may have the key of a listing.
     "Media": (*(f"P{number:02d}" for number in range(12)), "K1", "K2", "K3", "K4"),
@@ -46,6 +57,8 @@ KEYS = {
     "OpenHouse": ("H1", "H2", "H3", "H4"),
     "Listings": ("K1", "K2", "K3", "K9"),
     "ListMember": ("M1", "M2", "M4"),
+    "PropertyRooms": tuple(f"0000000{number}-000a-4000-8000-00000000000{number}" for number in range(1, 6)),
+    "HistoryTransactional": (1, 2, 3, 9, 10, 11, 2**53 + 1, -4),
 }
 #: What a hidden field that no rule looks at may turn into (M1).
 EXTREMES: tuple[Any, ...] = (
@@ -200,6 +213,13 @@ def changed(world: World, change: Change) -> World:
         case ["add", name, row]:
             if all(known[KEY[name]] != row[KEY[name]] for known in other[name]) and row[KEY[name]]:
                 other[name].insert(len(other[name]) // 2, row)
+        case ["put", name, row, place]:
+            # Also where another row has its key.
+            other.setdefault(name, []).insert(place, row)
+        case ["one", name, row, instead]:
+            # Of the rows of one key this one.
+            other[name] = [known for known in other[name] if known != row or instead is not None]
+            other[name] = [instead if known == row else known for known in other[name]]
         case ["delete", name, key]:
             other[name] = [row for row in other[name] if row[KEY[name]] != key]
         case ["order", name, seed]:
@@ -234,15 +254,16 @@ def make_changes(
 def canonical(licence: Licence, world: World, seen: Callable[[World], World]) -> World:
     """The database without anything that is withheld (O3): no row or photo that does not exist for the key, and null in
     every field that is not shown, unless a rule or a tie between rows looks at it."""
-    found = low(licence, seen(world))
+    printed = seen(world)
+    found = low(licence, printed)
     other: World = {name: [] for name in FIELDS}
     for name, rows in found.rows.items():
         kept = tested(licence, name)
-        here = {row[KEY[name]] for row in rows}
-        for row in world[name]:
-            if row[KEY[name]] not in here:
+        shown_of = {id(row): shown for row, shown in zip(rows, found.shown[name].values(), strict=True)}
+        for row, as_seen in zip(world.get(name, []), printed.get(name, []), strict=True):
+            shown = shown_of.get(id(as_seen))
+            if shown is None:
                 continue
-            shown = found.shown[name][row[KEY[name]]]
             other[name].append(
                 {field: value if field in shown or field in kept else None for field, value in row.items()}
             )
@@ -320,6 +341,17 @@ def _plain_atom(rng: random.Random, entity_set: str, field: str, values: list[An
         if roll < 0.25:
             return ["in", operand, [["n", str(number)], ["n", "2"]]]
         return ["cmp", rng.choice(("eq", "ne", "gt", "ge", "lt", "le")), operand, ["n", str(number)]]
+    if kind == "Guid":
+        guid = rng.choice([*known, KEYS["PropertyRooms"][0]])
+        if roll < 0.5:
+            return ["in", operand, [["g", guid], ["g", KEYS["PropertyRooms"][1]]]]
+        return ["cmp", rng.choice(("eq", "eq", "ne")), operand, ["g", guid]]
+    if kind == "Decimal":
+        exact = [value for value in known if isinstance(value, Decimal)] or [Decimal("0.3")]
+        amount = rng.choice(exact) + rng.choice((Decimal(0), Decimal(0), Decimal("0.01"), Decimal("1E-20")))
+        if roll < 0.25:
+            return ["in", operand, [["n", f"{amount:f}"], ["n", "0.1"]]]
+        return ["cmp", rng.choice(("eq", "eq", "ne", "gt", "ge", "lt", "le")), operand, ["n", f"{amount:f}"]]
     if kind in ("DateTimeOffset", "Date"):
         return _moment(rng, field, kind, [value for value in known if isinstance(value, str)])
     texts = [value for value in known if isinstance(value, str) and "\ud800" not in value and len(value) < 40] or ["A"]
@@ -360,10 +392,10 @@ def _moment(rng: random.Random, field: str, kind: str, known: list[str]) -> Expr
 
 
 def make_licence(rng: random.Random) -> Licence:
-    sets = {"Property": _entry(rng, "Property")}
+    sets = {"Property": entry_of(rng, "Property")}
     for name, likely in (("Media", 0.9), ("Member", 0.75), ("OpenHouse", 0.75)):
         if rng.random() < likely:
-            sets[name] = _entry(rng, name)
+            sets[name] = entry_of(rng, name)
     licence = Licence(
         sets,
         limit=rng.choice((None, None, 0, 1, 2, 2, 3)),
@@ -405,7 +437,7 @@ def _narrow_entry(rng: random.Random, entity_set: str) -> Entry:
     return entry
 
 
-def _entry(rng: random.Random, entity_set: str) -> Entry:
+def entry_of(rng: random.Random, entity_set: str) -> Entry:
     """Conditions look at fields that are visible on every record or on none, as the compiler demands (P10)."""
     fields = [field for field in FIELDS[entity_set] if field != KEY[entity_set]]
     members = fields + navigations(entity_set)
@@ -527,12 +559,12 @@ def different_values(one: World, two: World) -> dict[str, list[Any]]:
     """Field to the values that one database has and the other has not, or has elsewhere: where an oracle would be."""
     found: dict[str, list[Any]] = {}
     for name in FIELDS:
-        first = {row[KEY[name]]: row for row in one[name]}
-        second = {row[KEY[name]]: row for row in two[name]}
+        first = {row[KEY[name]]: row for row in one.get(name, [])}
+        second = {row[KEY[name]]: row for row in two.get(name, [])}
         for key in first.keys() | second.keys():
             mine, other = first.get(key), second.get(key)
             for field in FIELDS[name]:
-                values = [row[field] for row in (mine, other) if row is not None]
+                values = [row.get(field) for row in (mine, other) if row is not None]
                 if len(values) == 1 or values[0] != values[1]:
                     found.setdefault(field, []).extend(values)
     return found

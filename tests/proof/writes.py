@@ -142,7 +142,7 @@ class Writer:
             return str(self.rng.choice(visible))
         if self.keys and roll < 0.9:
             return self.rng.choice(self.keys)
-        return self.rng.choice((*KEYS[name], "W1", "W2", "nowhere"))
+        return str(self.rng.choice((*KEYS[name], "W1", "W2", "nowhere")))
 
     def _writable(self, name: str, method: str) -> list[str]:
         """What a body may well name."""

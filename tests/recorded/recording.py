@@ -1,21 +1,21 @@
 """What policies and plans are, as plain data: for records that are compared with what is compiled and decided now.
 
-``python -m tests.recorded.recording`` writes ``tests/corpus/decisions.json`` anew. A change of it is a change of what the
-gateway asks, verifies or shows: it is read line by line before it is kept.
+What goes in stands in ``tests/corpus/licences.json`` and ``decided.txt`` and in ``corners.py``. What comes out, in
+``tests/corpus/decisions.json``, is what the gateway asks, verifies and shows: ``python -m tests.recorded.recording`` prints
+each difference, and records it once a line of docs/decisions/ names it and gives the reason.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from gateway.errors import ConfigurationError, Refusal
@@ -56,15 +56,16 @@ from gateway.sandbox.rows import sandbox_schema
 from gateway.store.configuration import load_configuration
 from gateway.store.snapshot import Snapshot, build_snapshot
 from tests.odata.test_csdl import HEAD, TAIL
-from tests.proof.generate import make_case
-from tests.proof.licence import Entry, Licence
-from tests.proof.requests import ROOT, Request, query_of, target_of
-from tests.proof.sides import snapshot_of
 from tests.recorded.corners import CORNERS, MODEL, Corner
-from tests.support import CONFIG, TRUSTING, role, syndication, template
+from tests.recorded.differences import differences
+from tests.recorded.licences import compiled, licences
+from tests.support import CONFIG, REPOSITORY, ROOT, TRUSTING, role, syndication, template
 
 FILE = Path(__file__).resolve().parent.parent / "corpus" / "decisions.json"
 EXAMPLES = FILE.parent / "decided.txt"
+DECISIONS = REPOSITORY / "docs" / "decisions"
+#: A reason has at least so many words.
+_WORDS = 5
 NOW = Timestamp(datetime(2026, 1, 15, 12, tzinfo=UTC))
 _EXPRESSIONS = (And, Comparison, Constant, Has, In, Intersects, Lambda, Not, Or, StringTest)
 
@@ -155,34 +156,10 @@ def decided(policy: Policy, profile: Profile, settings: AnswerSettings, request:
 # --- what is recorded
 
 
-def licence_of(data: dict[str, Any]) -> Licence:
-    sets = {name: Entry(**entry) for name, entry in data["sets"].items()}
-    return Licence(**{**data, "sets": sets})
-
-
-def request_of(made: Request, position: int) -> dict[str, Any] | None:
-    """A request of the prover's as this reads it; None for those that follow a link."""
-    if made["path"] == "follow":
-        return None
-    found = {"method": made.get("method", "GET"), "target": f"{ROOT}/{target_of(made)}"}
-    if made.get("post"):
-        return found | {"method": "POST", "body": query_of(made)}
-    # Links are opened at the edge: what decide is told of them are their positions.
-    if position % 5 == 0:
-        return found | {"position": {"skip": 2, "passed": bool(position % 2)}}
-    return found
-
-
 @lru_cache(maxsize=1)
 def example() -> Snapshot:
     """The shipped configuration in front of the sandbox."""
     return build_snapshot(1, load_configuration(CONFIG, {}), sandbox_schema())
-
-
-def licensed(data: dict[str, Any]) -> tuple[Snapshot, Policy]:
-    """What a recorded licence compiles to."""
-    snapshot = snapshot_of(licence_of(data))
-    return snapshot, snapshot.policies["template:t"]
 
 
 def cornered(corner: Corner, requests: list[dict[str, Any]]) -> dict[str, Any]:
@@ -216,108 +193,95 @@ def as_request(told: str | dict[str, Any]) -> dict[str, Any]:
     return {**found, "target": f"{ROOT}/{found['target'].replace(' ', '%20')}"}
 
 
-def replayed(record: dict[str, Any]) -> dict[str, Any]:
-    """The record as it is now: what its policy compiles to, and what is decided under it."""
-    if "corner" in record:
-        corner = CORNERS[record["corner"]]
-        return {"corner": record["corner"], **cornered(corner, [as_request(told) for told in corner.requests])}
-    if "policy" in record:
-        snapshot = example()
-        return record | {
-            "decided": [[request, decided(snapshot.policies[record["policy"]], *_told(snapshot), request)]
-                        for request, _ in record["decided"]],
-        }  # fmt: skip
-    snapshot, policy = licensed(record["licence"])
-    return record | {
-        "compiled": shown(policy),
-        "decided": [[request, decided(policy, *_told(snapshot), request)] for request, _ in record["decided"]],
-    }
-
-
-def _told(snapshot: Snapshot) -> tuple[Profile, AnswerSettings]:
+def under(policy: str, snapshot: Snapshot, requests: list[dict[str, Any]]) -> list[Any]:
     settings = snapshot.configuration.settings
-    return settings.upstream.profile, settings.answers
+    profile, answers = settings.upstream.profile, settings.answers
+    return [[request, decided(snapshot.policies[policy], profile, answers, request)] for request in requests]
 
 
-def main() -> None:
-    """Picks what reaches a part of the engine that nothing before it has reached, and a few beside."""
-    records: list[dict[str, Any]] = []
-    reached: set[tuple[str, int, int]] = set()
-    for seed in range(400):
-        made = make_case(seed)
-        if made is None:
-            continue
-        data = asdict(made.case.licence)
-        record: dict[str, Any] = {"licence": data, "decided": []}
-        with _Reached(reached) as compiling:
-            snapshot, policy = licensed(data)
-        for number, request in enumerate(made.case.requests):
-            written = request_of(request, number)
-            if written is None:
-                continue
-            with _Reached(reached) as deciding:
-                decided(policy, *_told(snapshot), written)
-            if deciding.new or (seed < _FIRST and number % 3 == 0):
-                record["decided"].append([written, None])
-        if compiling.new or record["decided"]:
-            records.append(record)
+def examples() -> dict[str, list[dict[str, Any]]]:
+    """Return the requests under policies of the shipped configuration, by policy."""
+    found: dict[str, list[dict[str, Any]]] = {}
     for line in EXAMPLES.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#") or not line:
+            continue
         name, _, rest = line.partition(" ")
         method, _, rest = rest.partition(" ")
         target, _, more = rest.partition(" ")
-        if line.startswith("#") or not line:
-            continue
-        if not records or records[-1].get("policy") != name:
-            records.append({"policy": name, "decided": []})
-        request = {"method": method, "target": f"{ROOT}/{target}", **json.loads(more or "{}")}
-        records[-1]["decided"].append([request, None])
-    records += [{"corner": name} for name in CORNERS]
-    text = ",\n".join(dumped(replayed(record)) for record in records)
-    FILE.write_text(f"[\n{text}\n]\n", encoding="utf-8")
+        found.setdefault(name, []).append({"method": method, "target": f"{ROOT}/{target}", **json.loads(more or "{}")})
+    return found
 
 
-def dumped(record: dict[str, Any]) -> str:
-    """One line for the licence, one for what it compiles to, one for each request."""
-    head = {key: value for key, value in record.items() if key != "decided"}
-    lines = ",\n".join(f"  {json.dumps(pair)}" for pair in record.get("decided", []))
-    parts = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
-    return "{\n" + ",\n".join([*parts, f' "decided": [\n{lines}\n ]']) + "\n}"
+def names() -> list[str]:
+    """Return the name of each record, as the inputs give them: licences, policies of the example, corners."""
+    return [
+        *(f"licence {name}" for name in licences()),
+        *(f"policy {name}" for name in examples()),
+        *(f"corner {name}" for name in CORNERS),
+    ]
 
 
-#: Licences of which requests are taken that reach nothing new.
-_FIRST = 25
+def record(name: str) -> dict[str, Any]:
+    """Make the record of one name from its inputs and the gateway of today."""
+    kind, _, which = name.partition(" ")
+    if kind == "corner":
+        corner = CORNERS[which]
+        return cornered(corner, [as_request(told) for told in corner.requests])
+    if kind == "policy":
+        return {"decided": under(which, example(), examples()[which])}
+    licence = licences()[which]
+    snapshot = compiled(licence)
+    return {
+        "compiled": shown(snapshot.policies["template:t"]),
+        "decided": under("template:t", snapshot, licence.requests),
+    }
 
 
-class _Reached:
-    """Counts the steps from line to line inside the engine that were never made before."""
+def text_of(records: dict[str, dict[str, Any]]) -> str:
+    """Return the text of the file: one line for what a licence compiles to, one for each request."""
+    return "{\n" + ",\n".join(f"{json.dumps(name)}: {_dumped(record)}" for name, record in records.items()) + "\n}\n"
 
-    def __init__(self, known: set[tuple[str, int, int]]) -> None:
-        self.known = known
-        self.new = 0
 
-    def __enter__(self) -> _Reached:
-        sys.settrace(self._called)
-        return self
+def _dumped(record: dict[str, Any]) -> str:
+    parts = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items() if key != "decided"]
+    if "decided" in record:
+        lines = ",\n".join(f"  {json.dumps(pair)}" for pair in record["decided"])
+        parts.append(f' "decided": [\n{lines}\n ]')
+    return "{\n" + ",\n".join(parts) + "\n}"
 
-    def __exit__(self, *error: object) -> None:
-        sys.settrace(None)
 
-    def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if f"gateway{os.sep}policy" not in frame.f_code.co_filename:
-            return None
-        last = -1
+def digest_of(text: str) -> str:
+    """Return the name of a recording, by which a line of docs/decisions/ gives its reason."""
+    return sha256(text.encode()).hexdigest()[:16]
 
-        def stepped(frame: FrameType, event: str, argument: Any) -> Any:
-            nonlocal last
-            step = (frame.f_code.co_filename, last, frame.f_lineno)
-            last = frame.f_lineno
-            if step not in self.known:
-                self.known.add(step)
-                self.new += 1
-            return stepped
 
-        return stepped
+def has_reason(digest: str, pages: Path = DECISIONS) -> bool:
+    """Tell whether a line of a page names a recording and says more than its name."""
+    return any(
+        digest in line and len(line.replace(digest, "").split()) >= _WORDS
+        for page in sorted(pages.glob("*.md"))
+        for line in page.read_text(encoding="utf-8").splitlines()
+    )
+
+
+def main() -> int:
+    """Print how the decisions of today differ from the recorded ones; record them where a page gives the reason."""
+    kept: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    now: dict[str, Any] = {name: record(name) for name in names()}
+    text = text_of(now)
+    if text == text_of(kept):
+        print("decided as recorded")
+        return 0
+    for line in differences(kept, json.loads(json.dumps(now))):
+        print(line)
+    digest = digest_of(text)
+    if not has_reason(digest):
+        print(f"\nnot recorded: docs/decisions/ needs a line with `{digest}` and the reason of this difference")
+        return 1
+    FILE.write_text(text, encoding="utf-8")
+    print(f"\nrecorded as {digest}; `python -m tools.kept` comes next")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -179,3 +179,25 @@ def test_values_of_members_are_strings_where_large_numbers_are() -> None:
 
     assert (plain["Active"], plain["Sold"]) == (1, 2)
     assert (quoted["Active"], quoted["Sold"]) == ("1", "2")
+
+
+@pytest.mark.channel("C309")
+@pytest.mark.parametrize("side", ["neither", "local", "target"])
+def test_a_constraint_over_a_conditional_field_is_not_told_of(side: str) -> None:
+    """It says that both fields are equal, which is not so where one of them is not there."""
+    listing = {"All": {"Visible": ["PropertyType", "ListAgent", "ListAgentKey"]},
+               **({"Land": {"Hidden": ["ListAgentKey"]}} if side == "local" else {})}  # fmt: skip
+    member = {"Fields": {"All": {"Visible": ["MemberFullName"]}}}
+    text = metadata_document().decode()
+    if side == "target":
+        # The navigation is tied by another field than the key, which must be visible everywhere.
+        text = text.replace('ReferencedProperty="MemberKey"', 'ReferencedProperty="MemberMlsId"')
+    when = {"Member": {"All": {"MemberMlsId": {"Rule": "Visible", "When": "MemberStatus eq 'Active'"}}}}
+    over = template(FieldOverrides=when if side == "target" else None)
+    base = role({"Property": {"Fields": listing}, "Member": member})
+    compiled = policy(base, over, schema=parse_metadata(text.encode()))
+
+    found = read(compiled).type_of("Property").navigation["ListAgent"].constraints
+    told = b"ReferentialConstraint" in metadata_json(compiled)
+
+    assert bool(found) is told is (side == "neither")

@@ -11,8 +11,10 @@ import pytest
 from aiohttp import web
 
 from gateway.errors import Code
+from gateway.policy.profile import LinkHost, Profile
 from gateway.settings import Upstream
 from gateway.upstream.client import Fetched, UnknownOutcomeError, UpstreamClient, UpstreamFailure, Written
+from gateway.upstream.next_links import Place
 from tests.hostile import Hostile, collection, hostile_running
 
 JSON = {"Content-Type": "application/json"}
@@ -133,10 +135,15 @@ async def test_an_upstream_that_is_down_is_unavailable() -> None:
 async def test_cookies_are_not_kept() -> None:
     headers = {**JSON, "Set-Cookie": "session=canary"}
     upstream = Hostile(lambda _: web.Response(body=b'{"value":[]}', headers=headers))
-    async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url), None) as client:
-        await client.read_collection("Property", "$top=1")
-        await client.read_collection("Property", "$top=1")
+    async with hostile_running(upstream):
+        # A host name: the library keeps no cookies of numeric addresses, whatever it is told.
+        url = upstream.url.replace("127.0.0.1", "localhost")
+        async with UpstreamClient(Upstream(url=url), None) as client:
+            for _ in range(2):
+                await client.read_collection("Property", "$top=1")
+                await client.write("PATCH", "Property('x')", b"{}", None)
 
+    assert len(upstream.requests) == 4
     assert all("Cookie" not in request.headers for request in upstream.requests)
 
 
@@ -271,3 +278,30 @@ async def test_what_is_told_of_broken_http_has_no_word_of_it_and_none_of_the_req
 
     told = f"{caught.value} {caught.value!r} {getattr(caught.value, 'reason', '')}"
     assert not any(word in told for word in ("CANARY", "CREDENTIAL", "LITERAL"))
+
+
+@pytest.mark.channel("C307")
+async def test_a_write_that_nobody_waits_for_is_not_sent() -> None:
+    """Its client was told that it took too long, while it waited for its turn."""
+    upstream = Hostile(lambda _: web.Response(status=204))
+    async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url), None) as client:
+        with pytest.raises(UpstreamFailure) as failed:
+            await client.write("PATCH", "Property('x')", b"{}", None, is_wanted=lambda: False)
+        await client.write("PATCH", "Property('y')", b"{}", None, is_wanted=lambda: True)
+
+    assert failed.value.code is Code.TIMEOUT
+    assert [request.path for request in upstream.requests] == ["/odata/Property('y')"]
+
+
+@pytest.mark.channel("C292")
+def test_the_host_of_a_page_is_the_listed_one_and_no_other() -> None:
+    """A credential may go to one listed host and not to another."""
+    one, two = LinkHost(url="https://one.example/odata", credential=True), LinkHost(url="https://two.example/odata")
+    profile = Profile(link_hosts=(one, two))
+    client = UpstreamClient(Upstream(url="http://127.0.0.1:9/odata"), None)
+
+    assert client.host(profile, Place("a=b")) is None
+    assert client.host(profile, Place("a=b", one.url)) == one
+    assert client.host(profile, Place("a=b", two.url)) == two
+    with pytest.raises(UpstreamFailure, match="not listed"):
+        client.host(profile, Place("a=b", "https://three.example/odata"))

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,13 +19,23 @@ from aiohttp import web
 
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
+from gateway.store.configuration import Configuration
+from gateway.store.tree import Tree
 from gateway.workers.control import Control, ControlError, ask
-from gateway.workers.supervisor import Outcome
+from gateway.workers.supervisor import Outcome, Supervisor, _Worker
 from tests.certificates import pair, trusting
 from tests.hostile import Hostile, collection, hostile_running
 from tests.load import load
 from tests.processes import Process, serving
-from tests.support import CONFIG, REPOSITORY, key_file, sandbox_running, until, write_configuration
+from tests.support import (
+    CONFIG,
+    REPOSITORY,
+    configuration,
+    key_file,
+    sandbox_running,
+    until,
+    write_configuration,
+)
 
 OPEN, CLOSED = '{"D": {"Name": "t", "Description": "t", "Role": "idx"}}', (
     '{"D": {"Name": "t", "Description": "t", "Role": "idx", "FieldOverrides": {"Property": {"All": {"City": {"Rule": "Hidden"}}}}}}'
@@ -459,6 +470,69 @@ async def test_of_a_change_that_breaks_in_the_middle_nothing_is_left(
     assert after == {400}
     assert again.how == "swapped"
     assert opened == {200}
+
+
+class Obeying:
+    """A worker's channel and process in one. It answers what is listed, and nothing else."""
+
+    def __init__(self, *answered: str) -> None:
+        self.answered = answered
+        self.killed = False
+        self.worker: Any = None
+
+    def send(self, what: str, **said: Any) -> None:
+        if what in self.answered:
+            self.worker.answered(said["id"], [])
+
+    def kill(self) -> None:
+        self.killed = True
+        self.worker.ended.set()
+
+
+@pytest.mark.guarantee("G5", "G7")
+async def test_a_worker_that_did_not_confirm_a_change_is_ended(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may serve the new files or the old ones, and no other worker can be started: so it goes, and one that has the
+    old files for certain comes in its place."""
+    write_configuration(directory)
+    settings = configuration(directory, "http://127.0.0.1:9/odata", WORKERS__START_TIMEOUT="0.1")
+    tree = Tree(directory)
+    supervisor = Supervisor(settings, tree, lambda _: None, {})
+    supervisor._stopping = True  # no worker is started
+    silent, ready = Obeying("prepare"), asyncio.get_running_loop().create_future()
+    ready.set_result({"faults": [], "serving": True})
+    silent.worker = _Worker(0, silent, silent, 0.0, ready, tree)  # type: ignore[arg-type]  # as far as it is asked
+    supervisor._workers = {silent.worker}
+    other = Tree(directory)
+    other.has("gateway.yaml")
+
+    outcome = await supervisor._swapped(other)
+
+    assert (outcome.how, silent.killed) == ("refused", True)
+
+
+async def test_files_that_change_while_they_are_read_are_read_again(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first two readings meet one old file and one new one."""
+    write_configuration(directory, {"one.txt": "0", "two.txt": "0"})
+    settings = configuration(directory, "http://127.0.0.1:9/odata")
+    readings: list[tuple[bytes, bytes]] = []
+
+    def read(tree: Tree, _environment: object) -> Configuration:
+        one = tree.read("one.txt").raw
+        if len(readings) < 3:
+            for name in ("one.txt", "two.txt"):
+                (directory / name).write_text(str(len(readings) + 1), encoding="utf-8")
+        readings.append((one, tree.read("two.txt").raw))
+        return settings
+
+    monkeypatch.setattr("gateway.workers.supervisor.load_configuration", read)
+    tree, _, _ = await Supervisor(settings, Tree(directory), lambda _: None, {})._read()
+
+    assert readings == [(b"0", b"1"), (b"1", b"2"), (b"2", b"3"), (b"3", b"3"), (b"3", b"3")]
+    assert (tree.read("one.txt").raw, tree.read("two.txt").raw) == (b"3", b"3")
 
 
 @pytest.mark.parametrize("pause", [0.05, 0.4])
