@@ -356,6 +356,11 @@ def repeat_headers(request: Request) -> dict[str, str]:
     return {"Repeatability-Request-ID": about["id"], "Repeatability-First-Sent": about["sent"], **client}
 
 
+def is_dated(request: Request) -> bool:
+    """Whether a write does not come again, or says well when it was sent first."""
+    return not request.get("repeat") or request["repeat"]["sent"] == _SENT[0]
+
+
 def identity(request: Request) -> str:
     about = request["repeat"]
     parts = (request.get("as", "k"), request["method"], request["set"], request["key"], request["body"])
