@@ -15,7 +15,7 @@ from gateway.edge.preferences import Preferences
 from gateway.edge.responses import Answer
 from gateway.edge.sending import Dispatch, Sender, WriteTrace
 from gateway.edge.trust import UpstreamTrust
-from gateway.errors import Code, Detail, Refusal, invalid_body, not_found, upstream_error
+from gateway.errors import Code, Detail, Refusal, invalid_body, upstream_error
 from gateway.odata import json_format
 from gateway.odata.csdl import Schema
 from gateway.odata.json_format import Record
@@ -173,17 +173,24 @@ class Writing:
         (C214)."""
         found = []
         for reference in body.references:
-            value = str(reference.value)
-            read = reference_read(errand.policy, reference.resource, value, profile, self._settings, errand.now)
-            try:
-                if read is None:
-                    raise not_found()
-                await self._enforcement.row(read, profile, errand.trace)
-            except Refusal as refusal:
-                if refusal.code is not Code.NOT_FOUND:
-                    raise
+            about = (str(reference.value), errand, profile)
+            exist = [await self._exists(resource, *about) for resource in reference.resources]
+            if not any(exist):
                 found.append(lost(reference))
         return found
+
+    async def _exists(self, resource: str, value: str, errand: Errand, profile: Profile) -> bool:
+        """Whether a value is the key of a row that exists for the key."""
+        read = reference_read(errand.policy, resource, value, profile, self._settings, errand.now)
+        if read is None:
+            return False
+        try:
+            await self._enforcement.row(read, profile, errand.trace)
+        except Refusal as refusal:
+            if refusal.code is not Code.NOT_FOUND:
+                raise
+            return False
+        return True
 
     @staticmethod
     def _check(plan: Write, faults: list[Detail]) -> None:

@@ -45,10 +45,10 @@ _INSTRUCTIONS = frozenset({"bind", "delta", "removed"})
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A value that must be the key of a row of ``resource`` which exists for the key."""
+    """A value that must be the key of a row of one of ``resources`` which exists for the key."""
 
     field: str
-    resource: str
+    resources: tuple[str, ...]
     value: Value
 
 
@@ -134,13 +134,16 @@ class _Reader:
         self._details += self._foreign(values)
         if not names and not self._record.repeated:
             self._details.append(Detail("", _NOTHING))
+        parents = self._parents(values) if self._method == "POST" and self._resource.parents else {}
+        known = {name: target for name, target in self._writes.references.items() if values.get(name) is not None}
         references = [
-            Reference(name, target, values[name])
-            for name, target in self._writes.references.items()
-            if values.get(name) is not None
+            # The parent of a new row may be in either of two sets that have rows of one resource.
+            parents[name]
+            if name in parents and target in parents[name].resources
+            else Reference(name, (target,), values[name])
+            for name, target in known.items()
         ]
-        if self._method == "POST" and self._resource.parents:
-            references += self._parents(values)
+        references += parents.values()
         said = {} if self._method == "POST" else {
             name: raw
             for name, raw in self._record.members.items()
@@ -159,15 +162,19 @@ class _Reader:
             return UNKNOWN, _OUTSIDE.encode()
         return value, written
 
-    def _parents(self, values: Mapping[str, Value]) -> list[Reference]:
-        """The rows that a new one follows: it names one at least, and each must exist for the key (P6)."""
+    def _parents(self, values: Mapping[str, Value]) -> dict[str, Reference]:
+        """The rows that a new one follows, by the field that names them: it names one at least (P6).
+
+        Where two sets have rows of one resource, one of the two has the row that is named, as for a read.
+        """
         links = {parent.resource: parent.link for parent in self._writes.parents}
-        found = [
-            Reference(link.target, resource, values[link.target])
-            for resource, link in links.items()
-            if values.get(link.target) is not None
-            and (link.discriminator is None or values.get(link.discriminator) in link.values)
-        ]
+        found: dict[str, Reference] = {}
+        for resource, link in links.items():
+            value = values.get(link.target)
+            if value is None or (link.discriminator is not None and values.get(link.discriminator) not in link.values):
+                continue
+            others = found[link.target].resources if link.target in found else ()
+            found[link.target] = Reference(link.target, (*others, resource), value)
         if not found:
             said = [name for link in links.values() for name in (link.discriminator, link.target) if name in values]
             names = list(dict.fromkeys(said or [link.target for link in links.values()]))

@@ -101,8 +101,8 @@ def test_what_can_be_written_is_written_anew() -> None:
         found.text
         == '{"ListPrice":1.50e2,"City":"São / Paulo","CloseDate":"2026-01-02","Appliances":["a","b"],"ChangedByMemberKey":"M1"}'.encode()
     )
-    assert [(reference.field, reference.resource, reference.value) for reference in found.references] == [
-        ("ChangedByMemberKey", "Member", "M1")
+    assert [(reference.field, reference.resources, reference.value) for reference in found.references] == [
+        ("ChangedByMemberKey", ("Member",), "M1")
     ]
 
 
@@ -361,7 +361,7 @@ def settled(
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
     resource = SETTLING.resources["Property"]
     read_one, details = read_body(decode_record(text), "PATCH", resource, SETTLING.schema, {})
-    faults = [*details, *(lost(Reference(name, "Member", "M9")) for name in lost_names)]
+    faults = [*details, *(lost(Reference(name, ("Member",), "M9")) for name in lost_names)]
     found, left = settle(resource, read_one, faults, shown.get, image(**{**ACTIVE, **row}))
     return found.text, {detail.target: detail.message for detail in left}
 

@@ -164,7 +164,9 @@ def _members(rng: random.Random, licence: Licence, name: str, *, is_seen: bool) 
 
 def _disguise(rng: random.Random, licence: Licence, name: str, row: Row) -> str:
     """Everything that decides about a record once more, as a record has it that can be seen."""
-    members = [f"{_spelled(rng, field)}:{json.dumps(row.get(field))}" for field in sorted(tested(licence, name))]
+    members = [
+        f"{_spelled(rng, field)}:{json.dumps(row.get(field), default=float)}" for field in sorted(tested(licence, name))
+    ]
     return ",".join(["null", *members]).encode().hex()
 
 
@@ -354,10 +356,15 @@ def repeat_headers(request: Request) -> dict[str, str]:
     return {"Repeatability-Request-ID": about["id"], "Repeatability-First-Sent": about["sent"], **client}
 
 
+def is_dated(request: Request) -> bool:
+    """Whether a write does not come again, or says well when it was sent first."""
+    return not request.get("repeat") or request["repeat"]["sent"] == _SENT[0]
+
+
 def identity(request: Request) -> str:
     about = request["repeat"]
     parts = (request.get("as", "k"), request["method"], request["set"], request["key"], request["body"])
-    return json.dumps([*parts, about["id"], about["client"]])
+    return json.dumps([*parts, about["id"], about["client"]], default=str)
 
 
 def held_repeat(trial: Trial, request: Request, side: Side, answer: Answer, before: World) -> bool:

@@ -176,13 +176,13 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
     if licence.enums:
         case.requests = [request for request in case.requests if _all_legal(request)]
     used, productions = set(maker.used), maker.productions
-    dialogue.extended(seed, case, writes=False)
     wide = widened(seed, case) if enumerations else None
     if wide is not None:
         case, further = wide
         snapshot = _unlimited(case.licence, habits, snapshot_of(case.licence))
         case.requests = [request for request in case.requests if _fits_case(case.licence, request)]
         used, productions = used | further.used, productions | further.productions
+    dialogue.extended(seed, case, writes=False)
     return Made(case, snapshot, channels_of(used), productions)
 
 

@@ -353,7 +353,8 @@ class Trial:
             if not is_met and (side.model.writes or answer.status < 400):
                 raise self.fail("O9", f"written under a tag that the record does not have: {request} {answer}")
             if not dialogue.held_repeat(self, request, side, answer, world):
-                self._effect(request if is_met else {**request, "if_match": "unmet"}, side, answer, world)
+                ought = is_met and dialogue.is_dated(request)
+                self._effect(request if ought else {**request, "if_match": "unmet"}, side, answer, world)
         dialogue.note_repeat(self, request, first)
         self.counts.oracles["O9"] += 1
         self.low = low(self.licence, self.case.seen(self.one.model.world))

@@ -66,4 +66,4 @@ def test_what_http_adds_to_an_answer_tells_nothing() -> None:
 
     assert counts.cases > 150
     assert counts.statuses[200] > counts.cases // 5
-    assert all(counts.oracles[name] for name in ("O1", "O3", "O4", "O8", "O9", "O10", "HTTP"))
+    assert all(counts.oracles[name] for name in ("O1", "O3", "O4", "O8", "O9", "O10", "O11"))

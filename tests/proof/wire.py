@@ -457,10 +457,10 @@ class WireTrial(Trial):
             await super()._request(request)
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError, ValueError) as error:
             raise self.fail("O10", f"no answer of HTTP to {request}: {error!r}") from error
-        self.counts.oracles["HTTP"] += 1
+        self.counts.oracles["O11"] += 1
         for side in (self.one, self.two):
             if side.faults:
-                raise self.fail("HTTP", f"{request}\n  " + "\n  ".join(side.faults))
+                raise self.fail("O11", f"{request}\n  " + "\n  ".join(side.faults))
 
     def _canaries(self, answer: Answer, targets: tuple[str, str]) -> None:
         super()._canaries(answer, targets)
