@@ -44,8 +44,8 @@ def within_limit(
     """Return the rows that remain: all that are no photos, and the first ``limit`` photos by rank.
 
     A photo is one key in the list of its listing. Of several rows under one key those of the first rank are the photo,
-    and the others do not remain. Where photos come in several sizes, all rows of the first ``limit`` orders remain; rows
-    without an order count one by one (C332).
+    and the others do not remain. Where photos come in several sizes, all rows of the first ``limit`` orders remain;
+    rows without an order count one by one (C332).
     """
     photos = [row for row in rows if counts(rule, lookup(row, rule.category) if rule.category else None)]
     ranks = {id(row): rank(lookup(row, rule.order) if rule.order else None, key(row)) for row in photos}

@@ -297,6 +297,7 @@ class Low:
     interpreters; ``shown`` has what is visible of each, by its key. Of rows that share a key the first in storage has
     the key as its place, and the others the key and a number."""
 
+    licence: Licence
     rows: dict[str, list[Row]]
     shown: dict[str, dict[Any, dict[str, Any]]]
 
@@ -307,7 +308,11 @@ class Low:
 
     def behind(self, entity_set: str, row: Row, navigation: str, normal: Callable[[str], str]) -> list[Row]:
         """The rows that exist for the key behind a navigation."""
-        return children({**{name: [] for name in FIELDS}, **self.rows}, entity_set, navigation, row, normal)
+        found = children({**{name: [] for name in FIELDS}, **self.rows}, entity_set, navigation, row, normal)
+        if NAVIGATION[entity_set, navigation][1] == "HistoryTransactional":
+            told = [normal(field) for field in _told(self.licence, entity_set)]
+            return [other for other in found if normal(str(other["FieldName"])) in told]
+        return found
 
 
 def low(licence: Licence, world: World) -> Low:
@@ -338,7 +343,7 @@ def low(licence: Licence, world: World) -> Low:
         ]
     for name, some in rows.items():
         some.sort(key=lambda row, key=KEY[name]: row[key])  # type: ignore[misc]  # mypy infers no type for a default
-    found = Low(rows, {})
+    found = Low(licence, rows, {})
     for name, some in rows.items():
         found.shown[name] = {}
         for row in some:
@@ -360,18 +365,25 @@ def _is_told(licence: Licence, rows: dict[str, list[Row]], row: Row) -> bool:
     if kind not in ("Property", "Member", "OpenHouse", "Media") or not isinstance(owner, str):
         return False
     for name in of_kind(kind):
-        told = [
-            field
-            for field in FIELDS[name]
-            if name in licence.sets
-            and always_shows(licence, name, field)
-            and not (is_counter(field) and (counter_is_hidden(licence, name) or clamp(licence, name) is not None))
-        ]
         field = row["FieldName"]
-        if isinstance(field, str) and normal(field) in map(normal, told):
-            if normal(owner) in {normal(other[KEY[name]]) for other in rows.get(name, [])}:
-                return True
+        if not isinstance(field, str) or normal(field) not in map(normal, _told(licence, name)):
+            continue
+        if normal(owner) in {normal(other[KEY[name]]) for other in rows.get(name, [])}:
+            return True
     return False
+
+
+def _told(licence: Licence, entity_set: str) -> list[str]:
+    """The fields of a set that it shows on every record as they are stored."""
+    return [
+        field
+        for field in FIELDS[entity_set]
+        if entity_set in licence.sets
+        and always_shows(licence, entity_set, field)
+        and not (
+            is_counter(field) and (counter_is_hidden(licence, entity_set) or clamp(licence, entity_set) is not None)
+        )
+    ]
 
 
 def is_key(entity_set: str, value: Any) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as field_of
 from types import MappingProxyType
 from typing import Any
 
@@ -61,7 +62,7 @@ class Shape:
     """Something that a world may have beside the sets above: fields of a set, and whole sets with their ties."""
 
     fields: dict[str, dict[str, str]]
-    navigation: dict[tuple[str, str], tuple[str, str, str, bool, str | None]] = field(default_factory=dict)
+    navigation: dict[tuple[str, str], tuple[str, str, str, bool, str | None]] = field_of(default_factory=dict)
 
 
 #: Name to shape. A licence lists the shapes of its world.

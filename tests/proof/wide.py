@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tests.proof.licence import Entry, Licence, low
+from tests.proof.licence import Licence, low
 from tests.proof.model import DERIVED, FIELDS, KEY, KIND, SHAPES, TWINS, Row, World, enter
 from tests.proof.oracles import Case
 from tests.proof.requests import Maker, Request
