@@ -16,6 +16,8 @@ from tests.proof.language import EQUALITY, Expression, Meaning, holds, names, te
 from tests.proof.model import (
     ABOVE,
     CLASSES,
+    COMPUTED,
+    ENUMS,
     FIELDS,
     KEY,
     KIND,
@@ -341,6 +343,10 @@ def low(licence: Licence, world: World) -> Low:
             for row in world.get("HistoryTransactional", [])
             if _passes(licence, "HistoryTransactional", row) and _is_told(licence, rows, row)
         ]
+    for name in COMPUTED:
+        if name in licence.sets and name in FIELDS:
+            written = _written_fields(licence) if name == "Field" else _written_lookups(licence)
+            rows[name] = [row for row in written if _passes(licence, name, row)]
     for name, some in rows.items():
         some.sort(key=lambda row, key=KEY[name]: row[key])  # type: ignore[misc]  # mypy infers no type for a default
     found = Low(licence, rows, {})
@@ -352,6 +358,44 @@ def low(licence: Licence, world: World) -> Low:
                 place, number = (row[KEY[name]], number), number + 1
             found.shown[name][place] = _shown(licence, found, name, row)
     return found
+
+
+#: When the rows that the gateway writes were shown first.
+SHOWN_SINCE = "2026-01-10T08:00:00.000Z"
+
+
+def _written_fields(licence: Licence) -> list[Row]:
+    """C169: a row for each field that some record shows, of each set that exists for the key, these two among them."""
+    return [
+        {
+            "FieldKey": f"{name}.{field}", "ResourceName": name, "FieldName": field, "ModificationTimestamp": SHOWN_SINCE,
+        }
+        for name in licence.sets
+        for field in FIELDS[name]
+        if ever_shows(licence, name, field)
+    ]  # fmt: skip
+
+
+def _written_lookups(licence: Licence) -> list[Row]:
+    """C310: a row for each value of each lookup that such a field has: of enumerations, and of the upstream's own."""
+    found: dict[str, Row] = {}
+    for name in licence.sets:
+        kind = KIND[name]
+        for lookup in FIELDS[name]:
+            if not ever_shows(licence, name, lookup):
+                continue
+            members = ENUMS.get(kind, {}).get(lookup, {}) if licence.enums else {}
+            values: list[tuple[str, str, str | None]] = [(member, text, member) for member, text in members.items()]
+            sign = "."
+            if not members and (kind, lookup) in LOOKUPS and (kind, lookup) not in LISTED:
+                values, sign = [(value, value, None) for value in LOOKUPS[kind, lookup]], "-"
+            for value, text, legacy in values:
+                key = f"{lookup}{sign}{value}"
+                found[key] = {
+                    "LookupKey": key, "LookupName": lookup, "LookupValue": text, "StandardLookupValue": None,
+                    "LegacyODataValue": legacy, "ModificationTimestamp": SHOWN_SINCE,
+                }  # fmt: skip
+    return list(found.values())
 
 
 #: Sets whose rows follow the listing that ``ListingKey`` names.
