@@ -334,6 +334,8 @@ class Levels:
         whole = is_child and (is_collection or not target.is_restricted)
         embedded = (parent.name, item.name) in self.policy.schema.embedded
         inline = embedded or (whole and self.profile.trusts_kind("nested", target.name))
+        if not inline and self.profile.is_unfilterable(target.name, navigation.link.target):
+            raise not_offered("$expand of this navigation property")  # its rows could not be asked for
         plan = NestedPlan(
             item.name,
             is_collection,

@@ -65,6 +65,19 @@ def keys(rows: list[Row]) -> list[str]:
     return [row["MediaKey"] for row in rows]
 
 
+@pytest.mark.guarantee("G4")
+async def test_lists_that_the_upstream_cannot_be_asked_for_are_not_offered(directory: Path) -> None:
+    """The profile says that it cannot filter by the field that ties them: so no request is sent that it would refuse."""
+    answers = []
+    for number, nested in enumerate(("untrusted", "exact")):
+        trusted = profile(nested=nested, unfilterable={"OpenHouse": ["ListingKey"]})
+        async with modelled(directory / str(number), DATA, trusted=trusted) as (gateway, _):
+            for target in ("Property?$expand=OpenHouse", "Property('L1')/OpenHouse"):
+                answers.append((await gateway.get(target, "k")).status)
+
+    assert answers == [501, 501, 200, 200]
+
+
 @pytest.mark.channel("C36", "C222", "C330", "C331", "C333", "C334", "C336")
 @pytest.mark.guarantee("G1", "G4")
 @pytest.mark.parametrize("trusted", [profile(), profile(nested="untrusted"), {}])
