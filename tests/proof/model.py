@@ -88,7 +88,7 @@ SHAPES: dict[str, Shape] = {
         },
     ),
 }  # fmt: skip
-#: Sets whose rows the gateway writes itself. An upstream has sets of these names too, and nobody sees their rows.
+#: Sets whose rows the gateway writes itself. An upstream may have sets of these names too; nobody sees their rows.
 COMPUTED = ("Field", "Lookup")
 SHAPES["computed"] = Shape({
     "Field": {
@@ -229,11 +229,14 @@ def metadata(
         ["length" | "lookup", set, field]  another MaxLength, another LookupName
         ["about", set, field]              a description
         ["member", field]                  one more member of the enumeration of a field
+        ["declares", set]                  a set in place of which the gateway has its own
         ["value", lookup]                  one more row of Lookup, which is no part of the document
     """
     types, sets = [], []
     edited = [tuple(edit) for edit in edits]
     for name, fields in FIELDS.items():
+        if name in COMPUTED and ("declares", name) not in edited:
+            continue
         base = DERIVED.get(name)
         head = f' BaseType="P.{base}">' if base else f'><Key><PropertyRef Name="{KEY[name]}"/></Key>'
         lines = [f'<EntityType Name="{name}"{head}']

@@ -110,6 +110,7 @@ def edits_of(seed: int, licence: Licence) -> list[list[str]]:
         readers = [licence.sets[other] for other in over if other in licence.sets]
         looked_at = set().union(*(tested(licence, other) for other in over))
         if name in COMPUTED:
+            possible += [["declares", name]] * 3
             continue
         if name not in TWINS and all(entry.default == "Hidden" for entry in readers):
             possible += [["property", name, place] for place in ("first", "last")]
