@@ -40,6 +40,7 @@ KEYS = {
     "DelegatedAccess": "Id",
     "HistoryTransactional": "HistoryTransactionalKey",
     "EntityEvent": "EntityEventSequence",
+    "Listings": "ListingKey",
 }
 
 

@@ -49,7 +49,9 @@ def exact(root: Path = REPOSITORY) -> dict[str, dict[str, Any]]:
 
 
 def _kind(first: str) -> str:
-    return next((kind for kind in ("writes", "wire") if f"({kind}" in first), "reads") + (", rare" if first.endswith("rare)") else "")
+    return next((kind for kind in ("writes", "wire") if f"({kind}" in first), "reads") + (
+        ", rare" if first.endswith("rare)") else ""
+    )
 
 
 def by_folder(names: Iterable[str]) -> dict[str, int]:

@@ -15,7 +15,6 @@ from gateway.odata.ast import In, PropertyPath, Query, conjunction
 from gateway.odata.literals import Literal, literal_of
 from gateway.odata.values import Unknown
 from gateway.policy.plan import NestedPlan, ParentJoin, Ranking, Read, RecordPlan
-from gateway.policy.profile import Link
 from gateway.policy.spelling import fits_address, has_too_many_or, spelled
 from gateway.redact.children import Photo, as_photo, attach, came_inside, ranked
 from gateway.redact.rows import Row, belongs, grouped, is_of_kind, normal_of, prove
@@ -56,8 +55,8 @@ class Joins:
     async def remaining(self, read: Read, rows: list[Row]) -> list[Row]:
         """The rows that have a parent which exists for the key, and are among the first photos of their listing."""
         if read.parents is not None:
-            known = [(parent.link, await self._known_parents(parent, rows)) for parent in read.parents]
-            kept = [row for row in rows if any(_names_one_of(row, link, exist) for link, exist in known)]
+            known = [(parent, await self._known_parents(parent, rows)) for parent in read.parents]
+            kept = [row for row in rows if any(_names_one_of(row, parent, exist) for parent, exist in known)]
             self._tally.dropped += len(rows) - len(kept)
             rows = kept
         if read.ranking is not None:
@@ -179,10 +178,11 @@ def _remains(row: Row, ranking: Ranking, first: frozenset[Photo]) -> bool:
     return found is None or found in first
 
 
-def _names_one_of(row: Row, link: Link, exist: Mapping[Hashable, bool]) -> bool:
-    """Whether a row names a parent of the link's kind that exists; one that names nothing has none (C333)."""
-    value = normal_of(row, link.target)
-    return value is not None and is_of_kind(row, link) and exist.get(value, False)
+def _names_one_of(row: Row, parent: ParentJoin, exist: Mapping[Hashable, bool]) -> bool:
+    """Whether a row follows a parent of the link's kind that exists; one that names nothing has none (C333)."""
+    value = normal_of(row, parent.link.target)
+    is_its = value is not None and is_of_kind(row, parent.link) and exist.get(value, False)
+    return is_its and row.holds(parent.condition)
 
 
 def _narrowed(read: Read, values: list[Literal], source: Source) -> Query:

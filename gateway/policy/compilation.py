@@ -80,9 +80,6 @@ def compile_policy(
     drafts = {name: found[name] for name in names}
     finished = {name: _linked(inputs, draft, drafts, fields[name]) for name, draft in drafts.items()}
     withheld = {name: _linked(inputs, found[name], found, fields[name]) for name in found.keys() - drafts.keys()}
-    for name in names:
-        if "HistoryTransactional" in inputs.kinds(name):
-            finished[name] = _with_history(finished[name], finished)
     media = [name for name in names if "Media" in inputs.kinds(name)]
     for name in media:
         finished[name] = with_photo_rule(finished[name], inputs.photo_limit, sizes=inputs.profile.photo_sizes)
@@ -91,6 +88,9 @@ def compile_policy(
             # Media that cannot be read may be under a rule: then the counters are hidden as if it were not there.
             sources = [] if inputs.protects_closed("Media") else [finished[source] for source in media]
             finished[name] = with_counters(finished[name], sources, inputs.photo_limit, fields[name].visible)
+    for name in names:  # behind the counters: what these become decides what their history tells
+        if "HistoryTransactional" in inputs.kinds(name):
+            finished[name] = _with_history(finished[name], finished)
     finished = with_writes(inputs, finished, withheld)
     report = inputs.report
     if report.faults and earlier is None:
@@ -445,16 +445,20 @@ def _with_history(history: ResourcePolicy, finished: Mapping[str, ResourcePolicy
     """
     if not {"ResourceName", "FieldName"} <= history.type.properties.keys():
         return replace(history, broken=True)
+    links = []
     alternatives = []
     for parent in history.parent_links:
-        seen = [name for name, field in finished[parent.resource].fields.items() if field.condition == TRUE]
-        alternatives.append(
-            And((
-                In(PropertyPath("ResourceName"), tuple(string(value) for value in parent.link.values)),
-                In(PropertyPath("FieldName"), tuple(string(name) for name in seen)),
-            ))
-        )  # fmt: skip
-    return replace(history, unpushed=null_safe(disjunction(*alternatives)))
+        # A counter under a photo limit is not shown as it is stored, and its history would be.
+        seen = [
+            name
+            for name, field in finished[parent.resource].fields.items()
+            if field.condition == TRUE and field.clamp is None
+        ]
+        told = In(PropertyPath("FieldName"), tuple(string(name) for name in seen))
+        links.append(replace(parent, condition=null_safe(told)))
+        named = In(PropertyPath("ResourceName"), tuple(string(value) for value in parent.link.values))
+        alternatives.append(And((named, told)))
+    return replace(history, parent_links=tuple(links), unpushed=null_safe(disjunction(*alternatives)))
 
 
 # --- stage 6: closure

@@ -326,12 +326,16 @@ class Levels:
             *_photo_fields(photo),
         }
         level = self.level(target, query, depth + 1, said=said, here=True, beside=frozenset(beside))
+        if is_child:
+            level = _below(level, parent, target)
         options = level.options(query, skip=query.skip or 0, top=query.top, count=bool(query.count))
         read = self._join(target, level, navigation.link, follows=not is_child, ranked=not is_child)
         # A filter inside $expand is legal on lists only; a row that may have to be read otherwise is never asked for.
         whole = is_child and (is_collection or not target.is_restricted)
         embedded = (parent.name, item.name) in self.policy.schema.embedded
         inline = embedded or (whole and self.profile.trusts_kind("nested", target.name))
+        if not inline and self.profile.is_unfilterable(target.name, navigation.link.target):
+            raise not_offered("$expand of this navigation property")  # its rows could not be asked for
         plan = NestedPlan(
             item.name,
             is_collection,
@@ -368,7 +372,11 @@ class Levels:
         if not child.parents:
             return None
         return tuple(
-            ParentJoin(found.link, self._by(self.policy.resources[found.resource], found.link.local, trail + 1))
+            ParentJoin(
+                found.link,
+                self._by(self.policy.resources[found.resource], found.link.local, trail + 1),
+                found.condition,
+            )
             for found in child.parent_links
             if self._can_have_rows(found.resource) and trail < _MAX_CHAIN
         )
@@ -396,7 +404,8 @@ class Levels:
         """The rows of a resource that hold one of some values in a field."""
         query = Query(select=(SelectItem(resource.key[0]),))
         level = self.level(resource, query, here=True, beside=frozenset({field}) | resource.link_fields)
-        return self._join(resource, level, Link(local=field, target=field), follows=True, trail=trail)
+        # A photo past the limit is nothing that other rows could follow.
+        return self._join(resource, level, Link(local=field, target=field), follows=True, ranked=True, trail=trail)
 
     def _join(
         self,
@@ -450,6 +459,16 @@ class Levels:
             literals.append(string(text) if enum is None else Literal(Kind.ENUM, EnumValue(enum.name, member or text)))
         path = PropertyPath(link.discriminator)
         return disjunction(*(Comparison(Operator.EQ, path, literal) for literal in literals))
+
+
+def _below(level: Level, parent: ResourcePolicy, target: ResourcePolicy) -> Level:
+    """The level with what only rows of this parent must satisfy: another set of its kind may show other fields, so its
+    history tells others."""
+    conditions = [found.condition for found in target.parent_links if found.resource == parent.name]
+    if not target.parents or conditions == [TRUE]:
+        return level
+    rule = conjunction(level.record.rule, *(conditions or [FALSE]))
+    return replace(level, record=replace(level.record, rule=rule))
 
 
 def total_order(resource: ResourcePolicy, items: tuple[OrderByItem, ...]) -> tuple[OrderByItem, ...]:

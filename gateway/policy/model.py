@@ -74,10 +74,12 @@ class PhotoRule:
 
 @dataclass(frozen=True, slots=True)
 class ParentLink:
-    """How a dependent row names its parent: ``resource`` is the parent's, ``link`` is seen from the parent."""
+    """How a dependent row names its parent: ``resource`` is the parent's, ``link`` is seen from the parent. Only rows
+    of which ``condition`` is definitely true follow by it."""
 
     resource: str
     link: Link
+    condition: Expression = TRUE
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,10 +94,12 @@ class RecordPlan:
 
 @dataclass(frozen=True, slots=True)
 class ParentJoin:
-    """The rows of a dependent resource that name a parent by ``link`` remain where ``read`` finds that parent (P6)."""
+    """The rows of a dependent resource that name a parent by ``link``, and of which ``condition`` is definitely true,
+    remain where ``read`` finds that parent (P6)."""
 
     link: Link
     read: Read
+    condition: Expression = TRUE
 
 
 @dataclass(frozen=True, slots=True)

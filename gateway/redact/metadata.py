@@ -67,11 +67,21 @@ class _Model:
 
 def _model(policy: Policy) -> _Model:
     used = [resource.type.name for resource in policy.resources.values()]
+    own = policy.schema.computed
     type_names = {}
     for name, resource in policy.resources.items():
+        if name in own:
+            continue
         namespace, _, local = resource.type.name.rpartition(".")
         # Two sets over one type have two policies, so they need two types here.
         type_names[name] = f"{namespace}.{local if used.count(resource.type.name) == 1 else name}"
+    # Sets of the gateway's own are no types of the upstream's: they stand beside what the key sees of those. The
+    # namespace of another set would tell of it.
+    beside = next(iter(type_names.values()), "Service.").rpartition(".")[0]
+    for name in policy.resources:
+        if name in own:
+            taken = f"{beside}.{name}" in type_names.values()
+            type_names[name] = f"{beside}.{name}{'Rows' if taken else ''}"
     enums = {}
     for resource in policy.resources.values():
         for field in resource.fields.values():

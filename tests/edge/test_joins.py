@@ -65,6 +65,19 @@ def keys(rows: list[Row]) -> list[str]:
     return [row["MediaKey"] for row in rows]
 
 
+@pytest.mark.guarantee("G4")
+async def test_lists_that_the_upstream_cannot_be_asked_for_are_not_offered(directory: Path) -> None:
+    """The profile says that it cannot filter by the field that ties them: so no request is sent that it would refuse."""
+    answers = []
+    for number, nested in enumerate(("untrusted", "exact")):
+        trusted = profile(nested=nested, unfilterable={"OpenHouse": ["ListingKey"]})
+        async with modelled(directory / str(number), DATA, trusted=trusted) as (gateway, _):
+            for target in ("Property?$expand=OpenHouse", "Property('L1')/OpenHouse"):
+                answers.append((await gateway.get(target, "k")).status)
+
+    assert answers == [501, 501, 200, 200]
+
+
 @pytest.mark.channel("C36", "C222", "C330", "C331", "C333", "C334", "C336")
 @pytest.mark.guarantee("G1", "G4")
 @pytest.mark.parametrize("trusted", [profile(), profile(nested="untrusted"), {}])
@@ -285,7 +298,7 @@ async def test_rows_of_one_key_under_two_listings_are_two_rows(directory: Path, 
     async with modelled(directory, data, trusted=trusted, limit=1) as (gateway, _):
         below = [(await gateway.get(f"Property('{name}')/Media?$select=MediaURL", "limited")).rows for name in ("L1", "L3")]  # fmt: skip
         expanded = await gateway.get("Property?$select=ListingKey&$expand=Media($select=MediaURL)", "limited")
-        every, pages = await every_page(gateway, "Media?$select=MediaURL", "limited")
+        every, _ = await every_page(gateway, "Media?$select=MediaURL", "limited")
         pinned = await gateway.get("Media?$filter=MediaKey eq 'P1'&$count=true&$select=MediaURL", "limited")
 
     assert below == [[{"MediaURL": "of L1"}], [{"MediaURL": "of L3"}]]
@@ -466,6 +479,72 @@ async def test_history_and_events_of_what_is_hidden_do_not_exist(directory: Path
     assert pinned.json()["@odata.count"] == 1
     assert [row["EntityEventSequence"] for row in events] == ["0", "2"]
     assert refused == [501, 501]
+
+
+@pytest.mark.channel("C222", "C224", "C228")
+@pytest.mark.guarantee("G1")
+async def test_history_tells_neither_photos_past_the_limit_nor_fields_of_another_set(directory: Path) -> None:
+    """A counter under a limit is not shown as it is stored; a photo past the limit has no history; and a field that one
+    set of listings shows is still hidden in the history of another's."""
+
+    def history(key: str, kind: str, parent: str, name: str) -> Row:
+        return {"HistoryTransactionalKey": key, "ResourceName": kind, "ResourceRecordKey": parent, "FieldName": name,
+                "PreviousValue": "canary"}  # fmt: skip
+
+    text = '<Property Name="%s" Type="Edm.String"/>'
+    names = ("HistoryTransactionalKey", "ResourceName", "ResourceRecordKey", "FieldName", "PreviousValue")
+    types = (
+        '<EntityType Name="HistoryTransactional"><Key><PropertyRef Name="HistoryTransactionalKey"/></Key>'
+        + "".join(text % name for name in names)
+        + "</EntityType>"
+    )
+    many = (
+        '<NavigationProperty Name="HistoryTransactional" Type="Collection(Sandbox.HistoryTransactional)"/></EntityType>'
+    )
+    document = metadata_document().decode()
+    head, found, rest = document.partition('<EntityType Name="Property">')
+    assert found
+    document = head + found + rest.replace("</EntityType>", many, 1)
+    document = document.replace('<EntityContainer Name="Container">', types + '<EntityContainer Name="Container">'
+        '<EntitySet Name="HistoryTransactional" EntityType="Sandbox.HistoryTransactional"/>'
+        '<EntitySet Name="Listings" EntityType="Sandbox.Property"/>')  # fmt: skip
+    role = {
+        **ROLE,
+        "HistoryTransactional": {"Default": "Visible"},
+        "Listings": {"Fields": {"All": {"Visible": ["OwnerName", "PropertyType", "HistoryTransactional"]}}},
+    }
+    role["Property"] = copy.deepcopy(ROLE["Property"])
+    role["Property"]["Fields"]["All"]["Visible"].append("HistoryTransactional")
+    data = {
+        **DATA,
+        "Listings": [listing("L3"), listing("L9")],
+        "HistoryTransactional": [
+            history("T1", "Property", "L1", "PhotosCount"), history("T2", "Property", "L1", "OwnerName"),
+            history("T3", "Property", "L9", "OwnerName"), history("T4", "Property", "L3", "OwnerName"),
+            history("T5", "Media", "L1-2", "MediaURL"), history("T6", "Media", "L1-3", "MediaURL"),
+            history("T7", "Media", "L2-1", "MediaURL"), history("T8", "Property", "L1", "City"),
+            history("T9", "Property", "L9", "City"),
+        ],
+    }  # fmt: skip
+    trusted = profile(nested="untrusted")
+    async with modelled(directory, data, role=role, trusted=trusted, metadata=document.encode()) as (gateway, _):
+        found_rows = {}
+        for key in ("k", "limited"):
+            rows, _ = await every_page(gateway, "HistoryTransactional?$select=HistoryTransactionalKey", key)
+            found_rows[key] = sorted(row["HistoryTransactionalKey"] for row in rows)
+        below = {}
+        for name in ("Property('L1')", "Property('L3')", "Listings('L3')", "Listings('L9')"):
+            answer = await gateway.get(f"{name}/HistoryTransactional?$select=HistoryTransactionalKey", "limited")
+            below[name] = [row["HistoryTransactionalKey"] for row in answer.rows]
+
+    assert found_rows["k"] == ["T1", "T3", "T4", "T5", "T6", "T8"]
+    assert found_rows["limited"] == ["T3", "T4", "T5", "T8"]
+    assert below == {
+        "Property('L1')": ["T8"],
+        "Property('L3')": [],
+        "Listings('L3')": ["T4"],
+        "Listings('L9')": ["T3"],
+    }
 
 
 def _embedding(document: str) -> bytes:

@@ -18,7 +18,7 @@ from tests.proof.requests import Maker, Request, target_of
 from tests.proof.sides import snapshot_of
 from tests.proof.surface import channels_of, channels_of_writes
 from tests.proof.upstream import Habits, as_printed, is_honest, make_habits, misreads
-from tests.proof.wide import widened
+from tests.proof.wide import about_metadata, edits_of, widened
 from tests.proof.worlds import KINDS, changed, make_changes, make_licence, make_lively_world, with_shapes
 from tests.proof.writes import TROUBLE, Writer, hidden_deciders, with_writes
 
@@ -183,6 +183,13 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
         case.requests = [request for request in case.requests if _fits_case(case.licence, request)]
         used, productions = used | further.used, productions | further.productions
     dialogue.extended(seed, case, writes=False)
+    if enumerations:
+        case.edits = edits_of(seed, case.licence)
+        if case.edits and snapshot_of(case.licence, case.edits).faults:
+            case.edits = []
+        if case.edits:
+            case.requests += about_metadata(seed, case.licence)
+        enter(())
     return Made(case, snapshot, channels_of(used), productions)
 
 

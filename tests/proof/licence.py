@@ -16,6 +16,8 @@ from tests.proof.language import EQUALITY, Expression, Meaning, holds, names, te
 from tests.proof.model import (
     ABOVE,
     CLASSES,
+    COMPUTED,
+    ENUMS,
     FIELDS,
     KEY,
     KIND,
@@ -297,6 +299,7 @@ class Low:
     interpreters; ``shown`` has what is visible of each, by its key. Of rows that share a key the first in storage has
     the key as its place, and the others the key and a number."""
 
+    licence: Licence
     rows: dict[str, list[Row]]
     shown: dict[str, dict[Any, dict[str, Any]]]
 
@@ -307,7 +310,11 @@ class Low:
 
     def behind(self, entity_set: str, row: Row, navigation: str, normal: Callable[[str], str]) -> list[Row]:
         """The rows that exist for the key behind a navigation."""
-        return children({**{name: [] for name in FIELDS}, **self.rows}, entity_set, navigation, row, normal)
+        found = children({**{name: [] for name in FIELDS}, **self.rows}, entity_set, navigation, row, normal)
+        if NAVIGATION[entity_set, navigation][1] == "HistoryTransactional":
+            told = [normal(field) for field in _told(self.licence, entity_set)]
+            return [other for other in found if normal(str(other["FieldName"])) in told]
+        return found
 
 
 def low(licence: Licence, world: World) -> Low:
@@ -336,9 +343,13 @@ def low(licence: Licence, world: World) -> Low:
             for row in world.get("HistoryTransactional", [])
             if _passes(licence, "HistoryTransactional", row) and _is_told(licence, rows, row)
         ]
+    for name in COMPUTED:
+        if name in licence.sets and name in FIELDS:
+            written = _written_fields(licence) if name == "Field" else _written_lookups(licence)
+            rows[name] = [row for row in written if _passes(licence, name, row)]
     for name, some in rows.items():
         some.sort(key=lambda row, key=KEY[name]: row[key])  # type: ignore[misc]  # mypy infers no type for a default
-    found = Low(rows, {})
+    found = Low(licence, rows, {})
     for name, some in rows.items():
         found.shown[name] = {}
         for row in some:
@@ -347,6 +358,44 @@ def low(licence: Licence, world: World) -> Low:
                 place, number = (row[KEY[name]], number), number + 1
             found.shown[name][place] = _shown(licence, found, name, row)
     return found
+
+
+#: When the rows that the gateway writes were shown first.
+SHOWN_SINCE = "2026-01-10T08:00:00.000Z"
+
+
+def _written_fields(licence: Licence) -> list[Row]:
+    """C169: a row for each field that some record shows, of each set that exists for the key, these two among them."""
+    return [
+        {
+            "FieldKey": f"{name}.{field}", "ResourceName": name, "FieldName": field, "ModificationTimestamp": SHOWN_SINCE,
+        }
+        for name in licence.sets
+        for field in FIELDS[name]
+        if ever_shows(licence, name, field)
+    ]  # fmt: skip
+
+
+def _written_lookups(licence: Licence) -> list[Row]:
+    """C310: a row for each value of each lookup that such a field has: of enumerations, and of the upstream's own."""
+    found: dict[str, Row] = {}
+    for name in licence.sets:
+        kind = KIND[name]
+        for lookup in FIELDS[name]:
+            if not ever_shows(licence, name, lookup):
+                continue
+            members = ENUMS.get(kind, {}).get(lookup, {}) if licence.enums else {}
+            values: list[tuple[str, str, str | None]] = [(member, text, member) for member, text in members.items()]
+            sign = "."
+            if not members and (kind, lookup) in LOOKUPS and (kind, lookup) not in LISTED:
+                values, sign = [(value, value, None) for value in LOOKUPS[kind, lookup]], "-"
+            for value, text, legacy in values:
+                key = f"{lookup}{sign}{value}"
+                found[key] = {
+                    "LookupKey": key, "LookupName": lookup, "LookupValue": text, "StandardLookupValue": None,
+                    "LegacyODataValue": legacy, "ModificationTimestamp": SHOWN_SINCE,
+                }  # fmt: skip
+    return list(found.values())
 
 
 #: Sets whose rows follow the listing that ``ListingKey`` names.
@@ -360,18 +409,25 @@ def _is_told(licence: Licence, rows: dict[str, list[Row]], row: Row) -> bool:
     if kind not in ("Property", "Member", "OpenHouse", "Media") or not isinstance(owner, str):
         return False
     for name in of_kind(kind):
-        told = [
-            field
-            for field in FIELDS[name]
-            if name in licence.sets
-            and always_shows(licence, name, field)
-            and not (is_counter(field) and (counter_is_hidden(licence, name) or clamp(licence, name) is not None))
-        ]
         field = row["FieldName"]
-        if isinstance(field, str) and normal(field) in map(normal, told):
-            if normal(owner) in {normal(other[KEY[name]]) for other in rows.get(name, [])}:
-                return True
+        if not isinstance(field, str) or normal(field) not in map(normal, _told(licence, name)):
+            continue
+        if normal(owner) in {normal(other[KEY[name]]) for other in rows.get(name, [])}:
+            return True
     return False
+
+
+def _told(licence: Licence, entity_set: str) -> list[str]:
+    """The fields of a set that it shows on every record as they are stored."""
+    return [
+        field
+        for field in FIELDS[entity_set]
+        if entity_set in licence.sets
+        and always_shows(licence, entity_set, field)
+        and not (
+            is_counter(field) and (counter_is_hidden(licence, entity_set) or clamp(licence, entity_set) is not None)
+        )
+    ]
 
 
 def is_key(entity_set: str, value: Any) -> bool:

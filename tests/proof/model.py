@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as field_of
 from types import MappingProxyType
 from typing import Any
 
@@ -61,7 +62,7 @@ class Shape:
     """Something that a world may have beside the sets above: fields of a set, and whole sets with their ties."""
 
     fields: dict[str, dict[str, str]]
-    navigation: dict[tuple[str, str], tuple[str, str, str, bool, str | None]] = field(default_factory=dict)
+    navigation: dict[tuple[str, str], tuple[str, str, str, bool, str | None]] = field_of(default_factory=dict)
 
 
 #: Name to shape. A licence lists the shapes of its world.
@@ -87,6 +88,17 @@ SHAPES: dict[str, Shape] = {
         },
     ),
 }  # fmt: skip
+#: Sets whose rows the gateway writes itself. An upstream may have sets of these names too; nobody sees their rows.
+COMPUTED = ("Field", "Lookup")
+SHAPES["computed"] = Shape({
+    "Field": {
+        "FieldKey": "String", "ResourceName": "String", "FieldName": "String", "ModificationTimestamp": "DateTimeOffset",
+    },
+    "Lookup": {
+        "LookupKey": "String", "LookupName": "String", "LookupValue": "String", "StandardLookupValue": "String",
+        "LegacyODataValue": "String", "ModificationTimestamp": "DateTimeOffset",
+    },
+})  # fmt: skip
 _PLAIN = {name: dict(fields) for name, fields in FIELDS.items()}
 _PLAIN_NAVIGATION = dict(NAVIGATION)
 _entered: list[tuple[str, ...]] = [()]
@@ -150,7 +162,11 @@ def text_sent(entity_set: str, field: str, value: Any) -> Any:
     return texts.get(value, value) if isinstance(value, str) else value
 
 
-def _enumerations(form: str) -> str:
+#: Names of what one upstream has more than another.
+HIDDEN_FIELD, HIDDEN_NAVIGATION, HIDDEN_SET = "HiddenNote", "HiddenRows", "Withheld"
+
+
+def _enumerations(form: str, edited: Sequence[tuple[str, ...]] = ()) -> str:
     """The enumerations of a document, with their display texts in one of ``ENUM_FORMS``."""
     place, order = form.split()
     types, outside = [], []
@@ -168,6 +184,7 @@ def _enumerations(form: str) -> str:
                 if place != "inline":
                     named = "Own" if place == "alias" else "P"
                     outside.append(f'<Annotations Target="{named}.{field}/{member}">{shown}</Annotations>')
+            declared += ['<Member Name="Withheld"/>'] if ("member", field) in edited else []
             types.append(f'<EnumType Name="{field}">{"".join(declared)}</EnumType>')
     return "".join([*outside, *types] if order == "behind" else [*types, *outside])
 
@@ -190,14 +207,41 @@ def navigations(entity_set: str) -> list[str]:
 Embedded = Mapping[str, Sequence[str]]
 
 
-def metadata(enums: str = "", embedded: Embedded = MappingProxyType({}), *, lookups: bool = False) -> bytes:
+#: One difference between two documents: what differs, where, and how (``edited_metadata``).
+Edit = list[str]
+
+
+def metadata(
+    enums: str = "",
+    embedded: Embedded = MappingProxyType({}),
+    *,
+    lookups: bool = False,
+    edits: Sequence[Sequence[str]] = (),
+) -> bytes:
     """The document of the upstream; with ``enums`` some fields are enumerations, in one of ``ENUM_FORMS``. An embedded
-    list is declared as a property of its record. ``lookups`` adds what is said of lookups."""
+    list is declared as a property of its record. ``lookups`` adds what is said of lookups, ``edits`` what another
+    upstream has otherwise:
+
+        ["property", set, first or last]   one more property
+        ["navigation", set, target]        one more navigation
+        ["set", first or last]             one more set, of a type of its own namespace
+        ["twin", set]                      one more set over the type of another
+        ["length" | "lookup", set, field]  another MaxLength, another LookupName
+        ["about", set, field]              a description
+        ["member", field]                  one more member of the enumeration of a field
+        ["declares", set]                  a set in place of which the gateway has its own
+        ["value", lookup]                  one more row of Lookup, which is no part of the document
+    """
     types, sets = [], []
+    edited = [tuple(edit) for edit in edits]
     for name, fields in FIELDS.items():
+        if name in COMPUTED and ("declares", name) not in edited:
+            continue
         base = DERIVED.get(name)
         head = f' BaseType="P.{base}">' if base else f'><Key><PropertyRef Name="{KEY[name]}"/></Key>'
         lines = [f'<EntityType Name="{name}"{head}']
+        more = f'<Property Name="{HIDDEN_FIELD}" Type="Edm.String"/>'
+        lines += [more] if ("property", name, "first") in edited else []
         for field, kind in fields.items():
             if base and field in FIELDS[base]:
                 continue
@@ -206,7 +250,14 @@ def metadata(enums: str = "", embedded: Embedded = MappingProxyType({}), *, look
             said = _said_of_lookup(name, field) if lookups else ""
             if enums and field in ENUMS.get(name, {}):
                 whole, size, said = f"P.{field}", "", ""
+            if ("length", name, field) in edited and size:
+                size = ' MaxLength="17"'
+            if ("lookup", name, field) in edited and not said:
+                said = '<Annotation Term="RESO.OData.Metadata.LookupName" String="Elsewhere"/>'
+            if ("about", name, field) in edited:
+                said += '<Annotation Term="Org.OData.Core.V1.Description" String="of canary"/>'
             lines.append(f'<Property Name="{field}" Type="{whole}"{size}>{said}</Property>')
+        lines += [more] if ("property", name, "last") in edited else []
         bindings = ""
         for (source, navigation), (_, target, _, is_list, _) in NAVIGATION.items():
             if source == name:
@@ -217,14 +268,26 @@ def metadata(enums: str = "", embedded: Embedded = MappingProxyType({}), *, look
                 if not base:
                     lines.append(f'<NavigationProperty Name="{navigation}" Type="{kind}"/>')
                 bindings += f'<NavigationPropertyBinding Path="{navigation}" Target="{target}"/>'
+        for edit in edited:
+            if edit[0] == "navigation" and edit[1] == name and not base:
+                lines.append(f'<NavigationProperty Name="{HIDDEN_NAVIGATION}" Type="Collection(P.{edit[2]})"/>')
+                bindings += f'<NavigationPropertyBinding Path="{HIDDEN_NAVIGATION}" Target="{edit[2]}"/>'
         if name not in TWINS:
             types.append("".join([*lines, "</EntityType>"]))
         sets.append(f'<EntitySet Name="{name}" EntityType="P.{TWINS.get(name, name)}">{bindings}</EntitySet>')
+    other = ""
+    for edit in edited:
+        if edit[0] == "twin":
+            sets.append(f'<EntitySet Name="{HIDDEN_SET}OfIts" EntityType="P.{edit[1]}"/>')
+        elif edit[0] == "set":
+            there = f'<EntitySet Name="{HIDDEN_SET}" EntityType="Q.{HIDDEN_SET}"/>'
+            sets = [there, *sets] if edit[1] == "first" else [*sets, there]
+            other = f'''<Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="Q"><EntityType Name="{HIDDEN_SET}"><Key><PropertyRef Name="{HIDDEN_FIELD}"/></Key><Property Name="{HIDDEN_FIELD}" Type="Edm.String"/></EntityType></Schema>'''
     return (
         '<edmx:Edmx xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx" Version="4.0"><edmx:Reference Uri="x">'
         '<edmx:Include Namespace="RESO.OData.Metadata" Alias="RESO"/></edmx:Reference><edmx:DataServices>'
         '<Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="P" Alias="Own">'
-        f'{_enumerations(enums) if enums else ""}{"".join(types)}<EntityContainer Name="C">{"".join(sets)}</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>'
+        f'{_enumerations(enums, edited) if enums else ""}{"".join(types)}<EntityContainer Name="C">{"".join(sets)}</EntityContainer></Schema>{other}</edmx:DataServices></edmx:Edmx>'
     ).encode()
 
 

@@ -54,6 +54,8 @@ class Case:
     #: Whether the other database is the one without anything that is withheld.
     canonical: bool = False
     seed: int = 0
+    #: What the other upstream's metadata has otherwise: see ``metadata``. None of it exists for the key.
+    edits: list[list[str]] = field(default_factory=list)
 
     def other(self) -> World:
         """Raises AssertionError where the licence permits something else of it: then nothing is to be compared."""
@@ -137,7 +139,10 @@ class Trial:
         self.low = low(case.licence, case.seen(case.world))
         self.interpreter = Interpreter(case.licence, self.low)
         self.one = Side(snapshot, case.world, case.habits, upstream=upstream)
-        self.two = Side(snapshot, case.other(), case.habits, upstream=upstream)
+        other = snapshot_of(case.licence, case.edits) if case.edits else snapshot
+        if other.faults:
+            raise AssertionError("the licence does not compile against the other metadata")
+        self.two = Side(other, case.other(), case.habits, upstream=upstream)
         self.counts = Counts()
         self.rng = random.Random(case.seed)
         self.last: tuple[Answer, Answer] | None = None

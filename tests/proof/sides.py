@@ -7,7 +7,7 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -32,8 +32,8 @@ from gateway.settings import Settings
 from gateway.store.api_keys import ApiKey, digest
 from gateway.store.configuration import Configuration, Secrets
 from gateway.store.repeats import Repeat, Repeats
-from gateway.store.snapshot import Snapshot, build_snapshot
-from tests.proof.licence import Licence, documents
+from gateway.store.snapshot import Snapshot, build_snapshot, with_moments
+from tests.proof.licence import SHOWN_SINCE, Licence, documents
 from tests.proof.model import LOOKUPS, World, enter, metadata
 from tests.proof.requests import ROOT
 from tests.proof.upstream import URL, Habits, Model
@@ -46,7 +46,10 @@ TOKEN = re.compile(rb"skiptoken=([A-Za-z0-9_\-]+)")
 
 @lru_cache(maxsize=64)
 def schema(
-    enums: str = "", embedded: tuple[tuple[str, tuple[str, ...]], ...] = (), shapes: tuple[str, ...] = ()
+    enums: str = "",
+    embedded: tuple[tuple[str, tuple[str, ...]], ...] = (),
+    shapes: tuple[str, ...] = (),
+    edits: tuple[tuple[str, ...], ...] = (),
 ) -> Schema:
     enter(shapes)
     rows = tuple(
@@ -54,10 +57,13 @@ def schema(
         for (_, field), values in LOOKUPS.items()
         for value in values
     )
-    return with_computed(parse_metadata(metadata(enums, dict(embedded), lookups=True)), rows)
+    rows += tuple(
+        LookupValue(f"{edit[1]}-Withheld", edit[1], "Withheld", None, None, "") for edit in edits if edit[0] == "value"
+    )
+    return with_computed(parse_metadata(metadata(enums, dict(embedded), lookups=True, edits=edits)), rows)
 
 
-def snapshot_of(licence: Licence) -> Snapshot:
+def snapshot_of(licence: Licence, edits: Sequence[Sequence[str]] = ()) -> Snapshot:
     """The licence, compiled from its documents. Key ``k`` has the template, ``other`` another one with the same text."""
     enter(licence.shapes)
     role, template, always = documents(licence)
@@ -96,7 +102,10 @@ def snapshot_of(licence: Licence) -> Snapshot:
         MappingProxyType({}),
     )
     embedded = tuple((name, tuple(lists)) for name, lists in licence.profile.get("embedded", {}).items())
-    return build_snapshot(1, configuration, schema(licence.enums, embedded, tuple(licence.shapes)))
+    snapshot = build_snapshot(
+        1, configuration, schema(licence.enums, embedded, tuple(licence.shapes), tuple(map(tuple, edits)))
+    )
+    return snapshot if snapshot.faults else with_moments(snapshot, snapshot, SHOWN_SINCE)
 
 
 @dataclass(frozen=True)

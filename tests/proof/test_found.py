@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,16 @@ def test_a_former_failure_stays_mended(path: Path) -> None:
     counts = asyncio.run(Trial(case).run())
 
     assert counts.cases == len(case.requests)
-    assert json.loads(dumped(case)) == json.loads(path.read_text(encoding="utf-8"))
+    assert _says(json.loads(dumped(case)), json.loads(path.read_text(encoding="utf-8")))
+
+
+def _says(whole: Any, part: Any) -> bool:
+    """Whether all of a file is in a case. What cases have by now, and had not when the file was written, is beside it."""
+    if isinstance(whole, dict) and isinstance(part, dict):
+        return all(name in whole and _says(whole[name], value) for name, value in part.items())
+    if isinstance(whole, list) and isinstance(part, list):
+        return len(whole) == len(part) and all(_says(*pair) for pair in zip(whole, part, strict=True))
+    return bool(whole == part)
 
 
 def test_a_case_that_is_none_fails_in_no_way() -> None:

@@ -12,8 +12,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tests.proof.licence import Licence, low
-from tests.proof.model import DERIVED, FIELDS, KEY, KIND, SHAPES, TWINS, Row, World, enter
+from tests.proof.licence import Licence, ever_shows, low, tested
+from tests.proof.model import (
+    COMPUTED,
+    DERIVED,
+    ENUMS,
+    FIELDS,
+    HIDDEN_FIELD,
+    HIDDEN_NAVIGATION,
+    HIDDEN_SET,
+    KEY,
+    KIND,
+    LOOKUPS,
+    SHAPES,
+    TWINS,
+    Row,
+    World,
+    enter,
+)
 from tests.proof.oracles import Case
 from tests.proof.requests import Maker, Request
 from tests.proof.sides import snapshot_of
@@ -77,6 +93,61 @@ def _photos(rng: random.Random, maker: Maker) -> Request:
         return {"path": "entity", "set": "Media", "key": key, "options": options}
     item = {"navigation": "Media", "options": options}
     return {"path": "collection", "set": "Property", "options": {"expand": [item]}}
+
+
+# --- metadata
+
+
+def edits_of(seed: int, licence: Licence) -> list[list[str]]:
+    """What another upstream declares otherwise, all of it hidden by the licence: mostly nothing."""
+    rng = random.Random(f"metadata {seed}")
+    if rng.random() < 0.6:
+        return []
+    enter(licence.shapes)
+    possible: list[list[str]] = [["set", "first"], ["set", "last"], ["twin", rng.choice(("Media", "Member"))]]
+    for name in FIELDS:
+        over = [other for other in FIELDS if name in (other, KIND[other], KIND.get(KIND[other]))]
+        readers = [licence.sets[other] for other in over if other in licence.sets]
+        looked_at = set().union(*(tested(licence, other) for other in over))
+        if name in COMPUTED:
+            possible += [["declares", name]] * 3
+            continue
+        if name not in TWINS and all(entry.default == "Hidden" for entry in readers):
+            possible += [["property", name, place] for place in ("first", "last")]
+            possible += [["navigation", name, target] for target in ("Media", "Member", "OpenHouse")]
+        for field in FIELDS[name]:
+            if name in TWINS or (name in DERIVED and field in FIELDS[DERIVED[name]]):
+                continue
+            possible.append(["about", name, field])
+            seen = any(ever_shows(licence, other, field) for other in over if other in licence.sets)
+            if not seen and field not in looked_at:
+                possible += [["length", name, field], ["lookup", name, field]]
+    for name, fields in (*ENUMS.items(), *(((kind, [field]) for kind, field in LOOKUPS))):
+        over = [other for other in FIELDS if KIND[other] == name and other in licence.sets]
+        for field in fields:
+            if not any(ever_shows(licence, other, field) for other in over):
+                is_tested = any(field in tested(licence, other) for other in over)
+                possible += [["value", field]] if (name, field) in LOOKUPS and _is_alone(field) else []
+                possible += [["member", field]] if field in ENUMS.get(name, ()) and not is_tested else []
+    return rng.sample(possible, min(len(possible), rng.choice((1, 1, 2, 3))))
+
+
+def _is_alone(field: str) -> bool:
+    """Whether one set only has a lookup of this name."""
+    return sum(name == field for _, name in LOOKUPS) == 1
+
+
+def about_metadata(seed: int, licence: Licence) -> list[Request]:
+    """Requests that metadata alone answers, and some that it has a say in."""
+    rng = random.Random(f"about metadata {seed}")
+    forms = [
+        ("$metadata", "City"), ("$metadata?$format=json", "City"), ("", "City"), ("Property?$filter=~ eq '1'", HIDDEN_FIELD),
+        ("Property?$select=~", HIDDEN_FIELD), ("Property?$expand=~", HIDDEN_NAVIGATION), ("~", HIDDEN_SET), ("Property", "City"),
+        ("Media?$orderby=~", HIDDEN_FIELD), ("Member?$filter=MemberStatus eq '~'", HIDDEN_SET), (f"{HIDDEN_SET}OfIts", "City"),
+        ("Field?$filter=contains(FieldKey,'~')", HIDDEN_FIELD), ("Lookup", "City"), ("OpenHouse?$filter=OpenHouseType eq '~'", HIDDEN_SET),
+    ]  # fmt: skip
+    chosen = [("$metadata", "City"), *rng.sample(forms, 5)]
+    return [{"path": "raw", "target": form, "name": name, "value": "1"} for form, name in chosen]
 
 
 # --- licences

@@ -47,6 +47,10 @@ DOMAINS: dict[str, tuple[Any, ...]] = {
     "FieldName": ("City", "ListPrice", "OwnerName", "PhotosCount", "StandardStatus", "MemberStatus", "MemberMobilePhone",
                   "MediaURL", "ListingKey", "city", None),
     "PreviousValue": ("A", "B", "9", None, "owner-A"),
+    "LookupName": ("City", "StandardStatus", "MemberStatus", "Permission"),
+    "LookupValue": ("Active", "Public", "A", "Active, and in good standing"),
+    "StandardLookupValue": (None, "Active"),
+    "LegacyODataValue": (None, "Active"),
     "NewValue": ("A", "5", None, "note"),
 }  # fmt: skip
 KEYS: dict[str, tuple[Any, ...]] = {
@@ -58,6 +62,8 @@ KEYS: dict[str, tuple[Any, ...]] = {
     "Listings": ("K1", "K2", "K3", "K9"),
     "ListMember": ("M1", "M2", "M4"),
     "PropertyRooms": tuple(f"0000000{number}-000a-4000-8000-00000000000{number}" for number in range(1, 6)),
+    "Field": ("Property.City", "Property.OwnerName", "Media.MediaURL", "Lookup.LookupKey", "Property.HiddenNote"),
+    "Lookup": ("City-A", "MemberStatus.Active", "StandardStatus-Closed", "OwnerName-A", "MemberStatus.Withheld"),
     "HistoryTransactional": (1, 2, 3, 9, 10, 11, 2**53 + 1, -4),
 }
 #: What a hidden field that no rule looks at may turn into (M1).

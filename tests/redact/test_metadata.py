@@ -7,6 +7,7 @@ import json
 import pytest
 
 from gateway.odata.csdl import Schema, parse_metadata
+from gateway.policy.computed import with_computed
 from gateway.policy.model import Policy
 from gateway.redact.metadata import metadata_json, metadata_xml
 from gateway.sandbox.rows import metadata_document
@@ -42,6 +43,39 @@ COMPILED = policy(
 
 def read(compiled: Policy) -> Schema:
     return parse_metadata(metadata_xml(compiled))
+
+
+@pytest.mark.guarantee("G1")
+@pytest.mark.channel("C165", "C169")
+def test_sets_of_our_own_stand_in_a_namespace_that_the_key_sees() -> None:
+    """Whatever set stands first in the upstream's document, and whether it has a Field of its own."""
+    base = role(
+        {
+            "Field": {"Default": "Visible"},
+            "Property": {"Fields": {"All": {"Visible": ["City"]}}},
+        }
+    )
+    secret = (
+        '<Schema xmlns="http://docs.oasis-open.org/odata/ns/edm" Namespace="Canary"><EntityType Name="Field"><Key>'
+        '<PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.String"/></EntityType></Schema>'
+    )
+    plain = metadata_document().decode()
+    place = plain.index("<Schema ")
+    hidden = plain[:place] + secret + plain[place:]
+    documents = [plain] + [
+        hidden.replace(container, container + f'<EntitySet Name="{name}" EntityType="Canary.Field"/>')
+        for container in ['<EntityContainer Name="Container">']
+        for name in ("Secret", "Field")
+    ]
+    found = []
+    for document in documents:
+        compiled = policy(base, schema=with_computed(parse_metadata(document.encode())))
+        found.append((metadata_xml(compiled), metadata_json(compiled)))
+
+    assert documents[0] != documents[1] != documents[2]
+    assert found[0] == found[1] == found[2]
+    assert b'<EntityType Name="Field">' in found[0][0]
+    assert b"Canary" not in found[0][0] + found[0][1]
 
 
 @pytest.mark.channel("C165", "C310", "C311")
