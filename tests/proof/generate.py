@@ -10,10 +10,11 @@ from typing import Any
 from urllib.parse import unquote
 
 from gateway.store.snapshot import Snapshot
-from tests.proof.licence import Licence, low, row_rules
-from tests.proof.model import ENUM_FORMS, ENUMS
+from tests.proof.licence import Licence, effective, low, row_rules
+from tests.proof.model import ENUM_FORMS, ENUMS, World
 from tests.proof.oracles import Case
 from tests.proof.requests import Maker, Request, target_of
+from tests.proof.settings import beside, with_settings
 from tests.proof.sides import snapshot_of
 from tests.proof.surface import channels_of, channels_of_writes
 from tests.proof.upstream import Habits, as_printed, is_honest, make_habits, misreads
@@ -32,20 +33,42 @@ class Made:
 
 
 def _skips(request: Request) -> bool:
-    return request["path"] != "follow" and (
+    return request["path"] not in ("follow", "again", "swap") and (
         "$skip=" in unquote(target_of(request)) or "skip" in request.get("options", {})
     )
 
 
-def _unlimited(licence: Licence, habits: Habits, snapshot: Snapshot) -> Snapshot:
-    """Without its photo limit, where the upstream may leave out photos that are within it: those past it are then
+def _unlimited(licence: Licence, habits: Habits, held: Licence) -> bool:
+    """Takes away its photo limit, where the upstream may leave out photos that are within it: those past it are then
     counted as the first ones, and nobody can know (docs/guarantees.md). No number is drawn for it."""
-    if licence.limit is None or "Media" not in licence.sets or not row_rules(licence, "Media"):
-        return snapshot
+    if licence.limit is None or "Media" not in held.sets or not row_rules(held, "Media"):
+        return False
     if not misreads(habits, licence.profile):
-        return snapshot
+        return False
     licence.limit = None
-    return snapshot_of(licence)
+    return True
+
+
+def _of_two(rng: random.Random, requests: list[Request], other: Licence, one: World, two: World) -> list[Request]:
+    """Requests of one key, with such of another one in between, and changes of what the two are licensed to."""
+    maker = Maker(rng, other, one, two)
+    found: list[Request] = []
+    for request in requests:
+        roll = rng.random()
+        if roll < 0.3:
+            found.append({**maker.make(), "as": "other"} if roll < 0.25 else {"path": "follow", "as": "other"})
+        else:
+            found.append(request)
+        turn = rng.random()
+        if turn < 0.12 and found[-1]["path"] not in ("follow", "again", "swap"):
+            plain = {key: value for key, value in found[-1].items() if key != "as"}
+            found.append(plain if "as" in found[-1] else {**plain, "as": "other"})
+        elif turn < 0.2:
+            found.append({"path": "again", **rng.choice(({}, {"as": "other"}))})
+        elif turn < 0.26:
+            word = rng.choice(("$metadata", "$metadata", "", "Property"))
+            found.append({"path": rng.choice(("swap", "raw")), "target": word, **rng.choice(({}, {"as": "other"}))})
+    return found
 
 
 def make_write_case(seed: int, length: int = 24) -> Made | None:
@@ -67,7 +90,8 @@ def make_write_case(seed: int, length: int = 24) -> Made | None:
         location=rng.choice(("right", "right", "right", "none", "foreign")),
         upserts=rng.random() < 0.5,
     )
-    snapshot = _unlimited(licence, habits, snapshot)
+    if _unlimited(licence, habits, licence):
+        snapshot = snapshot_of(licence)
     changes = make_changes(rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits))
     if "orderby" in habits.ignores:
         changes = [change for change in changes if change[0] != "order"]
@@ -138,21 +162,35 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
     if enumerations:
         with_shapes(random.Random(f"shapes {seed}"), licence)
         _with_enumerations(seed, licence)
-    snapshot = snapshot_of(licence)
+        with_settings(random.Random(f"settings {seed}"), licence)
+    other = beside(seed, licence) if enumerations else None
+    snapshot = snapshot_of(licence, other)
     if snapshot.faults:
         return None
-    world = make_lively_world(rng, licence)
+    held, *also = [effective(one) for one in (licence, other) if one is not None]
+    world = make_lively_world(rng, held)
     habits = replace(make_habits(rng, licence.profile, hostile=hostile), texts=licence.texts)
-    snapshot = _unlimited(licence, habits, snapshot)
+    if _unlimited(licence, habits, held) or (other is not None and _unlimited(other, habits, also[0])):
+        held, *also = [effective(one) for one in (licence, other) if one is not None]
+        snapshot = snapshot_of(licence, other)
     changes = make_changes(
-        rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits), ("spoil",) if spoilt else KINDS
+        rng,
+        held,
+        world,
+        rng.randint(1, 5),
+        lambda found: as_printed(found, habits),
+        ("spoil",) if spoilt else KINDS,
+        also,
     )
     if "orderby" in habits.ignores:
         # Where an upstream stores a row is nothing that a licence withholds, and such a one shows nothing else.
         changes = [change for change in changes if change[0] != "order"]
     case = Case(licence, world, changes, habits, [], canonical=rng.random() < (0.1 if spoilt else 0.4), seed=seed)
-    maker = Maker(rng, licence, world, case.other())
+    case.beside = other
+    maker = Maker(rng, held, world, case.other())
     case.requests = [maker.make() for _ in range(length)]
+    if other is not None:
+        case.requests = _of_two(random.Random(f"turns {seed}"), case.requests, also[0], world, case.other())
     if "counts" not in licence.profile:
         # Nor can a window: what an upstream passes over never comes to be looked at (C371).
         case.requests = [request for request in case.requests if not _skips(request)]

@@ -36,6 +36,11 @@ from tests.proof.model import (
 )
 
 URL = "http://upstream.example/odata"
+#: Fields that tie rows together.
+_TIES = frozenset(
+    {*KEY.values(), *(edge[0] for edge in NAVIGATION.values()), *(edge[2] for edge in NAVIGATION.values())}
+)
+_TEXTS = re.compile("'(?:[^']|'')*'")
 #: Stands in a body for bytes that are no JSON.
 _RAW = re.compile(rb'"\\u0000raw:([0-9a-f]*)\\u0000"')
 
@@ -186,6 +191,8 @@ class Model(UpstreamClient):
         if trouble.isdigit():
             self._check_status(int(trouble))
         name, _, query = target.partition("?")
+        if len(query) > self.profile.url_max:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, "answered 414 canary")
         try:
             body, fields = self._collection(name, options_of(query))
         except (Unreadable, FailedOnRow, KeyError) as error:
@@ -270,7 +277,7 @@ class Model(UpstreamClient):
         if "$orderby" in options and "orderby" not in habits.ignores:
             for item in reversed(options["$orderby"].split(",")):
                 column, _, word = item.partition(" ")
-                rows.sort(key=lambda row, column=column: _place(_stored(row[column])), reverse=word == "desc")  # type: ignore[misc]
+                rows.sort(key=lambda row, column=column: self._place(_stored(row[column])), reverse=word == "desc")  # type: ignore[misc]
         start = 0 if "skip" in habits.ignores else int(options.get("$skip", "0"))
         start += _cursor_place(options.get("$skiptoken", "0"))
         size = len(rows) if "top" in habits.ignores else int(options.get("$top", len(rows)))
@@ -292,14 +299,28 @@ class Model(UpstreamClient):
                 )
         return body, fields
 
+    def _place(self, value: Any) -> tuple[bool, Any]:
+        """Nulls where they are declared to stand; numbers, texts and booleans among their own."""
+        is_last = self.profile.nulls == "last"
+        return (value is not None) is not is_last, value if value is not None else 0
+
     def _refuse(self, name: str, options: dict[str, str]) -> None:
         """Answers 400 to a question without the mandatory condition, and to one about fields that it cannot search."""
         condition, order = options.get("$filter", ""), options.get("$orderby", "")
         if self.profile.mandatory_filter.get(name, "") not in condition:
             raise Unreadable("the mandatory condition is missing")
+        self._refuse_condition(name, condition, order)
+        if not self.profile.in_operator and " in (" in _TEXTS.sub("''", condition):
+            raise Unreadable("`in` is not known here")
+        most = self.profile.or_max
+        if most is not None and len(re.findall(r"\bor\b", _TEXTS.sub("''", condition))) > most:
+            raise Unreadable("too many `or`")
+
+    def _refuse_condition(self, name: str, condition: str, order: str) -> None:
         named = set(names(read(condition))) if condition else set()
         named |= {item.partition(" ")[0] for item in order.split(",") if item}
-        refused = [field for field in named if self.profile.is_unfilterable(name, field)]
+        # What ties rows together can be searched, whatever a vendor lists: the gateway reads lists by it.
+        refused = [field for field in named - _TIES if self.profile.is_unfilterable(name, field)]
         if refused:
             raise Unreadable(f"cannot search {refused}")
 
@@ -385,6 +406,7 @@ class Model(UpstreamClient):
         found = self._behind(name, navigation, row)
         ignores = "nested" in self.habits.ignores
         if "$filter" in options and not ignores:
+            self._refuse_condition(target, options["$filter"], "")
             found = self._filtered(target, found, read(options["$filter"]))
         whole = len(found)
         if self.habits.nested_page is not None:
@@ -441,11 +463,6 @@ def _atoms(condition: Expression) -> list[Expression]:
     if condition[0] in ("and", "or", "not"):
         return [atom for term in condition[1:] for atom in _atoms(term)]
     return [condition]
-
-
-def _place(value: Any) -> tuple[bool, Any]:
-    """Nulls first; numbers, texts and booleans among their own."""
-    return value is not None, value if value is not None else 0
 
 
 @lru_cache(maxsize=20_000)
