@@ -241,6 +241,14 @@ def _preset(rng: random.Random, licence: Licence) -> None:
     licence.profile = {"preset": name, **profile, **{key: value for key, value in kept.items() if value}}
 
 
+def _link_hosts(rng: random.Random, licence: Licence) -> None:
+    """Next links that lead to another host. It is a canary like the upstream's own."""
+    host = {"url": "https://pages.upstream.example/odata", "credential": rng.random() < 0.5}
+    licence.profile["link_hosts"] = [host]
+    licence.profile["paging"] = rng.choice(("next_link", "link_header"))
+    licence.profile.pop("order_exact", None)
+
+
 def _photo_sizes(rng: random.Random, licence: Licence) -> None:
     licence.profile["photo_sizes"] = True
     if licence.limit is None:
@@ -290,7 +298,7 @@ def _never(rng: random.Random, licence: Licence) -> None:
 
 _IDEAS: tuple[tuple[float, Callable[[random.Random, Licence], None]], ...] = (
     (0.05, _preset), (0.08, _unsearchable), (0.06, _spelling), (0.04, _nulls), (0.04, _classes), (0.05, _distrust),
-    (0.04, _photo_sizes), (0.06, _requests), (0.06, _limits), (0.04, _follows), (0.05, _never), (0.05, _role_never),
+    (0.04, _photo_sizes), (0.04, _link_hosts), (0.06, _requests), (0.06, _limits), (0.04, _follows), (0.05, _never), (0.05, _role_never),
     (0.1, _bindings), (0.1, _when), (0.1, _syndication), (0.06, _privilege),
 )  # fmt: skip
 

@@ -207,7 +207,9 @@ class Model(UpstreamClient):
                 data = b"\xef\xbb\xbf" + data
             case "double":
                 data = data.replace(b'"value"', b'"v\\u0061lue": [], "value"', 1)
-        self.answered[target] = Fetched(data, next_of(fields, self._address(target)))
+        self.answered[target] = Fetched(
+            data, next_of(fields, self._address(target, host.url if host is not None else ""))
+        )
         return self.answered[target]
 
     async def write(
@@ -330,7 +332,9 @@ class Model(UpstreamClient):
         if self.habits.telling_cursors:
             token = f"{end}~{json.dumps(last, default=str)[:60]}"
         query = "&".join(f"{quote(key)}={quote(value)}" for key, value in {**kept, "$skiptoken": token}.items())
-        return (f"{URL}/" if self.habits.absolute_links else "") + f"{name}?{query}"
+        hosts = self.profile.link_hosts
+        root = hosts[0].url if hosts else URL
+        return (f"{root}/" if self.habits.absolute_links else "") + f"{name}?{query}"
 
     def _filtered(self, name: str, rows: list[Row], condition: Expression) -> list[Row]:
         if self.habits.eager:
