@@ -454,7 +454,16 @@ def _media(licence: Licence, world: World, rows: dict[str, list[Row]], meaning: 
     photos: dict[str, list[Row]] = {}
     for row in world["Media"]:
         parent, owner = row["ResourceName"], row["ResourceRecordKey"]
-        if parent not in ("Property", "Member") or not isinstance(owner, str) or not _passes(licence, "Media", row):
+        if not _passes(licence, "Media", row):
+            continue
+        if is_independent(licence, "Media"):
+            is_photo = parent == "Property" and isinstance(owner, str) and row["MediaCategory"] not in NOT_PHOTOS
+            if is_photo and licence.limit is not None:
+                photos.setdefault(meaning.normal(owner), []).append(row)
+            else:
+                kept.append(row)
+            continue
+        if parent not in ("Property", "Member") or not isinstance(owner, str):
             continue
         owners = [other[KEY[name]] for name in of_kind(parent) for other in rows.get(name, [])]
         if meaning.normal(owner) not in {meaning.normal(other) for other in owners}:
