@@ -19,8 +19,8 @@ def table(settings: Path = SETTINGS) -> str:
     reasons: dict[str, list[str]] = {}
     for name, reason in outside.items():
         reasons.setdefault(reason, []).append(f"`{name}`")
-    rows = [f"| {', '.join(names)} | {reason} |" for reason, names in reasons.items()]
-    return "\n".join(["| setting | why no answer can tell of data by it |", "|---|---|", *rows]) + "\n"
+    rows = [f"| {reason} | {', '.join(names)} |" for reason, names in reasons.items()]
+    return "\n".join(["| why no answer can tell of data by it | settings |", "|---|---|", *rows]) + "\n"
 
 
 def written(page: str, part: str) -> str:

@@ -84,10 +84,10 @@ def _conditional(rng: random.Random, licence: Licence, name: str, rule: Expressi
     if not free:
         return
     member = rng.choice(free)
-    groups = ["All"] if class_field(licence, name) is None or rng.random() < 0.5 else ["Residential", "Land"]
+    groups = ["All"] if class_field(licence, name) is None or rng.random() < 0.35 else ["Residential", "Land"]
     if groups != ["All"] and not always_shows(licence, name, str(class_field(licence, name))):
         groups = ["All"]
-    rules = entry.template if rng.random() < 0.6 else entry.role
+    rules = entry.template if rng.random() < 0.7 else entry.role
     rules.setdefault(rng.choice(groups), {})[member] = ["W", rule]
 
 
@@ -194,7 +194,13 @@ def _spelling(rng: random.Random, licence: Licence) -> None:
 
 
 def _nulls(rng: random.Random, licence: Licence) -> None:
+    """Nulls behind all values, and pages that go on behind one."""
     licence.profile["nulls"] = "last"
+    if licence.profile.get("paging", "skip") == "skip" and rng.random() < 0.7:
+        licence.profile["order_exact"] = {
+            "Property": ["ListingKey", "ListPrice", "PhotosCount", "ModificationTimestamp"]
+        }
+        licence.page_size = rng.choice((1, 2))
 
 
 def _classes(rng: random.Random, licence: Licence) -> None:
@@ -297,9 +303,9 @@ def _never(rng: random.Random, licence: Licence) -> None:
 
 
 _IDEAS: tuple[tuple[float, Callable[[random.Random, Licence], None]], ...] = (
-    (0.05, _preset), (0.08, _unsearchable), (0.06, _spelling), (0.04, _nulls), (0.04, _classes), (0.05, _distrust),
+    (0.05, _preset), (0.08, _unsearchable), (0.06, _spelling), (0.06, _nulls), (0.04, _classes), (0.05, _distrust),
     (0.04, _photo_sizes), (0.04, _link_hosts), (0.06, _requests), (0.06, _limits), (0.04, _follows), (0.05, _never), (0.05, _role_never),
-    (0.1, _bindings), (0.1, _when), (0.1, _syndication), (0.06, _privilege),
+    (0.1, _bindings), (0.15, _when), (0.1, _syndication), (0.06, _privilege),
 )  # fmt: skip
 
 
