@@ -14,7 +14,7 @@ from tests.proof.licence import Licence, effective, low, row_rules
 from tests.proof.model import ENUM_FORMS, ENUMS, World
 from tests.proof.oracles import Case
 from tests.proof.requests import Maker, Request, target_of
-from tests.proof.settings import beside, with_settings
+from tests.proof.settings import beside, with_bounds, with_settings
 from tests.proof.sides import snapshot_of
 from tests.proof.surface import channels_of, channels_of_writes
 from tests.proof.upstream import Habits, as_printed, is_honest, make_habits, misreads
@@ -77,6 +77,7 @@ def make_write_case(seed: int, length: int = 24) -> Made | None:
     hostile = rng.random() < 0.25
     licence = make_licence(rng)
     with_writes(rng, licence)
+    with_bounds(random.Random(f"bounds {seed}"), licence)
     if hostile:
         licence.profile.pop("counts", None)
     snapshot = snapshot_of(licence)

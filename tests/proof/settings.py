@@ -155,6 +155,18 @@ def _role_never(rng: random.Random, licence: Licence) -> None:
                 rules.pop(field, None)
 
 
+def with_bounds(rng: random.Random, licence: Licence) -> None:
+    """Fields that of a bound key must be its own, where it writes."""
+    if rng.random() > 0.3:
+        return
+    for field, name in (("ListAgentKey", "MemberKey"), ("City", "OfficeKey")):
+        writes = licence.sets["Property"].writes
+        if writes is not None and field in writes["Fields"] and rng.random() < 0.8:
+            writes["Bound"] = {**writes.get("Bound", {}), field: name}
+        if rng.random() < 0.8:
+            licence.bindings[name] = rng.choice(_BINDINGS[name])
+
+
 # --- the upstream's profile
 
 
