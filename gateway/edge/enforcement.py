@@ -193,8 +193,11 @@ class _Carried:
             if after == self._plan.page.after:
                 raise BrokenAnswerError("the upstream takes no notice of where the page begins")
             return Next(0, after)
-        # The form in which the place is sealed follows from the plan: one that came with withheld rows would tell.
-        return Next(mark.skip, None, mark.cursor, passed=not self._plan.exact or self._source.profile.is_linked)
+        # The form in which the place is sealed follows from plan and profile: one that came with withheld rows would
+        # tell. Rows of which a deciding member cannot be read are counted too, unless the profile vouches for numbers.
+        profile = self._source.profile
+        is_told = self._plan.exact and profile.trusts_kind("counts", self._plan.resource)
+        return Next(mark.skip, None, mark.cursor, passed=not is_told or profile.is_linked)
 
 
 def first_page(rows: list[Row], plan: Read) -> tuple[list[Row], Next | None]:

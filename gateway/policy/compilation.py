@@ -82,7 +82,8 @@ def compile_policy(
     withheld = {name: _linked(inputs, found[name], found, fields[name]) for name in found.keys() - drafts.keys()}
     media = [name for name in names if "Media" in inputs.kinds(name)]
     for name in media:
-        finished[name] = with_photo_rule(finished[name], inputs.photo_limit, sizes=inputs.profile.photo_sizes)
+        known = _photo_link(inputs, name, found)
+        finished[name] = with_photo_rule(finished[name], inputs.photo_limit, known, sizes=inputs.profile.photo_sizes)
     for name in names:
         if "Property" in inputs.kinds(name):
             # Media that cannot be read may be under a rule: then the counters are hidden as if it were not there.
@@ -414,6 +415,19 @@ def _parent_links(
             if link is not None:
                 found[parent.name] = ParentLink(parent.name, link)
     return tuple(found.values())
+
+
+def _photo_link(inputs: Inputs, media: str, drafts: Mapping[str, ResourcePolicy]) -> Link | None:
+    """How listings lead to their photos, whether or not a client may go that way."""
+    for listing in drafts.values():
+        if "Property" not in listing.kinds:
+            continue
+        for navigation in listing.type.navigation.values():
+            if navigation.type.is_collection and inputs.schema.target_set(listing.name, navigation) == media:
+                link = link_of(inputs, listing.name, navigation, media)
+                if link is not None:
+                    return link
+    return None
 
 
 def _known_link(parent: ResourcePolicy, child: ResourcePolicy) -> Link | None:

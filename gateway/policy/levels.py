@@ -388,14 +388,17 @@ class Levels:
 
     def ranking(self, media: ResourcePolicy, *, at_hand: bool) -> Ranking | None:
         """The photo limit of rows that are read in their own right. ``at_hand``: they are complete lists themselves."""
-        link = self.photo_link(media)
-        if media.photo is None or link is None:
+        if media.photo is None:
+            return None
+        found = self.photo_link(media)
+        link = media.photo.link if found is None else found.link
+        if link is None:
             return None
         level = self.level(media, Query(select=(SelectItem(media.key[0]),)), here=True, beside=own_fields(media))
-        return Ranking(media.photo, link.link, None if at_hand else self._join(media, level, link.link))
+        return Ranking(media.photo, link, None if at_hand else self._join(media, level, link))
 
     def photo_link(self, media: ResourcePolicy) -> ParentLink | None:
-        """How photos name their listing; without one no row of a listing exists for the key."""
+        """How photos name the listing that they follow; without one no row exists for the key that follows one."""
         return next(
             (found for found in media.parent_links if "Property" in self.policy.resources[found.resource].kinds), None
         )

@@ -7,7 +7,9 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from gateway.odata.ast import TRUE
+from gateway.policy import data_dictionary
 from gateway.policy.model import PhotoRule, ResourcePolicy
+from gateway.policy.profile import Link
 from gateway.policy.visibility import Visibility
 
 #: Counters of media that tell how many photos there are (C224), and those that tell of any media (C335).
@@ -16,14 +18,34 @@ MEDIA_COUNTERS = ("PhotosCount", "VideosCount", "DocumentsCount")
 PHOTO_TIME = "PhotosChangeTimestamp"
 
 
-def with_photo_rule(media: ResourcePolicy, limit: int | None, *, sizes: bool = False) -> ResourcePolicy:
-    """Media under a limit: ranked by numeric Order and key, documents and tours apart."""
+def with_photo_rule(
+    media: ResourcePolicy, limit: int | None, known: Link | None = None, *, sizes: bool = False
+) -> ResourcePolicy:
+    """Media under a limit: ranked by numeric Order and key, documents and tours apart.
+
+    Rows that follow no others are photos of a listing all the same. Where nothing says of which one, no limit could be
+    held, so Media is denied.
+
+    Args:
+        known: how the profile or the metadata tie photos to their listing, where they do.
+    """
     if limit is None:
         return media
     types = media.type.properties
+    link = None if media.parents else known or _named_listing(media)
+    broken = media.broken or (not media.parents and link is None)
     category = "MediaCategory" if "MediaCategory" in types else None
     order = "Order" if "Order" in types else None
-    return replace(media, photo=PhotoRule(limit, category, order, sizes=sizes and order is not None))
+    photo = PhotoRule(limit, category, order, sizes=sizes and order is not None, link=link)
+    return replace(media, photo=photo, broken=broken)
+
+
+def _named_listing(media: ResourcePolicy) -> Link | None:
+    """How rows name their listing by the Data Dictionary; None where they have not its fields."""
+    local, _, target, discriminator, value = data_dictionary.RELATIONS["Property", "Media"]
+    if not {target, discriminator} <= media.type.properties.keys():
+        return None
+    return Link(local=local, target=target, discriminator=discriminator, values=(value,))
 
 
 def with_counters(

@@ -63,13 +63,15 @@ class NavigationPolicy:
 class PhotoRule:
     """The photo limit of Media: rank by number in ``order``, then by key; rows of other categories are no photos.
 
-    ``sizes``: all rows of one Order are one photo in several sizes (C332).
+    ``sizes``: all rows of one Order are one photo in several sizes (C332). ``link`` is how photos name their listing
+    where rows of Media follow no others; else ``parent_links`` has it.
     """
 
     limit: int
     category: str | None
     order: str | None
     sizes: bool = False
+    link: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +171,10 @@ class ResourcePolicy:
 
     @property
     def link_fields(self) -> frozenset[str]:
-        """The fields by which its rows name what they follow."""
-        return frozenset().union(*(parent.link.target_fields for parent in self.parent_links))
+        """The fields by which its rows name what they follow, or the listing whose photos they are."""
+        links = [parent.link for parent in self.parent_links]
+        links += [self.photo.link] if self.photo is not None and self.photo.link is not None else []
+        return frozenset().union(*(link.target_fields for link in links))
 
     def condition_of(self, member: str) -> Expression:
         """The condition of a visible field or navigation property."""

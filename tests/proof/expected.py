@@ -51,8 +51,12 @@ class Interpreter:
         looked_at = {*names(condition), *(field for field, _ in options.get("orderby", []))}
         kept = [row for row in rows if self._matches(name, row, condition, looked_at)]
         kept.sort(key=lambda row: self._usual(name, row, nested=nested))
+        is_last = self.licence.profile.get("nulls") == "last" and not nested
         for field, falling in reversed(options.get("orderby", [])):
-            kept.sort(key=lambda row, field=field: _place(value_shown(self.licence, name, row, field)), reverse=falling)  # type: ignore[misc]
+            kept.sort(
+                key=lambda row, field=field: _place(value_shown(self.licence, name, row, field), is_last=is_last),  # type: ignore[misc]
+                reverse=falling,
+            )
         return kept
 
     def _matches(self, name: str, row: Row, condition: Expression, looked_at: set[str]) -> bool:
@@ -117,5 +121,5 @@ def window(rows: list[Row], options: dict[str, Any]) -> list[Row]:
     return rows[start : start + options["top"]] if "top" in options else rows[start:]
 
 
-def _place(value: Any) -> tuple[bool, Any]:
-    return value is not None, value if value is not None else 0
+def _place(value: Any, *, is_last: bool) -> tuple[bool, Any]:
+    return (value is not None) is not is_last, value if value is not None else 0

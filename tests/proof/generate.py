@@ -11,10 +11,11 @@ from urllib.parse import unquote
 
 from gateway.store.snapshot import Snapshot
 from tests.proof import dialogue, paging
-from tests.proof.licence import Licence, low, row_rules
-from tests.proof.model import ENUM_FORMS, ENUMS, enter
+from tests.proof.licence import Licence, effective, low, row_rules
+from tests.proof.model import ENUM_FORMS, ENUMS, World, enter
 from tests.proof.oracles import Case
 from tests.proof.requests import Maker, Request, target_of
+from tests.proof.settings import beside, with_bounds, with_settings
 from tests.proof.sides import snapshot_of
 from tests.proof.surface import channels_of, channels_of_writes
 from tests.proof.upstream import Habits, as_printed, is_honest, make_habits, misreads
@@ -34,22 +35,44 @@ class Made:
 
 
 def _skips(request: Request) -> bool:
-    if request["path"] in ("follow", "again"):
+    if request["path"] in ("follow", "again", "revalidate", "swap"):
         return False
     return "skip" in request.get("options", {}) or (
         request["path"] != "query link" and "$skip=" in unquote(target_of(request))
     )
 
 
-def _unlimited(licence: Licence, habits: Habits, snapshot: Snapshot) -> Snapshot:
-    """Without its photo limit, where the upstream may leave out photos that are within it: those past it are then
+def _unlimited(licence: Licence, habits: Habits, held: Licence) -> bool:
+    """Takes away its photo limit, where the upstream may leave out photos that are within it: those past it are then
     counted as the first ones, and nobody can know (docs/guarantees.md). No number is drawn for it."""
-    if licence.limit is None or "Media" not in licence.sets or not row_rules(licence, "Media"):
-        return snapshot
+    if licence.limit is None or "Media" not in held.sets or not row_rules(held, "Media"):
+        return False
     if not misreads(habits, licence.profile):
-        return snapshot
+        return False
     licence.limit = None
-    return snapshot_of(licence)
+    return True
+
+
+def _of_two(rng: random.Random, requests: list[Request], other: Licence, one: World, two: World) -> list[Request]:
+    """Requests of one key, with such of another one in between, and changes of what the two are licensed to."""
+    maker = Maker(rng, other, one, two)
+    found: list[Request] = []
+    for request in requests:
+        roll = rng.random()
+        if roll < 0.3:
+            found.append({**maker.make(), "as": "other"} if roll < 0.25 else {"path": "follow", "as": "other"})
+        else:
+            found.append(request)
+        turn = rng.random()
+        if turn < 0.12 and found[-1]["path"] not in ("follow", "revalidate", "swap"):
+            plain = {key: value for key, value in found[-1].items() if key != "as"}
+            found.append(plain if "as" in found[-1] else {**plain, "as": "other"})
+        elif turn < 0.2:
+            found.append({"path": "revalidate", **rng.choice(({}, {"as": "other"}))})
+        elif turn < 0.26:
+            word = rng.choice(("$metadata", "$metadata", "", "Property"))
+            found.append({"path": rng.choice(("swap", "raw")), "target": word, **rng.choice(({}, {"as": "other"}))})
+    return found
 
 
 def make_write_case(seed: int, length: int = 24) -> Made | None:
@@ -59,6 +82,7 @@ def make_write_case(seed: int, length: int = 24) -> Made | None:
     hostile = rng.random() < 0.25
     licence = make_licence(rng)
     with_writes(rng, licence)
+    with_bounds(random.Random(f"bounds {seed}"), licence)
     if hostile:
         licence.profile.pop("counts", None)
     snapshot = snapshot_of(licence)
@@ -72,7 +96,8 @@ def make_write_case(seed: int, length: int = 24) -> Made | None:
         location=rng.choice(("right", "right", "right", "none", "foreign")),
         upserts=rng.random() < 0.5,
     )
-    snapshot = _unlimited(licence, habits, snapshot)
+    if _unlimited(licence, habits, licence):
+        snapshot = snapshot_of(licence)
     changes = make_changes(rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits))
     if "orderby" in habits.ignores:
         changes = [change for change in changes if change[0] != "order"]
@@ -88,7 +113,8 @@ def make_write_case(seed: int, length: int = 24) -> Made | None:
     case.requests = [writer.make() if rng.random() < 0.6 else maker.inside() for _ in range(length)]
     if hostile:
         case.requests = [request for request in case.requests if request["path"] == "write" or not _skips(request)]
-    dialogue.extended(seed, case, writes=True)
+    if effective(licence) == licence:
+        dialogue.extended(seed, case, writes=True)
     return Made(case, snapshot, channels_of(maker.used) | channels_of_writes(writer.used), maker.productions)
 
 
@@ -146,46 +172,62 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
     if enumerations:
         with_shapes(random.Random(f"shapes {seed}"), licence)
         _with_enumerations(seed, licence)
+        with_settings(random.Random(f"settings {seed}"), licence)
         paging.with_windows(seed, licence)
-    snapshot = snapshot_of(licence)
+    other = beside(seed, licence) if enumerations else None
+    snapshot = snapshot_of(licence, other)
     if snapshot.faults:
         return None
-    world = make_lively_world(rng, licence)
+    held, *also = [effective(one) for one in (licence, other) if one is not None]
+    world = make_lively_world(rng, held)
     habits = replace(make_habits(rng, licence.profile, hostile=hostile), texts=licence.texts)
     if enumerations:
         habits = paging.with_cuts(seed, licence, habits)
-    snapshot = _unlimited(licence, habits, snapshot)
+    if _unlimited(licence, habits, held) or (other is not None and _unlimited(other, habits, also[0])):
+        held, *also = [effective(one) for one in (licence, other) if one is not None]
+        snapshot = snapshot_of(licence, other)
     changes = make_changes(
-        rng, licence, world, rng.randint(1, 5), lambda found: as_printed(found, habits), ("spoil",) if spoilt else KINDS
+        rng,
+        held,
+        world,
+        rng.randint(1, 5),
+        lambda found: as_printed(found, habits),
+        ("spoil",) if spoilt else KINDS,
+        also,
     )
     if "orderby" in habits.ignores:
         # Where an upstream stores a row is nothing that a licence withholds, and such a one shows nothing else.
         changes = [change for change in changes if change[0] != "order"]
-    if enumerations and (habits.silent or habits.growing) and "orderby" not in habits.ignores:
-        changes = changes + paging.withheld_between(
-            seed, licence, world, changes, lambda found: as_printed(found, habits)
-        )
+    is_alone = other is None and held == licence
+    if enumerations and is_alone and (habits.silent or habits.growing) and "orderby" not in habits.ignores:
+        changes = changes + paging.withheld_between(seed, held, world, changes, lambda found: as_printed(found, habits))
     case = Case(licence, world, changes, habits, [], canonical=rng.random() < (0.1 if spoilt else 0.4), seed=seed)
-    maker = Maker(rng, licence, world, case.other())
+    case.beside = other
+    maker = Maker(rng, held, world, case.other())
     case.requests = [maker.make() for _ in range(length)]
-    if enumerations and (habits.silent or habits.growing):
-        case.requests += paging.walks(seed, licence)
+    if other is not None:
+        case.requests = _of_two(random.Random(f"turns {seed}"), case.requests, also[0], world, case.other())
+    elif enumerations and (habits.silent or habits.growing):
+        case.requests += paging.walks(seed, held)
     if "counts" not in licence.profile:
         # Nor can a window: what an upstream passes over never comes to be looked at (C371).
         case.requests = [request for request in case.requests if not _skips(request)]
     if licence.enums:
         case.requests = [request for request in case.requests if _all_legal(request)]
     used, productions = set(maker.used), maker.productions
-    wide = widened(seed, case) if enumerations else None
+    # The others know of one key, which has what its documents say.
+    wide = widened(seed, case) if enumerations and is_alone else None
     if wide is not None:
         case, further = wide
-        snapshot = _unlimited(case.licence, habits, snapshot_of(case.licence))
+        _unlimited(case.licence, habits, case.licence)
+        snapshot = snapshot_of(case.licence)
         case.requests = [request for request in case.requests if _fits_case(case.licence, request)]
         used, productions = used | further.used, productions | further.productions
-    dialogue.extended(seed, case, writes=False)
-    if enumerations:
+    if is_alone:
+        dialogue.extended(seed, case, writes=False)
+    if enumerations and is_alone:
         case.edits = edits_of(seed, case.licence)
-        if case.edits and snapshot_of(case.licence, case.edits).faults:
+        if case.edits and snapshot_of(case.licence, edits=case.edits).faults:
             case.edits = []
         if case.edits:
             case.requests += about_metadata(seed, case.licence)

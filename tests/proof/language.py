@@ -9,7 +9,8 @@ right answers are computed with it. An expression is a list, so that it can be c
 
 An operand is ["f", name], a function of one: ["call", function, operand] or ["concat", part, part], or a ["test", ...] that is compared with
 true or false. Inside ``any`` the element is the field ``x``. A literal is ["s", text], ["n", digits], ["b", bool], ["d", date], ["t", instant],
-["g", guid], ["null"], ["now", days], or a function of constants: ["const", function, literal...].
+["g", guid], ["null"], ["now", days], ["bind", name] for a binding of the key in a rule, or a function of constants:
+["const", function, literal...].
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ def literal_text(literal: Expression) -> str:
             return "true" if value else "false"
         case ["null"]:
             return "null"
+        case ["bind", name]:
+            return f"@{name}"
         case ["now", days]:
             return "now()" if days == 0 else f"now() {'add' if days > 0 else 'sub'} duration'P{abs(days)}D'"
         case ["const", function, *parts]:

@@ -7,8 +7,9 @@ exist for it, fields of those rows, and which rows lie behind their navigations 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -76,6 +77,17 @@ class Licence:
     closed: dict[str, dict[str, bool]] = field(default_factory=dict)
     #: What the world has beside the four sets: names of ``SHAPES``.
     shapes: list[str] = field(default_factory=list)
+    #: What ``@MemberKey`` and ``@OfficeKey`` stand for.
+    bindings: dict[str, str] = field(default_factory=dict)
+    #: Sets that the role puts under the privilege, and whether the key has it.
+    privileged: list[str] = field(default_factory=list)
+    has_privilege: bool = False
+    #: ``Mode``, ``Field`` and ``Value`` of the syndication that the template names; None for none.
+    syndication: dict[str, Any] | None = None
+    #: Fields of a set that no template over this role reveals.
+    role_never: dict[str, list[str]] = field(default_factory=dict)
+    #: Other settings by their names in docs/configuration.md.
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def meaning(self) -> Meaning:
@@ -87,7 +99,11 @@ class Licence:
 # --- as documents
 
 
-def documents(licence: Licence) -> tuple[dict[str, Any], dict[str, Any], dict[str, list[str]]]:
+#: The one privilege that there is.
+PRIVILEGE = "DelegatedAccess"
+
+
+def documents(licence: Licence, role: str = "idx") -> tuple[dict[str, Any], dict[str, Any], dict[str, list[str]]]:
     """Role, template and ``policy.always``, as files would have them."""
     resources: dict[str, Any] = {}
     filters: dict[str, Any] = {}
@@ -101,6 +117,8 @@ def documents(licence: Licence) -> tuple[dict[str, Any], dict[str, Any], dict[st
             resources[name]["Always"] = [text_of(rule) for rule in entry.always]
         if entry.writes is not None:
             resources[name]["Writes"] = entry.writes
+        if name in licence.privileged:
+            resources[name]["Privilege"] = PRIVILEGE
         if entry.lifted == "lift":
             filters[name] = {"Filter": None}
         elif entry.lifted == "null":
@@ -113,12 +131,17 @@ def documents(licence: Licence) -> tuple[dict[str, Any], dict[str, Any], dict[st
                 for group, rules in entry.template.items()
             }
     template = {
-        "Name": "t", "Description": "t", "Role": "idx", "ListingPhotoLimit": licence.limit,
+        "Name": "t", "Description": "t", "Role": role, "ListingPhotoLimit": licence.limit,
         "RestrictiveFilters": filters, "FieldOverrides": overrides,
         "ConditionalFields": "strict" if licence.strict else "narrow",
     }  # fmt: skip
+    if licence.syndication is not None:
+        template["SyndicationId"] = "s"
     always = {name: [text_of(rule) for rule in rules] for name, rules in licence.always.items() if rules}
-    return {"Role": "idx", "Resources": resources}, template, always
+    document: dict[str, Any] = {"Role": role, "Resources": resources}
+    if licence.role_never:
+        document["NeverVisible"] = licence.role_never
+    return document, template, always
 
 
 def _group(rules: dict[str, Rule]) -> dict[str, Any]:
@@ -142,6 +165,94 @@ def _rule(rule: Rule) -> dict[str, str]:
 
 
 # --- what it permits
+
+
+def effective(licence: Licence) -> Licence:
+    """The licence as its key has it: each binding is its value, what needs a privilege that the key has not is gone,
+    and the syndication is one more condition that always holds."""
+    if "bind" not in json.dumps([licence.always, [vars(entry) for entry in licence.sets.values()]]):
+        found = licence
+    else:
+        always = {name: [_given(rule, licence.bindings) for rule in rules] for name, rules in licence.always.items()}
+        sets = {name: _entry_given(entry, licence.bindings) for name, entry in licence.sets.items()}
+        found = replace(licence, always=always, sets=sets)
+    withheld = {
+        name
+        for name in licence.sets
+        if not licence.has_privilege and {name, *ABOVE.get(name, ())} & {*licence.privileged}
+    }
+    if withheld:
+        found = replace(found, sets={name: entry for name, entry in found.sets.items() if name not in withheld})
+    if licence.syndication is not None:
+        more = [*found.always.get("Property", []), syndicated(licence.syndication)]
+        found = replace(found, always={**found.always, "Property": more})
+    if licence.role_never:
+        never = {
+            name: [*licence.never.get(name, ()), *licence.role_never.get(name, ())]
+            for name in {**licence.never, **licence.role_never}
+        }
+        found = replace(found, never=never)
+    return found
+
+
+def syndicated(syndication: dict[str, Any]) -> Expression:
+    """The condition of a syndication: the field holds the value, or it is known not to."""
+    name, value = syndication["Field"], syndication["Value"]
+    literal = ["b", value] if isinstance(value, bool) else ["n", str(value)] if isinstance(value, int) else ["s", value]
+    holds_it: Expression = ["cmp", "eq", ["f", name], literal]
+    if FIELDS["Property"][name].startswith("Coll"):
+        holds_it = ["any", name, ["cmp", "eq", ["f", "x"], literal]]
+    return ["not", holds_it] if syndication["Mode"] == "opt_out" else holds_it
+
+
+def _given(rule: Expression, bindings: dict[str, str]) -> Expression:
+    """A rule with the values of a key's bindings; nothing satisfies one that names a binding which the key has not."""
+    if any(name not in bindings for name in _bindings_of(rule)):
+        return ["false"]
+    found: Expression = _replaced(rule, bindings)
+    return found
+
+
+def _bindings_of(rule: Any) -> list[str]:
+    if not isinstance(rule, list):
+        return []
+    return [rule[1]] if rule[:1] == ["bind"] else [name for part in rule for name in _bindings_of(part)]
+
+
+def _replaced(part: Any, bindings: dict[str, str]) -> Any:
+    if not isinstance(part, list):
+        return part
+    return ["s", bindings[part[1]]] if part[:1] == ["bind"] else [_replaced(item, bindings) for item in part]
+
+
+def _entry_given(entry: Entry, bindings: dict[str, str]) -> Entry:
+    def rules_given(groups: Rules) -> Rules:
+        return {
+            group: {
+                member: ["W", _given(rule[1], bindings)] if rule[0] == "W" else rule for member, rule in rules.items()
+            }
+            for group, rules in groups.items()
+        }
+
+    return replace(
+        entry,
+        filter=None if entry.filter is None else _given(entry.filter, bindings),
+        always=[_given(rule, bindings) for rule in entry.always],
+        lifted=_given(entry.lifted, bindings) if isinstance(entry.lifted, list) else entry.lifted,
+        role=rules_given(entry.role),
+        template=rules_given(entry.template),
+    )
+
+
+def class_field(licence: Licence, entity_set: str) -> str | None:
+    """The field that holds the class of a row; None for a set without classes."""
+    fields = {"Property": "PropertyType", **licence.profile.get("class_field", {})}
+    return next((fields[word] for word in (entity_set, KIND[entity_set]) if word in fields), None)
+
+
+def is_independent(licence: Licence, entity_set: str) -> bool:
+    """Whether the rows of a set follow no others."""
+    return bool(licence.settings.get("policy.follows", {}).get(entity_set) == "independent")
 
 
 def outside(licence: Licence, entity_set: str, member: str, value: Any) -> bool:
@@ -200,9 +311,10 @@ def _withholding(rules: Rules) -> Rules:
 
 def rules_for(licence: Licence, entity_set: str, row: Row | None, member: str) -> list[Rule]:
     """The rules that must all show a member of a row: one, or those of every class where it has none that is known."""
-    if KIND[entity_set] != "Property":
+    field_of_class = class_field(licence, entity_set)
+    if field_of_class is None:
         return [rule_of(licence, entity_set, "All", member)]
-    group = row.get("PropertyType") if row is not None else None
+    group = row.get(field_of_class) if row is not None else None
     if isinstance(group, str):
         normal, said = licence.meaning.normal, licence.profile.get("class_values", {})
         known = [name for name in CLASSES if normal(group) in map(normal, said.get(name, (name,)))]
@@ -232,25 +344,26 @@ def ever_shows(licence: Licence, entity_set: str, member: str) -> bool:
         NAVIGATION[entity_set, member][1] not in licence.sets or _leads_by_a_hidden_key(licence, entity_set, member)
     ):
         return False
-    rows = _of_each_class(licence, entity_set)
     return any(
         all(rule[0] != "H" and rule != ["W", ["false"]] for rule in rules_for(licence, entity_set, row, member))
-        for row in [*rows, {"PropertyType": None}]
+        for row in _one_of_each_class(licence, entity_set)
     )
-
-
-def _of_each_class(licence: Licence, entity_set: str) -> list[Row]:
-    """A row of each class, as the upstream spells it."""
-    said = licence.profile.get("class_values", {})
-    classes = CLASSES if KIND[entity_set] == "Property" else ()
-    return [{"PropertyType": said.get(name, (name,))[0]} for name in classes]
 
 
 def always_shows(licence: Licence, entity_set: str, member: str) -> bool:
-    rows = _of_each_class(licence, entity_set)
     return all(
-        rule == ["V"] for row in [*rows, {"PropertyType": None}] for rule in rules_for(licence, entity_set, row, member)
+        rule == ["V"]
+        for row in _one_of_each_class(licence, entity_set)
+        for rule in rules_for(licence, entity_set, row, member)
     )
+
+
+def _one_of_each_class(licence: Licence, entity_set: str) -> list[Row]:
+    name = class_field(licence, entity_set)
+    if name is None:
+        return [{}]
+    said = licence.profile.get("class_values", {})
+    return [*({name: said.get(group, (group,))[0]} for group in CLASSES), {name: None}]
 
 
 def _leads_by_a_hidden_key(licence: Licence, entity_set: str, navigation: str) -> bool:
@@ -332,8 +445,10 @@ def low(licence: Licence, world: World) -> Low:
                 row
                 for row in world.get(name, [])
                 if _passes(licence, name, row)
-                and isinstance(row["ListingKey"], str)
-                and meaning.normal(row["ListingKey"]) in listings
+                and (
+                    is_independent(licence, name)
+                    or (isinstance(row["ListingKey"], str) and meaning.normal(row["ListingKey"]) in listings)
+                )
             ]
     if "Media" in licence.sets:
         rows["Media"] = _media(licence, world, rows, meaning)
@@ -449,7 +564,16 @@ def _media(licence: Licence, world: World, rows: dict[str, list[Row]], meaning: 
     photos: dict[str, list[Row]] = {}
     for row in world["Media"]:
         parent, owner = row["ResourceName"], row["ResourceRecordKey"]
-        if parent not in ("Property", "Member") or not isinstance(owner, str) or not _passes(licence, "Media", row):
+        if not _passes(licence, "Media", row):
+            continue
+        if is_independent(licence, "Media"):
+            is_photo = parent == "Property" and isinstance(owner, str) and row["MediaCategory"] not in NOT_PHOTOS
+            if is_photo and licence.limit is not None:
+                photos.setdefault(meaning.normal(owner), []).append(row)
+            else:
+                kept.append(row)
+            continue
+        if parent not in ("Property", "Member") or not isinstance(owner, str):
             continue
         owners = [other[KEY[name]] for name in of_kind(parent) for other in rows.get(name, [])]
         if meaning.normal(owner) not in {meaning.normal(other) for other in owners}:
@@ -506,7 +630,7 @@ def tested(licence: Licence, entity_set: str) -> set[str]:
     """The fields that rules and conditions look at, and those that tie rows together: whatever they hold, a row of the
     canonical database keeps it."""
     found = {KEY[entity_set], "PropertyType", "ResourceName", "ResourceRecordKey", "ListingKey", "ListAgentKey"}
-    found |= {"Order", "MediaCategory", "FieldName"}
+    found |= {"Order", "MediaCategory", *licence.profile.get("class_field", {}).values()}
     if entity_set in licence.sets:
         for rule in row_rules(licence, entity_set):
             found.update(names(rule))

@@ -16,7 +16,7 @@ from gateway.store.snapshot import Snapshot
 from tests.proof import dialogue
 from tests.proof.expected import Interpreter, window
 from tests.proof.language import Unreadable, names, read
-from tests.proof.licence import Licence, Low, ever_shows, low, tested
+from tests.proof.licence import Licence, Low, effective, ever_shows, low, tested
 from tests.proof.model import DEFAULTS, FIELDS, KEY, NAVIGATION, World, enter
 from tests.proof.requests import ROOT, Request, query_of, target_of
 from tests.proof.sides import TOKEN, Answer, Side, snapshot_of
@@ -56,6 +56,13 @@ class Case:
     seed: int = 0
     #: What the other upstream's metadata has otherwise: see ``metadata``. None of it exists for the key.
     edits: list[list[str]] = field(default_factory=list)
+    #: The licence of the key ``other``, which asks through the same gateways; None where it has that of ``k``.
+    beside: Licence | None = None
+
+    @property
+    def licences(self) -> tuple[Licence, ...]:
+        """What the keys are licensed to, each as its key has it."""
+        return tuple(effective(one) for one in (self.licence, self.beside) if one is not None)
 
     def other(self) -> World:
         """Raises AssertionError where the licence permits something else of it: then nothing is to be compared."""
@@ -63,10 +70,12 @@ class Case:
         world = self.world
         for change in self.changes:
             world = changed(world, change)
+        licence, *also = self.licences
         if self.canonical:
-            world = canonical(self.licence, world, self.seen)
-        same = low(self.licence, self.seen(world)).shown == low(self.licence, self.seen(self.world)).shown
-        assert same, "the pair differs in what is permitted"
+            world = canonical(licence, world, self.seen, also)
+        for one in (licence, *also):
+            same = low(one, self.seen(world)).shown == low(one, self.seen(self.world)).shown
+            assert same, "the pair differs in what is permitted"
         return world
 
     def seen(self, world: World) -> World:
@@ -99,6 +108,19 @@ class Case:
         )
 
 
+def _is_plain(request: Request) -> bool:
+    """Whether rows of one set are asked for in their own right, in an order of which the upstream decides."""
+    return request["set"] not in ("Media", "OpenHouse") or "orderby" not in request.get("options", {})
+
+
+def allowed(licence: Licence, name: str) -> set[str]:
+    """Names that may stand in what is asked of the upstream: visible ones, and what policy is decided by (O7)."""
+    found = tested(licence, name)
+    if name in licence.sets:
+        found |= {member for member in FIELDS[name] if ever_shows(licence, name, member)}
+    return found | {navigation for source, navigation in NAVIGATION if source == name}
+
+
 def _asks_something(request: Request) -> bool:
     """Whether a request has conditions or an order of its own, at any depth."""
     options = request.get("options", {})
@@ -128,18 +150,18 @@ class Trial:
     ) -> None:
         enter(case.licence.shapes)
         self.case = case
-        self.licence = case.licence
+        self.licence = case.licences[0]
         self.honest = is_honest(case.habits, case.licence.profile)
         self.behaves = case.behaves()
         self.enforced = case.is_enforced()
-        snapshot = snapshot or snapshot_of(case.licence)
+        snapshot = snapshot or snapshot_of(case.licence, case.beside)
         if snapshot.faults:
             raise AssertionError("the licence does not compile")
         self.snapshot = snapshot
-        self.low = low(case.licence, case.seen(case.world))
-        self.interpreter = Interpreter(case.licence, self.low)
+        self.low = low(self.licence, case.seen(case.world))
+        self.interpreter = Interpreter(self.licence, self.low)
         self.one = Side(snapshot, case.world, case.habits, upstream=upstream)
-        other = snapshot_of(case.licence, case.edits) if case.edits else snapshot
+        other = snapshot_of(case.licence, edits=case.edits) if case.edits else snapshot
         if other.faults:
             raise AssertionError("the licence does not compile against the other metadata")
         self.two = Side(other, case.other(), case.habits, upstream=upstream)
@@ -148,14 +170,10 @@ class Trial:
         self.last: tuple[Answer, Answer] | None = None
         self.memory = dialogue.Memory()
         self.number = 0
-        self.allowed = {name: self._allowed(name) for name in FIELDS}
-
-    def _allowed(self, name: str) -> set[str]:
-        """Names that may stand in what is asked of the upstream: visible ones, and what policy is decided by (O7)."""
-        found = tested(self.licence, name)
-        if name in self.licence.sets:
-            found |= {member for member in FIELDS[name] if ever_shows(self.licence, name, member)}
-        return found | {navigation for source, navigation in NAVIGATION if source == name}
+        self.allowed = {name: allowed(self.licence, name) for name in FIELDS}
+        #: Who asks; of two keys with a licence each, the key of the last link as well.
+        self.asker = "k"
+        self.keys = Keys(self, upstream) if case.beside is not None else None
 
     async def run(self) -> Counts:
         for number, request in enumerate(self.case.requests):
@@ -176,11 +194,16 @@ class Trial:
         if request["path"] in ("again", "query link"):
             await dialogue.held(self, request)
             return
+        if self.keys is not None:
+            request = self.keys.turn(request)
         asked = self._wire(request)
         if asked is None:
             return
         first, second = await self._both(*asked)
         self.memory.note(asked, first, second)
+        charged = self.one.charged, self.two.charged
+        if charged[0] != charged[1] and not self.case.habits.trouble:
+            raise self.fail("O1", f"the limits count what is withheld: {charged}\n{unquote(asked[1][0])}")
         self.counts.statuses[first.status] += 1
         if not self.case.habits.trouble:
             # An answer that fails as a whole is one declared bit (R6): then only canaries are looked for.
@@ -199,10 +222,13 @@ class Trial:
             raise self.fail("O10", f"a link of another key, or one that was changed, is followed: {first.body[:200]!r}")
         if first.link is not None:
             self.last = first, second
+        if self.keys is not None:
+            await self.keys.hold(request, asked, first)
 
     def _wire(self, request: Request) -> tuple[str, tuple[str, str], dict[str, str], bytes | None] | None:
         """Method, both targets, headers and body."""
-        headers = {"Authorization": "Bearer " + request.get("as", "k"), **dict(request.get("headers", []))}
+        asker = request.get("as", "k") if self.keys is None else self.asker
+        headers = {"Authorization": f"Bearer {asker}", **dict(request.get("headers", []))}
         if request["path"] == "follow":
             if self.last is None:
                 return None
@@ -327,7 +353,7 @@ class Trial:
                 return {"conditions that nobody can read"}
         if "$select" in options:
             used.update(options["$select"].split(","))
-        elif "cursor" not in options and "$skiptoken" not in options:
+        elif "cursor" not in options and "$skiptoken" not in options and self.licence.profile.get("select") != "omit":
             return {"no $select"}
         if "$orderby" in options:
             used.update(item.partition(" ")[0] for item in options["$orderby"].split(","))
@@ -456,7 +482,7 @@ class Trial:
         self.counts.oracles["O2"] += 1
         fresh = "".join(_NEXT.get(letter, letter) for letter in name)
         target = f"{ROOT}/{target_of({**request, 'name': fresh})}"
-        other = await self.one.ask(request.get("method", "GET"), target, {"Authorization": "Bearer k"})
+        other = await self.one.ask(request.get("method", "GET"), target, {"Authorization": f"Bearer {self.asker}"})
         expected = re.sub(rb"\b" + name.encode() + rb"\b", fresh.encode(), answer.body)
         token = TOKEN.sub(b"skiptoken=", other.body)  # the request is sealed in it, and the name with it
         if (other.status, token) != (answer.status, TOKEN.sub(b"skiptoken=", expected)):
@@ -476,7 +502,12 @@ class Trial:
             return
         if answer.status not in (200, 204, 404):
             return
+        if self.licence.profile.get("nulls") == "last" and not _is_plain(request):
+            return  # whole lists are ordered here, by OData's own rule
         self.counts.oracles["O5"] += 1
+        if request["set"] not in self.licence.sets:
+            self._expect(answer.status == 404, request, answer, "404")
+            return
         name, options = self.interpreter.target(request), request["options"]
         rows = self.interpreter.rows(request)
         is_list = not request["path"].startswith("navigation") or NAVIGATION[request["set"], request["navigation"]][3]
@@ -498,7 +529,7 @@ class Trial:
         pages = [answer]
         while pages[-1].link is not None:
             self._expect(len(pages) < 60, request, answer, "an end")
-            pages.append(await self.one.ask("GET", pages[-1].link or "", {"Authorization": "Bearer k"}))
+            pages.append(await self.one.ask("GET", pages[-1].link or "", {"Authorization": f"Bearer {self.asker}"}))
             self._expect(pages[-1].status == 200, request, pages[-1], "a page")
         wanted = [self.interpreter.record(name, row, options) for row in window(found, options)]
         self._same(request, answer, wanted, [record for page in pages for record in _values(page)])
@@ -536,6 +567,107 @@ class Trial:
                 "O5",
                 f"{unquote(target_of(request))}\n  {wanted} would be right, not {answer.status} {answer.body[:200]!r}",
             )
+
+
+class Keys:
+    """Two keys with a licence each, of which each is held to its own.
+
+    A request says who asks (``as``), and may come in other words: ``swap`` gives each key the licence of the other one,
+    as a change of templates does, and ``again`` is the last request of the other key, with the entity tag of its answer.
+    A link is followed by its owner; with ``as`` by the other key.
+    """
+
+    def __init__(self, trial: Trial, upstream: Callable[[World, Habits], Model]) -> None:
+        case = trial.case
+        assert case.beside is not None
+        self.trial = trial
+        self._upstream = upstream
+        self._licences = dict(zip(("k", "other"), case.licences, strict=True))
+        self._raw = {"k": case.licence, "other": case.beside}
+        self._snapshots = [trial.snapshot, snapshot_of(case.beside, case.licence, trial.snapshot)]
+        if self._snapshots[1].faults:
+            raise AssertionError("the licence does not compile")
+        self._views = {key: self._view(licence) for key, licence in self._licences.items()}
+        self._owner = "k"
+        self._is_stale = False
+        self._own: dict[int, Snapshot] = {}
+        #: Key to its last request, the entity tag of the answer, and the policy of which both are.
+        self._asked: dict[str, tuple[Request, str, str]] = {}
+        self._tagged_for = ""
+
+    def turn(self, request: Request) -> Request:
+        """Make the trial one of the key that asks, and return what it asks."""
+        if request["path"] == "swap":
+            self._swap()
+            request = {"path": "raw", "target": "$metadata", "as": request.get("as", "k")}
+        asker = str(request.get("as", "k"))
+        if request["path"] == "follow":
+            other = {"k": "other", "other": "k"}[self._owner]
+            asker = other if "as" in request else self._owner
+        if request["path"] == "revalidate":
+            giver = {"k": "other", "other": "k"}[asker]
+            before, tag, self._tagged_for = self._asked.get(giver, ({"path": "raw", "target": ""}, '"none"', ""))
+            request = {**before, "as": asker, "headers": [["If-None-Match", tag]], "again": True}
+        trial = self.trial
+        trial.asker, trial.licence = asker, self._licences[asker]
+        trial.low, trial.interpreter, trial.allowed = self._views[asker]
+        return request
+
+    def _view(self, licence: Licence) -> tuple[Low, Interpreter, dict[str, set[str]]]:
+        """What a licence permits of the database, its interpreter, and the names that may be asked for under it."""
+        found = low(licence, self.trial.case.seen(self.trial.case.world))
+        return found, Interpreter(licence, found), {name: allowed(licence, name) for name in FIELDS}
+
+    def _swap(self) -> None:
+        before = self._fingerprints()
+        self._snapshots.reverse()
+        self._licences = {"k": self._licences["other"], "other": self._licences["k"]}
+        self._views = {"k": self._views["other"], "other": self._views["k"]}
+        self._raw = {"k": self._raw["other"], "other": self._raw["k"]}
+        for side in (self.trial.one, self.trial.two):
+            side.snapshot = side.gateway.snapshot = self._snapshots[0]
+        self._is_stale = self._is_stale or before != self._fingerprints()
+
+    def _fingerprint(self, key: str) -> str:
+        return self._snapshots[0].by_key[key].fingerprint
+
+    def _fingerprints(self) -> list[str]:
+        return [self._fingerprint(key) for key in ("k", "other")]
+
+    async def hold(self, request: Request, asked: Any, answer: Answer) -> None:
+        """A key is answered as if it were the only one (O12)."""
+        trial = self.trial
+        method, targets, headers, body = asked
+        if request["path"] == "follow" and self._is_stale and answer.status == 200:
+            raise trial.fail("O12", f"a link is followed under another policy: {answer.body[:200]!r}")
+        if request.get("again") and answer.status == 304 and self._tagged_for != self._fingerprint(trial.asker):
+            raise trial.fail("O12", f"the entity tag of another key's answer is known\n{unquote(targets[0])}")
+        if answer.link is not None:
+            self._owner, self._is_stale = trial.asker, False
+        tag = dict(answer.headers).get("ETag")
+        if tag is not None and answer.status == 200 and method == "GET" and request["path"] != "follow":
+            plain = {key: value for key, value in request.items() if key not in ("headers", "again")}
+            self._asked[trial.asker] = plain, tag, self._fingerprint(trial.asker)
+        is_local = request["path"] == "raw"
+        if trial.case.habits.trouble or (trial.rng.random() > 0.2 and not is_local):
+            return
+        alone = Side(self._alone(trial.asker), trial.case.world, trial.case.habits, upstream=self._upstream)
+        for kind, resource in trial.one.lost:
+            alone.trust.lose([kind], resource, "the other gateway")  # type: ignore[list-item]  # a kind of trust
+        trial.counts.oracles["O12"] += 1
+        again = await alone.ask(method, targets[0], headers, body)
+        if len(alone.lost) == len(trial.one.lost) and again.without_token() != answer.without_token():
+            raise trial.fail(
+                "O12", f"{trial.asker} is answered by a gateway of its own:\n{again}\nand beside another key:\n{answer}"
+            )
+
+    def _alone(self, key: str) -> Snapshot:
+        """The licence of one key, of which the other one has the same."""
+        own = self._raw[key]
+        place = id(own)
+        if place not in self._own:
+            self._own[place] = snapshot_of(own)
+        return self._own[place]
 
 
 def _share(lost: set[tuple[str, str]], side: Side) -> None:

@@ -5,6 +5,7 @@ A request is a dict, rendered last, so that a failing one can be cut down:
     {"path": "collection" | "count" | "entity" | "navigation" | "navigation count", "set", "key", "navigation",
      "options": {"filter", "orderby", "select", "expand", "top", "skip", "count"}, "post": bool, "prefer": size}
     {"path": "raw", "target", "method", "headers"}
+    {"path": "swap" | "revalidate", "as"}  of two keys, see ``oracles.Keys``
     {"path": "follow", "edit": [position, character] or None, "as": "k" or "other"}
 """
 

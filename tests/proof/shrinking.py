@@ -72,20 +72,50 @@ def _smaller(case: Case) -> Iterator[Case]:
     for item in fields(Habits):
         if getattr(case.habits, item.name) != getattr(plain, item.name):
             yield replace(case, habits=replace(case.habits, **{item.name: getattr(plain, item.name)}))
-    yield from (replace(case, licence=licence) for licence in _licences(case.licence))
+    if case.beside is not None:
+        yield replace(case, beside=None)
+        yield from (replace(case, beside=licence) for licence in _licences(case.beside, _OWN))
+    yield from (_with_licence(case, licence) for licence in _licences(case.licence, _EVERY))
     for number, request in enumerate(case.requests):
         for smaller in cuts(request):
             if "path" in smaller:
                 yield replace(case, requests=[*case.requests[:number], smaller, *case.requests[number + 1 :]])
 
 
-def _licences(licence: Licence) -> Iterator[Licence]:
+#: What a licence has for itself, and what two keys of one gateway share.
+_OWN = ("limit", "strict", "bindings", "privileged", "has_privilege", "syndication", "role_never")
+_SHARED = (
+    "redaction",
+    "unknown_select",
+    "always",
+    "never",
+    "closed",
+    "settings",
+    "profile",
+    "page_size",
+    "enums",
+    "texts",
+)
+_EVERY = (*_OWN, *_SHARED[:-3])
+
+
+def _with_licence(case: Case, licence: Licence) -> Case:
+    """The case with another licence, and what both keys share in that of the other one too."""
+    if case.beside is None:
+        return replace(case, licence=licence)
+    shared = {name: getattr(licence, name) for name in _SHARED}
+    return replace(case, licence=licence, beside=replace(case.beside, **shared))
+
+
+def _licences(licence: Licence, parts: tuple[str, ...]) -> Iterator[Licence]:
     plain = Licence({})
-    for name in ("limit", "strict", "redaction", "unknown_select", "always", "never", "closed"):
-        if getattr(licence, name) != getattr(plain, name):
+    for name in parts:
+        if name != "profile" and getattr(licence, name) != getattr(plain, name):
             yield replace(licence, **{name: getattr(plain, name)})
-    for name in licence.profile:
+    for name in licence.profile if "profile" in parts else ():
         yield replace(licence, profile={key: value for key, value in licence.profile.items() if key != name})
+    for name in licence.settings if "settings" in parts else ():
+        yield replace(licence, settings={key: value for key, value in licence.settings.items() if key != name})
     for name in licence.sets:
         if name != "Property":
             yield replace(licence, sets={key: entry for key, entry in licence.sets.items() if key != name})
@@ -147,6 +177,7 @@ def report(case: Case, violation: Violation) -> str:
     lines = [
         f"seed {case.seed}: {violation}",
         f"licence   {json.dumps(asdict(case.licence), default=_exact)}",
+        f"beside    {json.dumps(case.beside and asdict(case.beside), default=_exact)}",
         f"habits    {json.dumps(habits)}",
     ]
     for name, rows in case.world.items():
@@ -178,10 +209,14 @@ def _inexact(data: dict[str, Any]) -> Any:
 def replayed(text: str) -> Case:
     """The case of a report."""
     data = json.loads(text, object_hook=_inexact)
-    licence = data["licence"]
-    sets = {name: Entry(**entry) for name, entry in licence.pop("sets").items()}
     habits = data["habits"]
     for name, value in habits.items():
         habits[name] = tuple(value) if isinstance(value, list) else value
-    rest = {key: value for key, value in data.items() if key not in ("licence", "habits")}
-    return Case(licence=Licence(sets=sets, **licence), habits=Habits(**habits), **rest)
+    rest = {key: value for key, value in data.items() if key not in ("licence", "habits", "beside")}
+    beside = None if data.get("beside") is None else _licence(data["beside"])
+    return Case(licence=_licence(data["licence"]), habits=Habits(**habits), beside=beside, **rest)
+
+
+def _licence(data: dict[str, Any]) -> Licence:
+    sets = {name: Entry(**entry) for name, entry in data["sets"].items()}
+    return Licence(**{**data, "sets": sets})

@@ -1,4 +1,4 @@
-"""A gateway of one licence in front of one database, in this process: the whole road but sockets."""
+"""A gateway of one licence, or of two, in front of one database, in this process: the whole road but sockets."""
 
 from __future__ import annotations
 
@@ -27,10 +27,21 @@ from gateway.odata.csdl import LookupValue, Schema, parse_metadata
 from gateway.policy import data_dictionary
 from gateway.policy.compilation import GatewayRules
 from gateway.policy.computed import with_computed
-from gateway.policy.documents import Role, RoleDocument, Source, Template, TemplateDocument, validate
+from gateway.policy.documents import (
+    PRIVILEGES,
+    Role,
+    RoleDocument,
+    Source,
+    Syndication,
+    SyndicationDocument,
+    Template,
+    TemplateDocument,
+    validate,
+)
 from gateway.settings import Settings
-from gateway.store.api_keys import ApiKey, digest
+from gateway.store.api_keys import ApiKey, KeyBindings, digest
 from gateway.store.configuration import Configuration, Secrets
+from gateway.store.counters import LocalCounters
 from gateway.store.repeats import Repeat, Repeats
 from gateway.store.snapshot import Snapshot, build_snapshot, with_moments
 from tests.proof.licence import SHOWN_SINCE, Licence, documents
@@ -63,11 +74,10 @@ def schema(
     return with_computed(parse_metadata(metadata(enums, dict(embedded), lookups=True, edits=edits)), rows)
 
 
-def snapshot_of(licence: Licence, edits: Sequence[Sequence[str]] = ()) -> Snapshot:
-    """The licence, compiled from its documents. Key ``k`` has the template, ``other`` another one with the same text."""
-    enter(licence.shapes)
-    role, template, always = documents(licence)
-    settings = Settings.model_validate({
+def settings_of(licence: Licence) -> Settings:
+    """What gateway.yaml would say."""
+    _, _, always = documents(licence)
+    data: dict[str, Any] = {
         "public_url": f"http://gateway.example{ROOT}",
         "upstream": {"url": URL, "probe": False, "profile": licence.profile},
         "policy": {
@@ -75,36 +85,82 @@ def snapshot_of(licence: Licence, edits: Sequence[Sequence[str]] = ()) -> Snapsh
             "closed_lookups": licence.closed,
         },
         "requests": {"page_size": licence.page_size},
-    })  # fmt: skip
+    }  # fmt: skip
+    for name, value in licence.settings.items():
+        *sections, last = name.split(".")
+        place = data
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[last] = value
+    return Settings.model_validate(data)
+
+
+def snapshot_of(
+    licence: Licence,
+    beside: Licence | None = None,
+    previous: Snapshot | None = None,
+    edits: Sequence[Sequence[str]] = (),
+) -> Snapshot:
+    """The licence, compiled from its documents.
+
+    Args:
+        beside: the licence of the key ``other``, of its own role and template, or of those of ``k`` where their texts
+            are the same. Without it that key has all that ``k`` has.
+        previous: what is served before, of the same settings.
+        edits: what the metadata has otherwise, see ``metadata``.
+    """
+    enter(licence.shapes)
+    settings = settings_of(licence)
+    follows = dict(data_dictionary.FOLLOWS)
+    for name, parents in settings.policy.follows.items():
+        follows[name] = () if parents == "independent" else parents
     rules = GatewayRules(
         Source("gateway.yaml"),
         settings.policy.always,
         {name: tuple(fields) for name, fields in licence.never.items()},
-        data_dictionary.FOLLOWS,
+        follows,
         settings.policy.closed_lookups,
     )
-    source = Source("roles/idx.yaml")
-    base = Role(validate(RoleDocument, role, source), source)
-    templates = {
-        name: Template(name, validate(TemplateDocument, template, at), at)
-        for name, at in (("t", Source("templates/t.json", ("D",))),)
-    }
-    keys = [ApiKey(Id=name, Digest=digest(name, PEPPER), Template="t") for name in ("k", "other")]
+    roles: dict[str, Role] = {}
+    templates: dict[str, Template] = {}
+    syndications: dict[str, Syndication] = {}
+    keys = []
+    for key, own in (("k", licence), ("other", beside or licence)):
+        is_shared = key == "other" and documents(own) == documents(licence) and own.syndication == licence.syndication
+        named, word = ("t", "idx") if key == "k" or is_shared else ("u", "vow")
+        role, template, _ = documents(own, word)
+        if own.syndication is not None:
+            template["SyndicationId"] = f"{named}-syndication"
+            said = {"Id": template["SyndicationId"], "Name": "s", **own.syndication}
+            source = Source("syndications.yaml")
+            syndications[said["Id"]] = Syndication(validate(SyndicationDocument, said, source), source)
+        source = Source(f"roles/{word}.yaml")
+        roles[word] = Role(validate(RoleDocument, role, source), source)
+        source = Source(f"templates/{named}.json", ("D",))
+        templates[named] = Template(named, validate(TemplateDocument, template, source), source)
+        keys.append(
+            ApiKey(
+                Id=key,
+                Digest=digest(key, PEPPER),
+                Template=named,
+                Bindings=KeyBindings(**own.bindings),
+                Privileges=PRIVILEGES if own.has_privilege else (),
+            )
+        )
     configuration = Configuration(
         Path(),
         settings,
         Secrets(PEPPER, ("ab" * 64,), None),
-        MappingProxyType({"idx": base}),
+        MappingProxyType(roles),
         MappingProxyType(templates),
-        MappingProxyType({}),
+        MappingProxyType(syndications),
         MappingProxyType({key.Digest: key for key in keys}),
         rules,
         MappingProxyType({}),
     )
     embedded = tuple((name, tuple(lists)) for name, lists in licence.profile.get("embedded", {}).items())
-    snapshot = build_snapshot(
-        1, configuration, schema(licence.enums, embedded, tuple(licence.shapes), tuple(map(tuple, edits)))
-    )
+    upstream_schema = schema(licence.enums, embedded, tuple(licence.shapes), tuple(map(tuple, edits)))
+    snapshot = build_snapshot(1, configuration, upstream_schema, previous)
     return snapshot if snapshot.faults else with_moments(snapshot, snapshot, SHOWN_SINCE)
 
 
@@ -159,6 +215,17 @@ class Remembered(Repeats):
         self._known.pop(identity, None)
 
 
+class Tallies(LocalCounters):
+    """The counters of the limits, which a request finds empty: how many requests came before it is no matter of data."""
+
+    @property
+    def found(self) -> dict[tuple[str, int], tuple[int, int]]:
+        return self._found
+
+    def clear(self) -> None:
+        self._found.clear()
+
+
 @dataclass
 class Side:
     """One gateway. ``events`` and ``model`` tell what it did to answer the last request."""
@@ -180,7 +247,16 @@ class Side:
         self.model.profile = profile
         enforcement = Enforcement(self.model)
         self.repeats = Remembered()
-        self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW, self.repeats)
+        self.counters = Tallies()
+        self.gateway = Gateway(
+            configuration,
+            enforcement,
+            self.trust,
+            self.events.append,
+            lambda: NOW,
+            self.repeats,
+            counters=self.counters,
+        )
         self.gateway.snapshot = self.snapshot
 
     def _note(self, event: TrustLost | TrustRestored) -> None:
@@ -192,6 +268,7 @@ class Side:
         self.model.asked.clear()
         self.model.writes.clear()
         self.model.sent.clear()
+        self.counters.clear()
         request = _request(method, target, headers, body)
         response = await self.gateway.handle(request)
         assert isinstance(response, web.Response)
@@ -200,6 +277,11 @@ class Side:
         if response.headers.get("Content-Encoding") == "gzip":
             content = gzip.decompress(content)  # what is sealed anew is compressed anew
         return Answer(response.status, response.reason, kept, content, response.keep_alive is False)
+
+    @property
+    def charged(self) -> dict[tuple[str, int], tuple[int, int]]:
+        """What the last request has cost its key, by window: the answer to the next one tells it."""
+        return self.counters.found
 
     @property
     def violations(self) -> int:

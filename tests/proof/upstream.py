@@ -37,6 +37,11 @@ from tests.proof.model import (
 )
 
 URL = "http://upstream.example/odata"
+#: Fields that tie rows together.
+_TIES = frozenset(
+    {*KEY.values(), *(edge[0] for edge in NAVIGATION.values()), *(edge[2] for edge in NAVIGATION.values())}
+)
+_TEXTS = re.compile("'(?:[^']|'')*'")
 #: Stands in a body for bytes that are no JSON.
 _RAW = re.compile(rb'"\\u0000raw:([0-9a-f]*)\\u0000"')
 
@@ -189,6 +194,8 @@ class Model(UpstreamClient):
         if trouble.isdigit():
             self._check_status(int(trouble))
         name, _, query = target.partition("?")
+        if len(query) > self.profile.url_max:
+            raise UpstreamFailure(Code.UPSTREAM_ERROR, "answered 414 canary")
         try:
             body, fields = self._collection(name, options_of(query))
         except (Unreadable, FailedOnRow, KeyError) as error:
@@ -203,7 +210,9 @@ class Model(UpstreamClient):
                 data = b"\xef\xbb\xbf" + data
             case "double":
                 data = data.replace(b'"value"', b'"v\\u0061lue": [], "value"', 1)
-        self.answered[target] = Fetched(data, next_of(fields, self._address(target)))
+        self.answered[target] = Fetched(
+            data, next_of(fields, self._address(target, host.url if host is not None else ""))
+        )
         return self.answered[target]
 
     async def write(
@@ -273,8 +282,7 @@ class Model(UpstreamClient):
         if "$orderby" in options and "orderby" not in habits.ignores:
             for item in reversed(options["$orderby"].split(",")):
                 column, _, word = item.partition(" ")
-                last = self.profile.nulls == "last"
-                rows.sort(key=lambda row, column=column: _place(_stored(row[column]), nulls_last=last), reverse=word == "desc")  # type: ignore[misc]  # fmt: skip
+                rows.sort(key=lambda row, column=column: self._place(_stored(row[column])), reverse=word == "desc")  # type: ignore[misc]
         if self.profile.skip_max is not None and int(options.get("$skip", "0")) > self.profile.skip_max:
             raise Unreadable("past the window")
         start = 0 if "skip" in habits.ignores else int(options.get("$skip", "0"))
@@ -298,14 +306,28 @@ class Model(UpstreamClient):
                 )
         return body, fields
 
+    def _place(self, value: Any) -> tuple[bool, Any]:
+        """Nulls where they are declared to stand; numbers, texts and booleans among their own."""
+        is_last = self.profile.nulls == "last"
+        return (value is not None) is not is_last, value if value is not None else 0
+
     def _refuse(self, name: str, options: dict[str, str]) -> None:
         """Answers 400 to a question without the mandatory condition, and to one about fields that it cannot search."""
         condition, order = options.get("$filter", ""), options.get("$orderby", "")
         if self.profile.mandatory_filter.get(name, "") not in condition:
             raise Unreadable("the mandatory condition is missing")
+        self._refuse_condition(name, condition, order)
+        if not self.profile.in_operator and " in (" in _TEXTS.sub("''", condition):
+            raise Unreadable("`in` is not known here")
+        most = self.profile.or_max
+        if most is not None and len(re.findall(r"\bor\b", _TEXTS.sub("''", condition))) > most:
+            raise Unreadable("too many `or`")
+
+    def _refuse_condition(self, name: str, condition: str, order: str) -> None:
         named = set(names(read(condition))) if condition else set()
         named |= {item.partition(" ")[0] for item in order.split(",") if item}
-        refused = [field for field in named if self.profile.is_unfilterable(name, field)]
+        # What ties rows together can be searched, whatever a vendor lists: the gateway reads lists by it.
+        refused = [field for field in named - _TIES if self.profile.is_unfilterable(name, field)]
         if refused:
             raise Unreadable(f"cannot search {refused}")
 
@@ -318,7 +340,9 @@ class Model(UpstreamClient):
             token = f"{end}~{json.dumps(last, default=str, ensure_ascii=False)}"
         spelled = _as_it_is if self.habits.raw_links else _encoded
         query = "&".join(f"{quote(key)}={spelled(value)}" for key, value in {**kept, "$skiptoken": token}.items())
-        return (f"{URL}/" if self.habits.absolute_links else "") + f"{name}?{query}"
+        hosts = self.profile.link_hosts
+        root = hosts[0].url if hosts else URL
+        return (f"{root}/" if self.habits.absolute_links else "") + f"{name}?{query}"
 
     def _filtered(self, name: str, rows: list[Row], condition: Expression) -> list[Row]:
         if self.habits.eager:
@@ -394,6 +418,7 @@ class Model(UpstreamClient):
         found = self._behind(name, navigation, row)
         ignores = "nested" in self.habits.ignores
         if "$filter" in options and not ignores:
+            self._refuse_condition(target, options["$filter"], "")
             found = self._filtered(target, found, read(options["$filter"]))
         whole = len(found)
         if self.habits.nested_page is not None:
@@ -465,11 +490,6 @@ def _atoms(condition: Expression) -> list[Expression]:
     if condition[0] in ("and", "or", "not"):
         return [atom for term in condition[1:] for atom in _atoms(term)]
     return [condition]
-
-
-def _place(value: Any, *, nulls_last: bool = False) -> tuple[bool, Any]:
-    """Nulls first or last; numbers, texts and booleans among their own."""
-    return (value is None) is nulls_last, value if value is not None else 0
 
 
 @lru_cache(maxsize=20_000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -242,44 +242,55 @@ def make_changes(
     wanted: int,
     seen: Callable[[World], World],
     kinds: tuple[str, ...] = KINDS,
+    also: Sequence[Licence] = (),
 ) -> list[Change]:
-    """Edits after each of which the licence permits the same as before, of what is ``seen`` of a database."""
-    same = low(licence, seen(world))
+    """Edits after each of which the licence permits the same as before, of what is ``seen`` of a database; and so do
+    those of other keys (``also``)."""
+    every = (licence, *also)
+    same = [low(one, seen(world)).shown for one in every]
     changes: list[Change] = []
     for _ in range(wanted * 12):
         if len(changes) == wanted:
             break
         change = random_change(rng, licence, world, kinds)
         other = changed(world, change)
-        if other != world and low(licence, seen(other)).shown == same.shown:
+        if other != world and all(
+            low(one, seen(other)).shown == before for one, before in zip(every, same, strict=True)
+        ):
             changes.append(change)
             world = other
     return changes
 
 
-def canonical(licence: Licence, world: World, seen: Callable[[World], World]) -> World:
+def canonical(licence: Licence, world: World, seen: Callable[[World], World], also: Sequence[Licence] = ()) -> World:
     """The database without anything that is withheld (O3): no row or photo that does not exist for the key, and null in
-    every field that is not shown, unless a rule or a tie between rows looks at it."""
+    every field that is not shown, unless a rule or a tie between rows looks at it. What one of several keys (``also``)
+    sees is kept."""
+    every = (licence, *also)
     printed = seen(world)
-    found = low(licence, printed)
+    found = [low(one, printed) for one in every]
+    shown_of: dict[int, list[Any]] = {}
+    for one in found:
+        for name, rows in one.rows.items():
+            for row, shown in zip(rows, one.shown[name].values(), strict=True):
+                shown_of.setdefault(id(row), []).append(shown)
     other: World = {name: [] for name in FIELDS}
-    for name, rows in found.rows.items():
-        kept = tested(licence, name)
-        shown_of = {id(row): shown for row, shown in zip(rows, found.shown[name].values(), strict=True)}
+    for name in FIELDS:
+        kept = {field for one in every for field in tested(one, name)}
         for row, as_seen in zip(world.get(name, []), printed.get(name, []), strict=True):
-            shown = shown_of.get(id(as_seen))
-            if shown is None:
-                continue
-            other[name].append(
-                {field: value if field in shown or field in kept else None for field, value in row.items()}
-            )
-    if licence.limit is not None:
+            if id(as_seen) in shown_of:
+                fields = kept.union(*shown_of[id(as_seen)])
+                other[name].append({field: value if field in fields else None for field, value in row.items()})
+    limits = [one.limit for one in every if one.limit is not None]
+    if len(limits) == len(every):
         for name in of_kind("Property"):
             for row in other[name]:
                 count = row["PhotosCount"]
-                if isinstance(count, int) and not isinstance(count, bool) and count > licence.limit:
-                    row["PhotosCount"] = licence.limit if "PhotosCount" not in tested(licence, name) else count
-    return other if low(licence, seen(other)).shown == found.shown else world
+                is_tested = any("PhotosCount" in tested(one, name) for one in every)
+                if isinstance(count, int) and not isinstance(count, bool) and count > max(limits) and not is_tested:
+                    row["PhotosCount"] = max(limits)
+    same = all(low(one, seen(other)).shown == before.shown for one, before in zip(every, found, strict=True))
+    return other if same else world
 
 
 # --- licences

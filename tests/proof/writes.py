@@ -318,6 +318,9 @@ def _is_closed_to(licence: Licence, found: Low, request: Request, entry: Entry, 
     known = [row[KEY[target]] for row in found.rows.get(target, [])] if target is not None else []
     if target is not None and value is not None and value not in known:
         return f"{field} names a row that does not exist for the key"
+    own = licence.bindings.get(writes.get("Bound", {}).get(field, ""))
+    if own is not None and value != own:
+        return f"{field} is not the key's own"
     if field in writes["Control"]:
         return None
     if field not in writes["Fields"] or field not in FIELDS[name] or field in (KEY[name], "PhotosCount"):
