@@ -84,7 +84,7 @@ class Done:
         self.violations += batch["violations"]
 
 
-def main(arguments: list[str] | None = None) -> int:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.proof", description=__doc__)
     parser.add_argument("--cases", type=int, default=100_000, help="cases of this run")
     parser.add_argument("--minutes", type=float, default=0, help="stop after so long, whatever --cases says")
@@ -99,7 +99,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--wire", action="store_true", help="cases through real sockets on both sides")
     parser.add_argument("--coverage", action="store_true", help="what of settings and statements the cases reach")
     parser.add_argument("--licences", type=int, default=200, help="of each kind of case, for --coverage")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
     if options.coverage:
         return reach.main(options.licences)
     kind = "wire" if options.wire else "writes" if options.writes else "reads"

@@ -214,25 +214,30 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
         case.requests = [request for request in case.requests if not _skips(request)]
     if licence.enums:
         case.requests = [request for request in case.requests if _all_legal(request)]
-    used, productions = set(maker.used), maker.productions
-    # The others know of one key, which has what its documents say.
-    wide = widened(seed, case) if enumerations and is_alone else None
+    made = Made(case, snapshot, channels_of(maker.used), maker.productions)
+    # What follows knows of one key, which has what its documents say.
+    return _with_more(seed, made, enumerations=enumerations) if is_alone else made
+
+
+def _with_more(seed: int, made: Made, *, enumerations: bool) -> Made:
+    """The case with more of a world, requests that depend on answers, and two schemas."""
+    case, snapshot, used, productions = made.case, made.snapshot, set(made.channels), set(made.productions)
+    wide = widened(seed, case) if enumerations else None
     if wide is not None:
         case, further = wide
-        _unlimited(case.licence, habits, case.licence)
+        _unlimited(case.licence, case.habits, case.licence)
         snapshot = snapshot_of(case.licence)
         case.requests = [request for request in case.requests if _fits_case(case.licence, request)]
-        used, productions = used | further.used, productions | further.productions
-    if is_alone:
-        dialogue.extended(seed, case, writes=False)
-    if enumerations and is_alone:
+        used, productions = used | channels_of(further.used), productions | further.productions
+    dialogue.extended(seed, case, writes=False)
+    if enumerations:
         case.edits = edits_of(seed, case.licence)
         if case.edits and snapshot_of(case.licence, edits=case.edits).faults:
             case.edits = []
         if case.edits:
             case.requests += about_metadata(seed, case.licence)
         enter(())
-    return Made(case, snapshot, channels_of(used), productions)
+    return Made(case, snapshot, used, productions)
 
 
 def _fits_case(licence: Licence, request: Request) -> bool:

@@ -630,7 +630,7 @@ def tested(licence: Licence, entity_set: str) -> set[str]:
     """The fields that rules and conditions look at, and those that tie rows together: whatever they hold, a row of the
     canonical database keeps it."""
     found = {KEY[entity_set], "PropertyType", "ResourceName", "ResourceRecordKey", "ListingKey", "ListAgentKey"}
-    found |= {"Order", "MediaCategory", *licence.profile.get("class_field", {}).values()}
+    found |= {"Order", "MediaCategory", "FieldName", *licence.profile.get("class_field", {}).values()}
     if entity_set in licence.sets:
         for rule in row_rules(licence, entity_set):
             found.update(names(rule))
