@@ -264,6 +264,35 @@ async def test_rows_that_a_second_read_was_not_asked_for_are_as_if_not_sent(dire
     assert [row["ListAgent"] for row in answer.rows] == [{"MemberFullName": "Name A1"}, None]
 
 
+@pytest.mark.channel("C276")
+async def test_rows_of_a_second_read_are_there_once_and_below_their_own_record(directory: Path) -> None:
+    """The upstream answers every read with all rows, some twice; a member has the key of a listing."""
+    data = tables(
+        Property=[listing("L1")],
+        Media=[photo("L1", 1), photo("L1", 1), photo("L1", 2, key="M2", ResourceName="Member"), photo("L9", 3)],
+        OpenHouse=[house("H1", "L1"), house("H1", "L1"), house("H9", "L9")],
+    )
+    async with modelled(directory, data, Habits(ignores=frozenset({"filter"})), trusted=profile(nested="untrusted")) as (gateway, _):  # fmt: skip
+        answer = await gateway.get(
+            "Property?$select=City&$expand=Media($select=MediaKey),OpenHouse($select=OpenHouseKey)", "k"
+        )
+
+    assert answer.rows == [{"City": "X", "Media": [{"MediaKey": "L1-1"}], "OpenHouse": [{"OpenHouseKey": "H1"}]}]
+
+
+@pytest.mark.channel("C276")
+async def test_rows_that_a_second_read_was_not_asked_for_make_no_list_too_long(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many photos a withheld listing has decides no status."""
+    monkeypatch.setattr("gateway.edge.joins._MAX_ROWS", 3)
+    data = tables(Property=[listing("L1")], Media=[photo("L1", 1), *(photo("L9", order) for order in range(5))])
+    async with modelled(directory, data, Habits(ignores=frozenset({"filter"})), trusted=profile(nested="untrusted")) as (gateway, _):  # fmt: skip
+        answer = await gateway.get("Property?$select=City&$expand=Media($select=MediaKey)", "k")
+
+    assert (answer.status, answer.rows) == (200, [{"City": "X", "Media": [{"MediaKey": "L1-1"}]}])
+
+
 @pytest.mark.channel("C353")
 async def test_second_reads_are_batched_over_the_page(directory: Path) -> None:
     rows = [listing(f"L{n:03}", ListAgentKey=f"A{n % 70}") for n in range(140)]
