@@ -264,6 +264,19 @@ async def test_rows_that_a_second_read_was_not_asked_for_are_as_if_not_sent(dire
     assert [row["ListAgent"] for row in answer.rows] == [{"MemberFullName": "Name A1"}, None]
 
 
+@pytest.mark.channel("C71")
+async def test_a_list_that_is_read_to_its_end_does_not_show_in_which_order_it_is_stored(directory: Path) -> None:
+    """The upstream takes no notice of the order that it is asked for."""
+    answers = []
+    for number, order in enumerate(((1, 2, 3), (3, 1, 2))):
+        data = tables(Property=[listing("L1")], OpenHouse=[house(f"H{n}", "L1") for n in order])
+        async with modelled(directory / str(number), data, Habits(ignores=frozenset({"orderby"}))) as (gateway, _):
+            answers.append(await gateway.get("OpenHouse?$filter=ListingKey eq 'L1'&$select=OpenHouseKey", "k"))
+
+    assert [row["OpenHouseKey"] for row in answers[0].rows] == ["H1", "H2", "H3"]
+    assert answers[0] == answers[1]
+
+
 @pytest.mark.channel("C276")
 async def test_rows_of_a_second_read_are_there_once_and_below_their_own_record(directory: Path) -> None:
     """The upstream answers every read with all rows, some twice; a member has the key of a listing."""
