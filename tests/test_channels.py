@@ -20,6 +20,7 @@ from tools.channel_walk import (
     patches,
     rows_of_kind,
     sampled,
+    stop_checker,
     tried,
     without,
 )
@@ -64,6 +65,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (root / "tools").symlink_to(REPOSITORY / "tools")
     (root / "tests" / "proof").symlink_to(REPOSITORY / "tests" / "proof")
     yield root
+    stop_checker(root)
 
 
 def _patch(expression: str, *channels: str) -> Patch:

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from tests.hostile import Hostile, hostile_running
 from tests.model_upstream import Habits
-from tests.modelled import ROLE, every_page, listing, member, modelled, office, photo, profile, tables
+from tests.modelled import ROLE, every_page, house, listing, member, modelled, office, photo, profile, tables
 from tests.support import ROOT, Answer, Harness, configuration, running, write_configuration
 
 HIDDEN, FRESH = "OwnerName", "Qwertyuio"
@@ -173,10 +173,15 @@ async def test_media_that_come_unasked_do_not_leave(directory: Path) -> None:
 async def test_a_count_under_a_guard_is_that_of_the_rows(directory: Path) -> None:
     rows = [listing(f"L{n}", PropertyType=["Farm", "Land", None][n % 3], ListPrice=n) for n in range(9)]
     async with modelled(directory, tables(Property=rows)) as (gateway, _):
-        for condition in ("ListPrice gt 2", "not (ListPrice gt 2)", "ListPrice eq null or ListPrice ne null"):
+        for condition, shown in (
+            ("ListPrice gt 2", ["L3", "L6"]),
+            ("not (ListPrice gt 2)", ["L0"]),
+            ("ListPrice eq null or ListPrice ne null", ["L0", "L3", "L6"]),
+        ):
             number = await gateway.get(f"Property/$count?$filter={condition}", "k")
             found, _ = await every_page(gateway, f"Property?$select=ListingKey&$filter={condition}")
-            assert int(number.body) == len(found)
+            assert [row["ListingKey"] for row in found] == shown
+            assert int(number.body) == len(shown)
 
 
 @pytest.mark.channel("C230")
@@ -238,18 +243,34 @@ async def test_a_row_that_changed_between_filter_and_answer_is_judged_as_it_came
 
 
 @pytest.mark.channel("C294")
-async def test_an_upstream_that_cannot_filter_by_key_gives_the_same_record(directory: Path) -> None:
-    """Within the budget: the set is scanned for the one row, and what is not it is not there."""
-    rows = [listing(f"L{n:03}") for n in range(30)]
-    bodies = []
-    for number, trusted in enumerate((profile(), profile(unfilterable={"Property": ["City"]}))):
-        async with modelled(directory / str(number), tables(Property=rows), trusted=trusted) as (gateway, _):
-            bodies.append(
-                [await gateway.get(f"Property('{key}')?$select=City", "k") for key in ("L000", "L017", "L999")]
-            )
+async def test_where_the_upstream_cannot_filter_by_key_every_key_has_one_answer(directory: Path) -> None:
+    """No scan in its place: how far that comes within its budget would tell how many withheld rows there are."""
+    answers = []
+    for withheld in (0, 300):
+        rows = [listing(f"A{n:03}", StandardStatus="Closed") for n in range(withheld)]
+        rows += [listing(f"L{n:03}") for n in range(30)]
+        async with modelled(
+            directory / str(withheld),
+            tables(Property=rows),
+            Habits(unfilterable={"Property": ("ListingKey",)}),
+            trusted=profile(filterable={"Property": ["City", "StandardStatus"]}),
+        ) as (gateway, _):
+            answers += [await gateway.get(f"Property('{key}')?$select=City", "k") for key in ("L000", "A000", "L999")]
 
-    assert bodies[0] == bodies[1]
-    assert [answer.status for answer in bodies[0]] == [200, 200, 404]
+    assert len({(answer.status, answer.body) for answer in answers}) == 1
+    assert answers[0].status == 502
+
+
+@pytest.mark.channel("C275")
+async def test_a_record_that_is_expanded_hides_what_it_hides_by_itself(directory: Path) -> None:
+    data = tables(
+        Property=[listing("L1"), listing("L2", PropertyType="Land"), listing("L3", StandardStatus="Closed")],
+        OpenHouse=[house(f"H{n}", f"L{n}") for n in (1, 2, 3)],
+    )
+    async with modelled(directory, data) as (gateway, _):
+        answer = await gateway.get("OpenHouse?$select=OpenHouseDate&$expand=Listing($select=ListPrice)", "k")
+
+    assert [row["Listing"] for row in answer.rows] == [{"ListPrice": 100}, {}]
 
 
 # --- HTTP

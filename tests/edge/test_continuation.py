@@ -72,6 +72,20 @@ def test_lengths_fall_into_buckets() -> None:
     assert len(lengths) == 1
 
 
+@pytest.mark.channel("C286", "C287")
+def test_a_place_that_may_tell_of_withheld_rows_has_one_length_and_never_the_same_bytes() -> None:
+    """A cursor of the upstream may be as long as a value of a withheld row."""
+    cursors = ["c", "c", "c" * 900, "c" * 2000]
+    places = [Position(1, None, NOW, None, cursor, passed=True) for cursor in cursors]
+    tokens = [
+        seal().seal(Continuation("Property?", place), key_id="k", fingerprint="f", now=1000.0, reserve=2048)
+        for place in places
+    ]
+
+    assert len(set(tokens)) == 4
+    assert len({len(token) for token in tokens}) == 1
+
+
 @pytest.mark.parametrize("token", ["", "x", "ä", "=" * 10, "A" * 10_000])
 def test_nonsense_is_refused(token: str) -> None:
     with pytest.raises(Refusal):

@@ -346,6 +346,49 @@ async def test_rows_that_a_second_read_was_not_asked_for_are_as_if_not_sent(dire
     assert [row["ListAgent"] for row in answer.rows] == [{"MemberFullName": "Name A1"}, None]
 
 
+@pytest.mark.channel("C71")
+async def test_a_list_that_is_read_to_its_end_does_not_show_in_which_order_it_is_stored(directory: Path) -> None:
+    """The upstream takes no notice of the order that it is asked for."""
+    answers = []
+    for number, order in enumerate(((1, 2, 3), (3, 1, 2))):
+        data = tables(Property=[listing("L1")], OpenHouse=[house(f"H{n}", "L1") for n in order])
+        async with modelled(directory / str(number), data, Habits(ignores=frozenset({"orderby"}))) as (gateway, _):
+            answers.append(await gateway.get("OpenHouse?$filter=ListingKey eq 'L1'&$select=OpenHouseKey", "k"))
+
+    assert [row["OpenHouseKey"] for row in answers[0].rows] == ["H1", "H2", "H3"]
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.channel("C276")
+async def test_rows_of_a_second_read_are_there_once_and_below_their_own_record(directory: Path) -> None:
+    """The upstream answers every read with all rows, some twice; a member has the key of a listing."""
+    data = tables(
+        Property=[listing("L1")],
+        Media=[photo("L1", 1), photo("L1", 1), photo("L1", 2, key="M2", ResourceName="Member"), photo("L9", 3)],
+        OpenHouse=[house("H1", "L1"), house("H1", "L1"), house("H9", "L9")],
+    )
+    async with modelled(directory, data, Habits(ignores=frozenset({"filter"})), trusted=profile(nested="untrusted")) as (gateway, _):  # fmt: skip
+        answer = await gateway.get(
+            "Property?$select=City&$expand=Media($select=MediaKey),OpenHouse($select=OpenHouseKey)", "k"
+        )
+
+    assert answer.rows == [{"City": "X", "Media": [{"MediaKey": "L1-1"}], "OpenHouse": [{"OpenHouseKey": "H1"}]}]
+
+
+@pytest.mark.channel("C276")
+async def test_rows_that_a_second_read_was_not_asked_for_make_no_list_too_long(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many photos a withheld listing has decides no status."""
+    monkeypatch.setattr("gateway.edge.joins._MAX_ROWS", 3)
+    data = tables(Property=[listing("L1")], Media=[photo("L1", 1), *(photo("L9", order) for order in range(5))])
+    async with modelled(directory, data, Habits(ignores=frozenset({"filter"})), trusted=profile(nested="untrusted")) as (gateway, _):  # fmt: skip
+        answer = await gateway.get("Property?$select=City&$expand=Media($select=MediaKey)", "k")
+
+    assert answer.status == 200
+    assert answer.rows == [{"City": "X", "Media": [{"MediaKey": "L1-1"}]}]
+
+
 @pytest.mark.channel("C353")
 async def test_second_reads_are_batched_over_the_page(directory: Path) -> None:
     rows = [listing(f"L{n:03}", ListAgentKey=f"A{n % 70}") for n in range(140)]

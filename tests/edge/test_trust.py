@@ -191,6 +191,19 @@ async def test_a_token_that_counts_visible_rows_only_is_the_same_each_time(direc
     assert tokens[0] == tokens[1]
 
 
+@pytest.mark.channel("C286")
+async def test_a_token_that_seals_a_cursor_of_the_upstream_is_another_one_each_time(directory: Path) -> None:
+    """The cursor may hold a value of a withheld row: equal tokens would tell that it is the same one."""
+    rows = [listing(f"L{n:02}") for n in range(30)]
+    async with modelled(directory, tables(Property=rows), Habits(page=4), trusted=profile(paging="next_link")) as (gateway, _):  # fmt: skip
+        pages = [await gateway.get("Property?$select=ListingKey", "k") for _ in range(2)]
+        tokens = [page.json()["@odata.nextLink"] for page in pages]
+
+    assert pages[0].rows == pages[1].rows
+    assert len(set(tokens)) == 2
+    assert len({len(token) for token in tokens}) == 1
+
+
 @pytest.mark.channel("C371")
 async def test_a_place_that_counted_rows_means_nothing_under_another_trust(directory: Path) -> None:
     rows = [listing(f"L{n:02}", StandardStatus="ACTIVE" if n % 5 == 4 else "Active") for n in range(60)]

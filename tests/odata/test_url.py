@@ -32,7 +32,14 @@ def test_decoding_is_strict_and_happens_once(raw: str, text: str | None) -> None
     assert decode(raw) == text
 
 
-@pytest.mark.channel("C136", "C137", "C138", "C139", "C141", "C144", "C300")
+@pytest.mark.channel("C143")
+@pytest.mark.parametrize("raw", ["City%20eq%20'é'", "a\udcc3\udca9", "ö"])
+def test_what_is_no_ascii_is_no_text_of_a_target(raw: str) -> None:
+    """The parser of HTTP refuses such bytes; where one takes them, they come as characters or as surrogates."""
+    assert decode(raw) is None
+
+
+@pytest.mark.channel("C136", "C137", "C138", "C139", "C141", "C300")
 @pytest.mark.parametrize(
     "path",
     ["/r//Property", "/r/./Property", "/r/x/../Property", "/r/%2e%2e/Property", "/r/P%5cx", "/r/P\\x", "/s/Property", "/rProperty",
@@ -43,6 +50,14 @@ def test_paths_that_others_might_read_otherwise_are_not_found(path: str) -> None
         split_path(path, "/r")
 
     assert refused.value.code is Code.NOT_FOUND
+
+
+@pytest.mark.channel("C120")
+def test_a_path_has_sixteen_segments_and_no_more() -> None:
+    assert split_path("/r" + "/a" * 16, "/r") == ("a",) * 16
+    for number in (17, 10_000):
+        with pytest.raises(Refusal):
+            split_path("/r" + "/a" * number, "/r")
 
 
 @pytest.mark.channel("C138")
@@ -88,7 +103,7 @@ def test_only_origin_form_is_a_target(target: str) -> None:
     assert refused.value.code is Code.BAD_REQUEST
 
 
-@pytest.mark.channel("C139")
+@pytest.mark.channel("C139", "C144")
 def test_a_hash_is_nowhere() -> None:
     with pytest.raises(Refusal) as in_path:
         split_target("/P#x?a=1")

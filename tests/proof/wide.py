@@ -129,7 +129,10 @@ def edits_of(seed: int, licence: Licence) -> list[list[str]]:
                 is_tested = any(field in tested(licence, other) for other in over)
                 possible += [["value", field]] if (name, field) in LOOKUPS and _is_alone(field) else []
                 possible += [["member", field]] if field in ENUMS.get(name, ()) and not is_tested else []
-    return rng.sample(possible, min(len(possible), rng.choice((1, 1, 2, 3))))
+    drawn = rng.sample(possible, min(len(possible), rng.choice((1, 1, 2, 3))))
+    # A type that declares one name twice cannot be read, and its set is closed: that is no matter of what is hidden.
+    once = {tuple(edit[:2]) if edit[0] in ("property", "navigation") else tuple(edit): edit for edit in drawn}
+    return list(once.values())
 
 
 def _is_alone(field: str) -> bool:
