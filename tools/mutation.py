@@ -99,6 +99,11 @@ def is_security(module: str) -> bool:
     return module.startswith(tuple(f"{part}/" for part in SECURITY)) or module == "store/api_keys"
 
 
+def rank(mutant: Mutant) -> int:
+    """Guards that are gone come first, then conditions that always hold, then the rest."""
+    return 0 if mutant.edit.text in ("pass", "False") else 1 if mutant.edit.text == "True" else 2
+
+
 class State:
     """Outcomes by the key of a mutant, one a line of a file."""
 
@@ -197,7 +202,7 @@ class Run:
     """One run: until all are tried, or the time is over."""
 
     def __init__(self, chosen: list[Mutant], state: State, minutes: float, *, again: bool) -> None:
-        self._chosen = chosen
+        self._chosen = sorted(chosen, key=rank)
         self._state = state
         self._ends = time.monotonic() + 60 * minutes
         self._again = again
