@@ -30,7 +30,7 @@ from tools.mutants import Mutant
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGE = REPOSITORY / "gateway"
 #: Seconds of tests (as recorded) that one mutant is tried with.
-_MOST_SECONDS = 15.0
+_MOST_SECONDS = 60.0
 #: A child is given this many times what its tests took, and so many seconds beside.
 _SLOWER, _GRACE = 6.0, 20.0
 #: Shared by many tests: what they do is part of what each test does.

@@ -154,6 +154,7 @@ def test_json_tells_what_xml_tells() -> None:
         "$Type": "Sandbox.Office",
         "$ReferentialConstraint": {"ListOfficeKey": "OfficeKey"},
     }
+    assert listing["Media"] == {"$Kind": "NavigationProperty", "$Collection": True, "$Type": "Sandbox.Media"}
     assert listing["ListPrice"] == {"$Type": "Edm.Decimal", "$Nullable": True, "$Precision": 14, "$Scale": 2}
 
 
