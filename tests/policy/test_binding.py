@@ -139,9 +139,9 @@ def test_a_row_that_can_name_no_parent_cannot_be_made() -> None:
 
 @pytest.mark.channel("C260", "C259")
 def test_a_broken_resource_stays_denied_under_any_binding() -> None:
-    base = role(listing(Filter="Nope eq 'A'", Always=[OWN]))
-    broken = policy(base, earlier=sandbox_schema())
+    member = {"Fields": {"All": {"Visible": ["MemberFullName"]}}, "Filter": "MemberKey eq @MemberKey"}
+    broken = policy(role({**listing(Filter="Nope eq 'A'"), "Member": member}), earlier=sandbox_schema())
 
-    for bindings in ({}, {"OfficeKey": "O1"}):
+    for bindings in ({}, {"MemberKey": "M1"}):
         found = bind_policy(broken, bindings).resources["Property"]
         assert (found.broken, found.rule) == (True, FALSE)
