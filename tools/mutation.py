@@ -40,11 +40,24 @@ STATE = REPOSITORY / ".mutation"
 #: What enforces and authenticates. Each of its survivors is killed or excused.
 SECURITY = ("redact", "edge", "policy", "odata")
 #: What stores, asks and reloads. Fewer than one mutant in twenty may survive there.
-OTHERS = ("store", "admin", "observe/record_file", "upstream", "workers")
+OTHERS = ("store", "admin", "observe/record_file", "upstream", "workers",
+          "test_supervision.py")  # fmt: skip
 MOST_SURVIVING = 0.05
 #: Tables of facts.
 _FACTS = ("policy/data_dictionary", "policy/presets")
-_TESTS = ("redact", "policy", "odata", "recorded", "edge", "store", "admin", "observe", "upstream", "workers")
+_TESTS = (
+    "redact",
+    "policy",
+    "odata",
+    "recorded",
+    "edge",
+    "store",
+    "admin",
+    "observe",
+    "upstream",
+    "workers",
+    "test_supervision.py",
+)
 #: Slow for what they would find here; `make test` has them.
 _LEFT_OUT = (
     "mutations_of_the_corpus", "test_print_is_the_inverse", "test_compiled_rules_select",
