@@ -40,8 +40,7 @@ STATE = REPOSITORY / ".mutation"
 #: What enforces and authenticates. Each of its survivors is killed or excused.
 SECURITY = ("redact", "edge", "policy", "odata")
 #: What stores, asks and reloads. Fewer than one mutant in twenty may survive there.
-OTHERS = ("store", "admin", "observe/record_file", "upstream", "workers",
-          "test_supervision.py")  # fmt: skip
+OTHERS = ("store", "admin", "observe/record_file", "upstream", "workers")
 MOST_SURVIVING = 0.05
 #: Tables of facts.
 _FACTS = ("policy/data_dictionary", "policy/presets")
