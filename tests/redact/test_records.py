@@ -480,3 +480,13 @@ def test_a_member_that_is_missing_is_null_where_the_upstream_leaves_nulls_out(om
 
     assert json.loads(emitted(row, target, form=form)) == {}
     assert json.loads(emitted(row, target, form=form, profile=omitting)) == ({} if omit_nulls else {"City": None})
+
+
+@pytest.mark.channel("C240", "C315")
+def test_a_record_that_hides_what_the_client_asks_about_is_not_among_those_that_answer() -> None:
+    """Its row exists for the key; that it was selected would tell of the hidden price."""
+    target = "Property?$filter=ListPrice%20gt%200&$select=City"
+
+    assert emitted(GOOD, target) == b'{"City":"X"}'
+    with pytest.raises(ContradictionError):
+        emitted({**GOOD, "PropertyType": "Land"}, target)

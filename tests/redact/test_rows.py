@@ -100,6 +100,15 @@ def test_a_record_that_contradicts_costs_trust_and_one_that_cannot_be_read_does_
     assert dict(tally.unreadable) == {"Property.City": 1}
 
 
+@pytest.mark.channel("C315")
+def test_only_what_cannot_be_read_is_named_and_one_such_member_is_enough() -> None:
+    read = plan("City eq 'A' and OwnerName eq 'B'")
+    tally = Tally()
+
+    assert prove(decode_record(b'{"ListingKey":"1","City":7,"OwnerName":"B"}'), read.record, tally) is None
+    assert dict(tally.unreadable) == {"Property.City": 1}
+
+
 @pytest.mark.channel("C357")
 @pytest.mark.parametrize(
     ("child", "is_theirs", "is_anothers"),
