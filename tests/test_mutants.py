@@ -73,15 +73,15 @@ def test_constants_are_tried_with_the_tests_of_the_lines_that_use_them() -> None
     assert set(places) == {"edge/scan", "edge/enforcement", "edge/joins"}
 
 
-def test_a_mutant_is_tried_with_the_tests_of_its_lines_the_fastest_first() -> None:
-    mutant = made()
-    seen = {
-        "slow": Seen(2.0, {"a": frozenset({7})}),
-        "fast": Seen(1.0, {"a": frozenset({7, 8})}),
-        "beside": Seen(0.1, {"a": frozenset({8}), "b": frozenset({7})}),
-    }
+def test_a_mutant_is_tried_with_the_tests_of_its_lines_the_nearest_and_fastest_first() -> None:
+    mutant = made("x/a")
+    ran, other = {"x/a": frozenset({7, 8})}, {"x/a": frozenset({8}), "b": frozenset({7})}
+    names = ["y/test_a.py::1", "y/test_a.py::2", "x/test_b.py::3", "x/test_a.py::4", "x/test_a.py::5"]
+    seen = {f"tests/{name}": Seen(float(name[-1]), ran) for name in names}
 
-    assert choose(mutant, seen, {}) == [("fast", 1.0), ("slow", 2.0)]
+    found = choose(mutant, {**seen, "tests/x/test_a.py::0": Seen(0.0, other)}, {})
+
+    assert found == [(f"tests/{name}", float(name[-1])) for name in (*names[3:], names[2], *names[:2])]
 
 
 def made(module: str = "a", function: str = "f", change: tuple[str, ...] = ("- x", "+ y")) -> Mutant:

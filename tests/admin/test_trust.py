@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from gateway.admin.backend import Backend
+from gateway.admin.calls import Call, Caller
+from gateway.admin.envelope import SparkError, forbidden
+from gateway.admin.trust import TrustOperations
+from gateway.edge.trust import UpstreamTrust
 from gateway.observe.events import TrustLost
+from gateway.policy.profile import Profile
+from gateway.store.records import Owner
 from tests.managed import STAFF, Desk, code, managed, results
 from tests.support import key_file
 
@@ -92,3 +102,27 @@ async def test_a_loss_outlives_a_restart_and_a_restoring_does_too(tmp_path: Path
     assert sorted(after) == ["Media/counts", "Property/counts", "Property/patterns"]
     assert len(events) == 3
     assert again == ("Media/counts",)
+
+
+async def test_who_has_lost_the_right_meanwhile_restores_nothing() -> None:
+    """The key was revoked while the body came, or was read."""
+    trust = UpstreamTrust(Profile())
+    trust.lose(["counts"], "Property", "a record came")
+    configuration = SimpleNamespace(settings=SimpleNamespace(admin=SimpleNamespace(mls_id="m")))
+    snapshot: Any = SimpleNamespace(configuration=configuration)
+    backend = Backend(lambda: snapshot, None, _served, _served, lambda: 0.0, trust=trust)
+
+    def lost() -> None:
+        raise forbidden()
+
+    call = Call(Caller("k", Owner("m"), frozenset({"manage_trust"})), body={}, confirm=lost)
+    with pytest.raises(SparkError):
+        await TrustOperations(backend).restore(call)
+    assert [*trust.lost] == ["Property/counts"]
+
+    await TrustOperations(backend).restore(replace(call, confirm=lambda: None))
+    assert [*trust.lost] == []
+
+
+async def _served() -> bool:
+    return True

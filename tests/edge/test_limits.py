@@ -11,11 +11,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from gateway.edge.limits import Allowance, Limiter
 from gateway.edge.service import Service
+from gateway.errors import Code, Refusal
 from gateway.observe.events import CountersUnavailable
 from gateway.sandbox.rows import make_tables
 from gateway.sandbox.server import Sandbox
-from gateway.store.counters import Count, CountersUnavailableError
+from gateway.settings import Limits
+from gateway.store.api_keys import ApiKey
+from gateway.store.counters import Count, CountersUnavailableError, LocalCounters
 from tests.hostile import Hostile, collection, hostile_running
 from tests.support import (
     CONFIG,
@@ -233,3 +237,116 @@ async def test_no_key_takes_the_places_of_the_others(directory: Path) -> None:
     assert [task.result().status for task in refused] == [429] * 4
     assert all(task.result().header("Retry-After") == "1" for task in refused)
     assert (answered, after.status) == ([200, 200], 200)
+
+
+# --- the limiter by itself
+
+NOW = 1_800_000_000.0
+
+
+class Clocked:
+    """A limiter over counters of its own, and its clock."""
+
+    def __init__(self, counters: Any = None, **limits: Any) -> None:
+        self.now = NOW
+        self.events: list[Any] = []
+        settings = Limits.model_validate(limits)
+        self.limiter = Limiter(settings, counters or LocalCounters(), lambda: self.now, self.events.append)
+
+    async def admitted(self, key: str = "k", role: str = "idx") -> Allowance:
+        found = ApiKey(Id=key, Digest="a" * 64, Role=role)
+        return await self.limiter.admit(found, role)
+
+    async def refused(self, key: str = "k", role: str = "idx") -> Refusal:
+        with pytest.raises(Refusal) as error:
+            await self.admitted(key, role)
+        return error.value
+
+
+@pytest.mark.channel("C161")
+async def test_the_last_request_of_a_window_is_answered_and_the_next_is_not() -> None:
+    clocked = Clocked(default={"requests": {60: 2}})
+    told = [(await clocked.admitted()).headers["RateLimit"] for _ in range(2)]
+    refusal = await clocked.refused()
+    other = (await clocked.admitted("other")).headers["RateLimit"]
+    clocked.now += 60
+    after = (await clocked.admitted()).headers["RateLimit"]
+
+    assert told == ['"requests-60";r=1;t=60', '"requests-60";r=0;t=60']
+    assert (refusal.code, refusal.headers["Retry-After"]) == (Code.TOO_MANY_REQUESTS, "60")
+    assert other == after == told[0]
+
+
+@pytest.mark.channel("C161")
+@pytest.mark.parametrize(("records", "size", "window"), [(3, 0, "records-60"), (0, 9, "bytes-3600")])
+async def test_what_was_delivered_ends_a_window_when_it_is_reached(records: int, size: int, window: str) -> None:
+    clocked = Clocked(default={"records": {60: 3}, "bytes": {3600: 9}})
+    allowance = await clocked.admitted()
+    await clocked.limiter.charge(allowance, records - bool(records), size - bool(size))
+    allowance = await clocked.admitted()
+    await clocked.limiter.charge(allowance, bool(records), bool(size))
+
+    refusal = await clocked.refused()
+
+    assert refusal.message.endswith(f": {window}")
+    assert refusal.headers["Retry-After"] == window.partition("-")[2]
+
+
+async def test_who_has_used_up_two_windows_waits_for_the_longer_one() -> None:
+    clocked = Clocked(default={"requests": {60: 1, 3600: 1}})
+    await clocked.admitted()
+
+    assert (await clocked.refused()).headers["Retry-After"] == "3600"
+
+
+@pytest.mark.channel("C264")
+async def test_a_place_is_given_back_once() -> None:
+    clocked = Clocked(default={"concurrent": 1})
+    first = await clocked.admitted()
+    refusal = await clocked.refused()
+    other = await clocked.admitted("other")
+    clocked.limiter.leave(first)
+    second = await clocked.admitted()
+    clocked.limiter.leave(first)
+    again = await clocked.refused()
+    clocked.limiter.leave(second)
+    clocked.limiter.leave(other)
+
+    assert refusal.code is again.code is Code.TOO_MANY_REQUESTS
+    assert refusal.headers["Retry-After"] == "1"
+    assert not clocked.limiter._under_way
+
+
+async def test_a_limit_of_a_key_or_role_stands_in_place_of_the_general_one() -> None:
+    clocked = Clocked(
+        default={"requests": {60: 1}}, roles={"vow": {"requests": {60: 2}}}, keys={"k": {"unlimited": True}}
+    )
+
+    assert (await clocked.admitted("k", "vow")).headers == {}
+    assert (await clocked.admitted("other", "vow")).headers["RateLimit-Policy"] == '"requests-60";q=2;w=60'
+    assert (await clocked.admitted("third", "idx")).headers["RateLimit-Policy"] == '"requests-60";q=1;w=60'
+
+
+@pytest.mark.guarantee("G5")
+async def test_counters_that_are_gone_are_left_alone_for_a_while() -> None:
+    gone = Gone()
+    clocked = Clocked(gone, default={"requests": {60: 2}})
+    for _ in range(2):
+        await clocked.admitted()
+    asked = gone.asked
+    refusal = await clocked.refused()
+    clocked.now += 1
+    gone.is_gone = False
+    await clocked.admitted()
+
+    assert (asked, gone.asked) == (1, 2)
+    assert refusal.code is Code.TOO_MANY_REQUESTS
+    assert len(clocked.events) == 1
+
+
+@pytest.mark.guarantee("G5")
+async def test_without_counters_nothing_is_answered_where_that_is_said() -> None:
+    clocked = Clocked(Gone(), default={"requests": {60: 2}}, on_failure="refuse")
+
+    assert (await clocked.refused()).code is Code.UNAVAILABLE
+    assert not clocked.limiter._under_way

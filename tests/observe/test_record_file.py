@@ -11,13 +11,14 @@ import json
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.observe import record_file
 from gateway.observe.events import Event, RecordsFailing, RecordsLost
 from gateway.observe.record_file import RecordFile
 from tests.support import until
@@ -357,3 +358,72 @@ async def test_a_line_waits_for_the_lock_that_others_hold(tmp_path: Path, monkey
 
     assert unlocked == []
     assert [entry["number"] for entry in lines(path)] == [1]
+
+
+@pytest.mark.guarantee("G7")
+@pytest.mark.parametrize("is_durable", [True, False])
+async def test_a_durable_line_and_the_name_of_its_file_are_forced_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_durable: bool
+) -> None:
+    """``settled`` is believed only as far as the disk: after a crash of the machine the line, and the file, are there."""
+    forced: list[str] = []
+
+    def noting(name: str) -> Callable[[int], None]:
+        plain = getattr(os, name)
+
+        def force(descriptor: int) -> None:
+            forced.append(name)
+            plain(descriptor)
+
+        return force
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(f"gateway.observe.record_file.os.{name}", noting(name))
+    async with opened(tmp_path / "decisions.log", is_durable=is_durable) as file:
+        file.write(line(1))
+        assert await file.settled()
+
+    assert forced == (["fsync", "fdatasync"] if is_durable else [])
+
+
+@pytest.mark.guarantee("G7")
+async def test_a_line_in_a_file_that_was_removed_is_not_called_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes with the last descriptor."""
+    path = tmp_path / "decisions.log"
+    plain = os.write
+
+    def write(descriptor: int, text: bytes) -> int:
+        written = plain(descriptor, text)
+        path.unlink(missing_ok=True)
+        return written
+
+    async with opened(path, is_durable=True) as file:
+        monkeypatch.setattr("gateway.observe.record_file.os.write", write)
+        file.write(line(1))
+        first = await file.settled()
+        monkeypatch.undo()
+        file.write(line(2))
+        second = await file.settled()
+
+    assert (first, second) == (False, True)
+    assert [entry.get("number") for entry in lines(path)] == [None, 2]
+
+
+@pytest.mark.guarantee("G7")
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_what_takes_the_place_of_the_file_after_the_check_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Between the look at the name and the opening of it anybody may change it who can write the directory."""
+    path, elsewhere = tmp_path / "decisions.log", tmp_path / "elsewhere"
+    elsewhere.write_text("", encoding="ascii")
+    if kind == "link":
+        path.symlink_to(elsewhere)
+    else:
+        os.mkfifo(path)
+    monkeypatch.setattr(record_file, "kind_fault", lambda _: None)
+
+    with pytest.raises(OSError, match=r"symbolic|regular|No such device"):
+        os.close(record_file.open_regular(path, os.O_RDWR | os.O_CREAT, 0o600))

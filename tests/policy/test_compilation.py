@@ -1191,3 +1191,97 @@ def test_a_link_whose_discriminator_does_not_exist_is_no_link() -> None:
     link = Link(local="ListOfficeKey", target="OfficeKey", discriminator="Nope", values=("x",))
 
     assert tied(policy(base, profile=Profile(links={"Property": {"ListOffice": link}})), "ListOffice") is None
+
+
+# --- what holds for every key names what exists: a typo would silently protect nothing
+
+LINK = Link(local="ListOfficeKey", target="OfficeKey")
+
+
+@pytest.mark.parametrize(
+    ("profile", "fault"),
+    [
+        ({"class_field": {"Nope": "City"}}, "class_field.Nope: `Nope` is no resource of the upstream"),
+        ({"class_field": {"Property": "Nope"}}, "class_field.Property: `Nope` is no field of the upstream's `Property`"),
+        ({"embedded": {"Property": ("Media",)}}, "embedded.Property: `Media` of the upstream's `Property` is no list of records with a key"),
+        ({"mandatory_filter": {"Nope": "City eq 'A'"}}, "mandatory_filter.Nope: `Nope` is no resource of the upstream"),
+        ({"mandatory_filter": {"Property": "Nope eq 'A'"}}, "mandatory_filter.Property: `Nope` in `Nope eq 'A'` is no field of the upstream's `Property`"),
+        ({"links": {"Nope": {"ListOffice": LINK}}}, "links.Nope: `Nope` is no resource of the upstream"),
+        ({"links": {"Property": {"Nope": LINK}}}, "links.Property.Nope: `Nope` is no navigation property of the upstream's `Property`"),
+        ({"links": {"Property": {"ListOffice": LINK.model_copy(update={"local": "Nope"})}}}, "links.Property.ListOffice: `Nope` and `OfficeKey` are not fields of `Property` and `Office`"),
+        ({"links": {"Property": {"ListOffice": LINK.model_copy(update={"target": "Nope"})}}}, "links.Property.ListOffice: `ListOfficeKey` and `Nope` are not fields of `Property` and `Office`"),
+    ],
+)  # fmt: skip
+def test_what_the_profile_says_of_fields_is_about_ones_that_exist(profile: dict[str, Any], fault: str) -> None:
+    told = faults(role({"Property": PROPERTY}), profile=TRUSTING.model_copy(update=profile))
+
+    assert told == [f"gateway.yaml: upstream.profile.{fault}"]
+
+
+def test_what_the_profile_says_of_the_dictionarys_resources_may_be_of_some_that_are_not_there() -> None:
+    profile = TRUSTING.model_copy(update={"class_field": {"PropertyGreenVerification": "City"}})
+
+    assert policy(role({"Property": PROPERTY}), profile=profile).notes == policy(role({"Property": PROPERTY})).notes
+
+
+@pytest.mark.parametrize(
+    ("resources", "fault"),
+    [
+        ({"Property": PROPERTY, "Properties": PROPERTY}, "Resources.Properties: `Property` is given twice, once as an alias"),
+        ({"Property": PROPERTY, "Nope": PROPERTY}, "Resources.Nope: `Nope` is no resource of the upstream"),
+    ],
+)  # fmt: skip
+def test_a_role_names_each_resource_once_and_only_such_as_exist(resources: dict[str, Any], fault: str) -> None:
+    assert faults(role(resources)) == [f"roles/idx.yaml: {fault}"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "fault"),
+    [
+        ({"RestrictiveFilters": {"Property": {"Filter": "City eq 'A'"}, "Properties": {"Filter": None}}}, "RestrictiveFilters.Properties: `Property` is given twice, once as an alias"),
+        ({"RestrictiveFilters": {"Nope": {"Filter": "City eq 'A'"}}}, "RestrictiveFilters.Nope: `Nope` is no resource of the upstream"),
+        ({"RestrictiveFilters": {"Nope": None}}, "RestrictiveFilters.Nope: `Nope` is no resource of the upstream"),
+        ({"FieldOverrides": {"Nope": {"All": {"City": {"Rule": "Hidden"}}}}}, "FieldOverrides.Nope: `Nope` is no resource of the upstream"),
+    ],
+)  # fmt: skip
+def test_a_template_names_each_resource_once_and_only_such_as_exist(attributes: dict[str, Any], fault: str) -> None:
+    assert faults(role({"Property": PROPERTY}), template(**attributes)) == [f"templates/t.json: D.{fault}"]
+
+
+@pytest.mark.channel("C338")
+def test_a_syndication_needs_listings() -> None:
+    told = faults(role({"Member": MEMBER}), template(), syndicated=syndication("opt_in"))
+
+    assert told == ["templates/t.json: D.SyndicationId: a syndication needs the resource `Property`"]
+
+
+def test_a_condition_of_the_gateway_for_a_resource_of_nobody_is_a_fault() -> None:
+    rules = GatewayRules(Source("gateway.yaml"), always={"Nope": ("City eq 'A'",)})
+
+    assert faults(role({"Property": PROPERTY}), rules=rules) == [
+        "gateway.yaml: policy.always.Nope: `Nope` is no resource of the upstream"
+    ]
+
+
+HISTORY = """<EntityType Name="HistoryTransactional"><Key><PropertyRef Name="HistoryTransactionalKey"/></Key>
+<Property Name="HistoryTransactionalKey" Type="Edm.String"/><Property Name="ResourceName" Type="Edm.String"/>
+<Property Name="ResourceRecordKey" Type="Edm.String"/>{}</EntityType><EntityContainer Name="Container">
+<EntitySet Name="HistoryTransactional" EntityType="Sandbox.HistoryTransactional"/>"""
+
+
+@pytest.mark.channel("C228")
+@pytest.mark.parametrize("told", [True, False])
+def test_history_tells_of_fields_that_the_key_sees_on_every_record_or_of_nothing(told: bool) -> None:
+    names = '<Property Name="FieldName" Type="Edm.String"/>' if told else ""
+    text = metadata_document().decode().replace('<EntityContainer Name="Container">', HISTORY.format(names))
+    fields = {"All": {"Visible": ["City", "ListPrice", "PropertyType"]}, "Land": {"Hidden": ["ListPrice"]}}
+    base = role({"Property": {"Fields": fields}, "HistoryTransactional": {"Default": "Visible"}})
+
+    history = policy(base, schema=parse_metadata(text.encode())).resources["HistoryTransactional"]
+
+    assert history.broken is not told
+    if told:
+        rule = print_expression(history.unpushed)
+        assert "ResourceName in ('Property')" in rule
+        assert all(f"'{name}'" in rule for name in ("City", "PropertyType", "ListingKey"))
+        assert "ListPrice" not in rule

@@ -111,3 +111,20 @@ def test_a_counter_never_tells_more_than_the_limit(raw: str, leaves: str) -> Non
 def test_a_counter_is_a_number(raw: str) -> None:
     with pytest.raises(ShapeError, match=r"^a number was declared$"):
         emit_clamped(msgspec.Raw(raw.encode()), 3, TypeReference("Edm.Int32"))
+
+
+@pytest.mark.parametrize(
+    ("declared", "raw", "leaves"),
+    [
+        ("Edm.Int64", "5", '"5"'),
+        ("Edm.Decimal", "1.50", '"1.50"'),
+        ("Edm.Decimal", "null", "null"),
+        ("Edm.Decimal", '"INF"', '"INF"'),
+        ("Edm.Int32", "5", "5"),
+        ("Edm.Double", "5.5", "5.5"),
+        ("Edm.String", '"5"', '"5"'),
+    ],
+)
+def test_large_numbers_are_strings_where_the_client_asks_for_that(declared: str, raw: str, leaves: str) -> None:
+    """OData JSON Format, 3.2: IEEE754Compatible is about Edm.Int64 and Edm.Decimal."""
+    assert emit_value(msgspec.Raw(raw.encode()), TypeReference(declared), quoted=True).decode() == leaves

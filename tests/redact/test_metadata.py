@@ -188,6 +188,7 @@ def test_json_tells_what_xml_tells() -> None:
         "$Type": "Sandbox.Office",
         "$ReferentialConstraint": {"ListOfficeKey": "OfficeKey"},
     }
+    assert listing["Media"] == {"$Kind": "NavigationProperty", "$Collection": True, "$Type": "Sandbox.Media"}
     assert listing["ListPrice"] == {"$Type": "Edm.Decimal", "$Nullable": True, "$Precision": 14, "$Scale": 2}
 
 
@@ -235,3 +236,31 @@ def test_a_constraint_over_a_conditional_field_is_not_told_of(side: str) -> None
     told = b"ReferentialConstraint" in metadata_json(compiled)
 
     assert bool(found) is told is (side == "neither")
+
+
+def test_json_is_written_member_by_member() -> None:
+    """CSDL JSON 4.01: absent members have the values that the standard gives them."""
+    schema = parse_metadata((HEAD + BODY + TAIL).encode())
+    base = role({name: {"Default": "Visible"} for name in ("Listings", "Agents")})
+
+    assert json.loads(metadata_json(policy(base, schema=schema))) == {
+        "$Version": "4.01",
+        "$EntityContainer": "Ns.Container",
+        "Ns": {
+            "Listing": {
+                "$Kind": "EntityType", "$Key": ["Id"], "Id": {"$MaxLength": 20},
+                "Price": {"$Type": "Edm.Decimal", "$Nullable": True, "$Precision": 14, "$Scale": 2, "@RESO.OData.Metadata.LookupName": "Prices"},
+                "Status": {"$Type": "Ns.Status", "$Nullable": True},
+                "Tags": {"$Collection": True, "$Nullable": True},
+                "AgentKey": {"$Nullable": True},
+                "Agent": {"$Kind": "NavigationProperty", "$Nullable": True, "$Type": "Ns.Agent", "$ReferentialConstraint": {"AgentKey": "Id"}},
+            },
+            "Agent": {"$Kind": "EntityType", "$Key": ["Id"], "Id": {"$MaxLength": 20}},
+            "Status": {"$Kind": "EnumType", "$IsFlags": True, "Active": 1, "Sold": 2},
+            "Container": {
+                "$Kind": "EntityContainer",
+                "Listings": {"$Collection": True, "$Type": "Ns.Listing", "$NavigationPropertyBinding": {"Agent": "Agents"}},
+                "Agents": {"$Collection": True, "$Type": "Ns.Agent"},
+            },
+        },
+    }  # fmt: skip

@@ -410,3 +410,83 @@ def test_nothing_is_seen_of_a_value_that_cannot_leave() -> None:
 
     assert row is not None
     assert seen(row, "City") is None
+
+
+HIDING = policy(
+    role(
+        {
+            "Property": {
+                "Fields": {
+                    "All": {
+                        "Visible": [
+                            "City",
+                            "ListPrice",
+                            "PropertyType",
+                            "Appliances",
+                            "Media",
+                            "ListOffice",
+                            "ListOfficeKey",
+                        ]
+                    },
+                    "Land": {"Hidden": ["ListPrice", "Appliances", "Media", "ListOffice"]},
+                }
+            },
+            "Media": {"Fields": {"All": {"Visible": ["Order"]}}},
+            "Office": {"Fields": {"All": {"Visible": ["OfficeName"]}}},
+        }
+    )
+)
+LAND = {**GOOD, "PropertyType": "Land", "City": None, "Media": [media(1)], "Media@odata.count": 1,
+        "ListOffice": {"OfficeKey": "O1", "OfficeName": "canary"}}  # fmt: skip
+
+
+@pytest.mark.channel("C180", "C203", "C205")
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        (PLAIN, {"City": None}),
+        (Form(omit_nulls=True), {}),
+        (Form("null"), {"City": None, "ListPrice": None, "ListOffice": None}),
+        (Form("null", omit_nulls=True), {}),
+        (Form("annotate"), {"City": None, **{f"{name}@Core.Permissions": "None" for name in ("ListPrice", "Appliances", "Media", "ListOffice")}}),
+        (Form("annotate", omit_nulls=True), {f"{name}@Core.Permissions": "None" for name in ("ListPrice", "Appliances", "Media", "ListOffice")}),
+    ],
+)  # fmt: skip
+def test_what_stands_in_place_of_a_hidden_member(form: Form, expected: dict[str, Any]) -> None:
+    """A list is never null; whatever the record holds there, the answer is the same."""
+    target = "Property?$select=City,ListPrice,Appliances&$expand=Media,ListOffice"
+    for more in ({}, {"ListPrice": None}, {"ListPrice": 5, "Appliances": ["x"]}):
+        tally = Tally()
+        assert json.loads(emitted({**LAND, **more}, target, HIDING, tally, form)) == expected
+        assert tally.fields_hidden == 4
+
+
+@pytest.mark.parametrize(("form", "expected"), [(PLAIN, {"ListOffice": None}), (Form(omit_nulls=True), {})])
+def test_a_visible_relation_to_nobody_is_null(form: Form, expected: dict[str, Any]) -> None:
+    row = {**GOOD, "PropertyType": "Farm", "ListOffice": None}
+
+    assert json.loads(emitted(row, "Property?$select=ListPrice&$expand=ListOffice", HIDING, form=form)) == {
+        "ListPrice": GOOD["ListPrice"], **expected,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("omit_nulls", [False, True])
+def test_a_member_that_is_missing_is_null_where_the_upstream_leaves_nulls_out(omit_nulls: bool) -> None:
+    """A list is never null, so one that is missing stays so."""
+    row = {name: value for name, value in GOOD.items() if name not in ("City", "Appliances")}
+    form = Form(omit_nulls=omit_nulls)
+    target = "Property?$select=City,Appliances"
+    omitting = TRUSTING.model_copy(update={"omits_nulls": True})
+
+    assert json.loads(emitted(row, target, form=form)) == {}
+    assert json.loads(emitted(row, target, form=form, profile=omitting)) == ({} if omit_nulls else {"City": None})
+
+
+@pytest.mark.channel("C240", "C315")
+def test_a_record_that_hides_what_the_client_asks_about_is_not_among_those_that_answer() -> None:
+    """Its row exists for the key; that it was selected would tell of the hidden price."""
+    target = "Property?$filter=ListPrice%20gt%200&$select=City"
+
+    assert emitted(GOOD, target) == b'{"City":"X"}'
+    with pytest.raises(ContradictionError):
+        emitted({**GOOD, "PropertyType": "Land"}, target)
