@@ -131,13 +131,16 @@ async def test_an_upstream_that_is_down_is_unavailable() -> None:
 
 @pytest.mark.channel("C304")
 async def test_cookies_are_not_kept() -> None:
+    """The upstream has a name: of a host that is an address the library keeps no cookies anyhow."""
     headers = {**JSON, "Set-Cookie": "session=canary"}
     upstream = Hostile(lambda _: web.Response(body=b'{"value":[]}', headers=headers))
-    async with hostile_running(upstream), UpstreamClient(Upstream(url=upstream.url), None) as client:
-        await client.read_collection("Property", "$top=1")
-        await client.read_collection("Property", "$top=1")
+    async with hostile_running(upstream):
+        settings = Upstream(url=upstream.url.replace("127.0.0.1", "localhost"))
+        async with UpstreamClient(settings, None) as client:
+            await client.read_collection("Property", "$top=1")
+            await client.read_collection("Property", "$top=1")
 
-    assert all("Cookie" not in request.headers for request in upstream.requests)
+    assert ["Cookie" in request.headers for request in upstream.requests] == [False, False]
 
 
 async def written(
