@@ -43,7 +43,8 @@ class _Reports:
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         kept = [item for item in items if self.cited(item) and (not self.tests or item.nodeid in self.tests)]
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
+        # Those that look for the smallest example last: it takes minutes, and may not be needed.
+        items[:] = sorted(kept, key=_is_shrinking)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         self.unforeseen.clear()
@@ -78,6 +79,10 @@ class _Reports:
 
     def pytest_sessionfinish(self) -> None:
         self.report.write_text(json.dumps(self.found), encoding="utf-8")
+
+
+def _is_shrinking(item: pytest.Item) -> bool:
+    return bool(getattr(getattr(item, "function", None), "is_hypothesis_test", False))
 
 
 def _is_assertion(error: BaseException) -> bool:

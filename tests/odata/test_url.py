@@ -32,6 +32,13 @@ def test_decoding_is_strict_and_happens_once(raw: str, text: str | None) -> None
     assert decode(raw) == text
 
 
+@pytest.mark.channel("C143")
+@pytest.mark.parametrize("raw", ["City%20eq%20'é'", "a\udcc3\udca9", "ö"])
+def test_what_is_no_ascii_is_no_text_of_a_target(raw: str) -> None:
+    """The parser of HTTP refuses such bytes; where one takes them, they come as characters or as surrogates."""
+    assert decode(raw) is None
+
+
 @pytest.mark.channel("C136", "C137", "C138", "C139", "C141", "C300")
 @pytest.mark.parametrize(
     "path",

@@ -266,7 +266,11 @@ def test_names_are_compared_exactly(name: str) -> None:
 
 @pytest.mark.channel("C3")
 def test_selecting_a_navigation_property_selects_nothing() -> None:
-    assert [field.property.name for field in read("Property?$select=City,Media").record.emitted] == ["City"]
+    record = read("Property?$select=City,Media").record
+
+    assert [field.property.name for field in record.emitted] == ["City"]
+    assert not record.nested
+    assert "$expand" not in asked("Property?$select=City,Media")
 
 
 @pytest.mark.channel("C224")
@@ -445,7 +449,9 @@ def test_a_constant_of_the_client_neither_lifts_the_rule_nor_goes_up() -> None:
 
 
 @pytest.mark.channel("C277")
-@pytest.mark.parametrize("text", ["endswith(City,'A\\')", "contains(tolower(City),'\\')", "Appliances/any(a:startswith(a,'\\'))"])
+@pytest.mark.parametrize(
+    "text", ["endswith(City,'A\\')", "contains(tolower(City),'\\')", "Appliances/any(a:startswith(a,'\\'))"]
+)
 def test_a_client_searches_for_a_backslash_only_where_the_upstream_reads_patterns_literally(text: str) -> None:
     """An unescaped LIKE takes the quote behind it for a part of the pattern."""
     plan(f"Property?$filter={text}")
