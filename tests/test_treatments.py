@@ -61,3 +61,24 @@ def test_an_order_that_the_model_declares_as_text_is_ranked_as_a_number() -> Non
     ranked = sorted(orders, key=lambda order: rank(order, "key"))
 
     assert ranked == [" 2", "2.5", Decimal(3), "10", "x", "", None]
+
+
+@pytest.mark.channel("C302")
+@pytest.mark.guarantee("G3")
+async def test_what_breaks_a_handler_is_told_in_our_words(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It broke where nothing of ours looks any more, so the library asks us for an answer."""
+
+    async def broken(_: web.BaseRequest) -> web.StreamResponse:
+        raise RuntimeError("canary")
+
+    async with modelled(directory, tables(Property=[])) as (gateway, _):
+        monkeypatch.setattr(gateway.service.listener, "_handler", broken)
+        answer = await gateway.get("Property", "k")
+
+    assert (answer.status, answer.header("Server"), answer.header("Content-Type")) == (
+        502,
+        "gateway",
+        "application/json",
+    )
+    assert answer.json()["error"]["code"] == "UpstreamError"
+    assert b"canary" not in answer.body
