@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from gateway.redact.media import rank
-from tests.modelled import listing, modelled, tables
+from tests.modelled import listing, member, modelled, photo, profile, tables
 from tests.support import ROOT, key_file
 
 
@@ -82,3 +83,29 @@ async def test_what_breaks_a_handler_is_told_in_our_words(directory: Path, monke
     )
     assert answer.json()["error"]["code"] == "UpstreamError"
     assert b"canary" not in answer.body
+
+
+@pytest.mark.channel("C333")
+@pytest.mark.guarantee("G1")
+@pytest.mark.parametrize("trusted", [profile(), {}])
+async def test_a_listing_lends_its_key_to_no_other_kind_of_record(directory: Path, trusted: dict[str, Any]) -> None:
+    """A withheld member has the key of a listing that is visible: what is in its media is not shown by any way."""
+    own = photo("L1", 1, key="own")
+    data = tables(
+        Property=[listing("L1")],
+        Member=[member("L1", MemberStatus="Inactive")],
+        Media=[own, {**photo("L1", 1, key="foreign"), "ResourceName": "Member"}],
+    )
+    async with modelled(directory, data, trusted=trusted) as (gateway, _):
+        lists = [
+            (await gateway.get(target, "k")).rows
+            for target in (
+                "Media?$select=MediaKey",
+                "Media?$select=MediaKey&$filter=ResourceRecordKey eq 'L1'",
+                "Property('L1')/Media?$select=MediaKey",
+            )
+        ]
+        single = [(await gateway.get(f"Media('{key}')", "k")).status for key in ("own", "foreign")]
+
+    assert lists == [[{"MediaKey": "own"}]] * 3
+    assert single == [200, 404]
