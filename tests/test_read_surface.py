@@ -165,10 +165,15 @@ async def test_media_that_come_unasked_do_not_leave(directory: Path) -> None:
 async def test_a_count_under_a_guard_is_that_of_the_rows(directory: Path) -> None:
     rows = [listing(f"L{n}", PropertyType=["Farm", "Land", None][n % 3], ListPrice=n) for n in range(9)]
     async with modelled(directory, tables(Property=rows)) as (gateway, _):
-        for condition in ("ListPrice gt 2", "not (ListPrice gt 2)", "ListPrice eq null or ListPrice ne null"):
+        for condition, shown in (
+            ("ListPrice gt 2", ["L3", "L6"]),
+            ("not (ListPrice gt 2)", ["L0"]),
+            ("ListPrice eq null or ListPrice ne null", ["L0", "L3", "L6"]),
+        ):
             number = await gateway.get(f"Property/$count?$filter={condition}", "k")
             found, _ = await every_page(gateway, f"Property?$select=ListingKey&$filter={condition}")
-            assert int(number.body) == len(found)
+            assert [row["ListingKey"] for row in found] == shown
+            assert int(number.body) == len(shown)
 
 
 @pytest.mark.channel("C230")
