@@ -43,7 +43,8 @@ async def test_the_answer_to_a_request_that_was_given_up_is_nobodys(directory: P
 
         async def late(request: web.BaseRequest) -> web.StreamResponse:
             await given_up.wait()
-            return honest(request)
+            response: web.StreamResponse = honest(request)
+            return response
 
         model.answer = late
         first = await gateway.get("Property?$select=City&$filter=City eq 'X'", "k")
