@@ -52,8 +52,9 @@ async def test_bytes_that_are_no_proper_http_get_our_400(gateway: Harness, data:
 
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.split(b" ")[1] == b"400"
-    assert json.loads(body)["error"]["code"] == "BadRequest"
     assert b"Server: gateway\r\n" in head
+    assert b"Content-Type: application/json\r\n" in head
+    assert json.loads(body)["error"]["code"] == "BadRequest"
     assert b"canary" not in answer
     assert b"Traceback" not in answer
     assert b"aiohttp" not in answer

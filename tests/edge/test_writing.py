@@ -322,7 +322,8 @@ async def test_bodies_that_are_none_reach_nobody(directory: Path) -> None:
                 desk.sandbox.requests.clear()
                 answer = await desk.send(method, target, body, **headers)
 
-                assert (name, answer.status, answer.json()["error"]["code"]) == (name, status, code)
+                assert (name, answer.status) == (name, status)
+                assert (name, answer.json()["error"]["code"]) == (name, code)
                 if code != "InvalidBody":
                     assert desk.sandbox.requests == [], name
         with_body = await desk.send("DELETE", path, {"City": "x"})

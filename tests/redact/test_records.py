@@ -171,9 +171,16 @@ def test_a_field_is_absent_where_its_condition_is_not_true_whatever_its_value(va
      ("Appliances", "a"), ("Appliances", [{"a": 1}]), ("Appliances", {"a": 1})],
 )  # fmt: skip
 def test_a_wrong_shape_in_an_emitted_place_breaks_the_answer_and_elsewhere_does_nothing(name: str, value: Any) -> None:
-    with pytest.raises(ShapeError):
-        emitted({**GOOD, name: value})
-    assert emitted({**GOOD, name: value}, "Property?$select=PropertyType") == b'{"PropertyType":"Farm"}'
+    assert _emitted_or_broken({**GOOD, name: value}) is None
+    assert _emitted_or_broken({**GOOD, name: value}, "Property?$select=PropertyType") == b'{"PropertyType":"Farm"}'
+
+
+def _emitted_or_broken(*row: Any) -> bytes | None:
+    """None where the answer is broken."""
+    try:
+        return emitted(*row)
+    except ShapeError:
+        return None
 
 
 @pytest.mark.channel("C318")

@@ -133,6 +133,7 @@ async def test_an_upstream_that_is_down_is_unavailable() -> None:
 
 @pytest.mark.channel("C304")
 async def test_cookies_are_not_kept() -> None:
+    """The upstream has a name: of a host that is an address the library keeps no cookies anyhow."""
     headers = {**JSON, "Set-Cookie": "session=canary"}
     upstream = Hostile(lambda _: web.Response(body=b'{"value":[]}', headers=headers))
     async with hostile_running(upstream):
