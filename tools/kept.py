@@ -43,9 +43,16 @@ def exact(root: Path = REPOSITORY) -> dict[str, dict[str, Any]]:
     kinds = Counter(_kind(first) for first in firsts)
     return {
         "bugs": {**{kind: kinds[kind] for kind in sorted(kinds)}, "digest": digest(bugs)},
+        "channels": _patches(root / "tests" / "channels"),
+        "seeded": _patches(root / "tests" / "seeded"),
         "replays": {"number": len(replays), "digest": digest(replays)},
         "corpus": {path.relative_to(root / "tests" / "corpus").as_posix(): digest([path]) for path in corpus},
     }
+
+
+def _patches(folder: Path) -> dict[str, Any]:
+    found = sorted(folder.glob("*.patch"))
+    return {"number": len(found), "digest": digest(found)}
 
 
 def _kind(first: str) -> str:

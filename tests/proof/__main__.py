@@ -1,7 +1,7 @@
 """``python -m tests.proof``: the long form. Cases from numbers, in several processes, until enough are done.
 
 A case is one request answered in front of both databases. What was done is kept beside the tree that it was done on, so
-a run that was interrupted goes on, and counts add up as long as ``gateway/`` and ``grammar/`` stay as they are.
+a run that was interrupted goes on, and counts add up as long as ``gateway/``, ``grammar/`` and this folder stay as they are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import platform
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.pool import AsyncResult
@@ -35,19 +36,28 @@ UNFINISHED = 75
 
 def tree_hash(root: Path = REPOSITORY) -> str:
     """One hash over every file of ``gateway/`` and ``grammar/``."""
+    return _hash(root, [path for folder in ("gateway", "grammar") for path in sorted((root / folder).rglob("*"))])
+
+
+def prover_hash(root: Path = REPOSITORY) -> str:
+    """One hash over the programs of the prover: cases of another one are other cases."""
+    return _hash(root, sorted((root / "tests" / "proof").glob("*.py")))
+
+
+def _hash(root: Path, paths: Sequence[Path]) -> str:
     found = hashlib.sha256()
-    for folder in ("gateway", "grammar"):
-        for path in sorted((root / folder).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                found.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in paths:
+        if path.is_file() and "__pycache__" not in path.parts:
+            found.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()
 
 
 @dataclass
 class Done:
-    """What has been done on one tree."""
+    """What has been done on one tree, by one prover."""
 
     tree: str
+    prover: str = ""
     next_seed: int = 0
     cases: int = 0
     seconds: float = 0.0
@@ -61,12 +71,12 @@ class Done:
     violations: list[str] = field(default_factory=list)
 
     @classmethod
-    def load(cls, path: Path, tree: str) -> Done:
+    def load(cls, path: Path, tree: str, prover: str) -> Done:
         if path.exists():
             kept = cls(**json.loads(path.read_text(encoding="utf-8")))
-            if kept.tree == tree:
+            if (kept.tree, kept.prover) == (tree, prover):
                 return kept
-        return cls(tree)
+        return cls(tree, prover)
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1 if batch["violations"] else 0
     state = options.state or REPOSITORY / ".proof" / {"reads": "state.json"}.get(kind, f"{kind}.json")
     every = CHANNELS if kind == "reads" else CHANNELS | WRITE_CHANNELS
-    done = Done.load(state, tree_hash())
+    done = Done.load(state, tree_hash(), prover_hash())
     done.runs += 1
     if options.until:
         options.cases = max(options.until - done.cases, 0)

@@ -200,7 +200,9 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
         changes = [change for change in changes if change[0] != "order"]
     is_alone = other is None and held == licence
     if enumerations and is_alone and (habits.silent or habits.growing) and "orderby" not in habits.ignores:
-        changes = changes + paging.withheld_between(seed, held, world, changes, lambda found: as_printed(found, habits))
+        changes = changes + paging.withheld_between(
+            seed, held, habits, world, changes, lambda found: as_printed(found, habits)
+        )
     case = Case(licence, world, changes, habits, [], canonical=rng.random() < (0.1 if spoilt else 0.4), seed=seed)
     case.beside = other
     maker = Maker(rng, held, world, case.other())

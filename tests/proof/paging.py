@@ -16,9 +16,10 @@ from tests.proof.requests import Request
 from tests.proof.upstream import Habits
 from tests.proof.worlds import Change, changed, unreadable
 
-#: What a row that is withheld may hold in a column that others are sorted by: more than a link has room for, what ends
-#: the line of a request, what an address does not have.
-_LONG = ("x" * 900, "y" * 3_000, "A" * 260, "a\r\nb", "\x7f", "#&%+ é", "\ud800")
+#: What a row that is withheld may hold in a column that others are sorted by: more than it is declared to hold, what
+#: ends the line of a request, what an address does not have; and more than a link has room for.
+_ODD = ("A" * 260, "a\r\nb", "\x7f", "#&%+ é", "\ud800")
+_LONG = ("x" * 900, "y" * 3_000)
 _COLUMNS = {
     "Property": ("City", "OwnerName", "ListPrice", "ModificationTimestamp", "StandardStatus"),
     "Media": ("Order",),
@@ -65,7 +66,9 @@ def with_cuts(seed: int, licence: Licence, habits: Habits) -> Habits:
     return habits
 
 
-def withheld_between(seed: int, licence: Licence, world: World, changes: list[Change], seen: Any) -> list[Change]:
+def withheld_between(
+    seed: int, licence: Licence, habits: Habits, world: World, changes: list[Change], seen: Any
+) -> list[Change]:
     """Changes of rows that are withheld: more of them in between, and other values in what rows are sorted by."""
     rng = random.Random(f"between {seed}")
     moved = world
@@ -76,7 +79,7 @@ def withheld_between(seed: int, licence: Licence, world: World, changes: list[Ch
     for _ in range(12):
         if len(found) == 4:
             break
-        candidate = _between(rng, licence, moved, set(same.get("Property", ())))
+        candidate = _between(rng, licence, moved, set(same.get("Property", ())), grows=habits.growing)
         if candidate is None:
             return found
         other = changed(moved, candidate)
@@ -86,19 +89,21 @@ def withheld_between(seed: int, licence: Licence, world: World, changes: list[Ch
     return found
 
 
-def _between(rng: random.Random, licence: Licence, world: World, visible: set[str]) -> Change | None:
+def _between(rng: random.Random, licence: Licence, world: World, visible: set[str], *, grows: bool) -> Change | None:
     rows = [row for row in world["Property"] if row["ListingKey"] not in visible]
     if not rows:
         return None
     row = copy.deepcopy(rng.choice(rows))
     field = rng.choice(_COLUMNS["Property"])
+    if grows and rng.random() < 0.6:
+        return ["cell", "Property", row["ListingKey"], rng.choice(("City", "OwnerName")), rng.choice(_LONG)]
     roll = rng.random()
     if roll < 0.4:
         near = rng.choice(sorted(visible)) if visible else "K"
         return ["add", "Property", row | {"ListingKey": f"{near}{rng.randint(0, 99):02d}"}]
     value: Any = None
     if FIELDS["Property"][field] == "String" and roll < 0.75:
-        value = rng.choice(_LONG)
+        value = rng.choice((*_ODD, *_LONG))
     elif roll < 0.9 and "counts" not in licence.profile:
         value = unreadable(rng, field, row[field])
     return ["cell", "Property", row["ListingKey"], field, value]
