@@ -10,7 +10,8 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from tests.proof.licence import Licence, always_shows, low
+from tests.proof.language import names
+from tests.proof.licence import Licence, always_shows, low, row_rules
 from tests.proof.model import FIELDS, KEY, World
 from tests.proof.requests import Request
 from tests.proof.upstream import Habits
@@ -30,6 +31,12 @@ def with_windows(seed: int, licence: Licence) -> None:
     """What the profile declares of pages: the largest ``$skip``, the most rows of a page, where nulls stand."""
     rng = random.Random(f"windows {seed}")
     profile = licence.profile
+    if rng.random() < 0.5 and "Property" in licence.sets:
+        # Rows that are withheld come only where their rule cannot be asked.
+        ruled = {field for rule in row_rules(licence, "Property") for field in names(rule)} - {KEY["Property"]}
+        known = profile.get("unfilterable", {})
+        profile["unfilterable"] = {**known, "Property": sorted({*known.get("Property", ()), *ruled})}
+        profile["client_scan"] = rng.random() < 0.7
     if rng.random() < 0.55:
         return
     if profile.get("paging", "skip") == "skip":
