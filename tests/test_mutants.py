@@ -68,9 +68,9 @@ def test_every_module_of_the_security_path_has_mutants() -> None:
 
 
 def test_constants_are_tried_with_the_tests_of_the_lines_that_use_them() -> None:
-    places = uses("edge/scan", PACKAGE)["MAX_REQUESTS"]
+    places = uses("edge/scan", PACKAGE)["MAX_CURSOR"]
 
-    assert set(places) == {"edge/scan", "edge/enforcement", "edge/joins"}
+    assert set(places) == {"edge/scan", "edge/links"}
 
 
 def test_a_mutant_is_tried_with_the_tests_of_its_lines_the_nearest_and_fastest_first() -> None:

@@ -376,6 +376,18 @@ async def test_rows_of_a_second_read_are_there_once_and_below_their_own_record(d
 
 
 @pytest.mark.channel("C276")
+@pytest.mark.guarantee("G4")
+async def test_rows_of_a_list_that_is_read_to_its_end_are_there_once(directory: Path) -> None:
+    data = tables(Property=[listing("L1")], OpenHouse=[house("H1", "L1"), house("H2", "L1"), house("H1", "L1")])
+    async with modelled(directory, data) as (gateway, _):
+        shown = await gateway.get("OpenHouse?$filter=ListingKey eq 'L1'&$select=OpenHouseKey&$count=true", "k")
+        counted = await gateway.get("OpenHouse/$count?$filter=ListingKey eq 'L1'", "k")
+
+    assert [row["OpenHouseKey"] for row in shown.rows] == ["H1", "H2"]
+    assert shown.json()["@odata.count"] == int(counted.body) == 2
+
+
+@pytest.mark.channel("C276")
 async def test_rows_that_a_second_read_was_not_asked_for_make_no_list_too_long(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

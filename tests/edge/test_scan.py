@@ -516,6 +516,38 @@ async def test_what_withheld_rows_are_sorted_by_tells_nothing(directory: Path, p
     assert pages == [(KEYS, 3)] * 3
 
 
+WINDOWS = Habits(page=2, skip_max=4, paging="silent", url_max=2_000)
+
+
+@pytest.mark.channel("C286", "C361")
+@pytest.mark.guarantee("G1", "G4")
+@pytest.mark.parametrize("first", range(6))
+async def test_a_withheld_row_of_the_same_key_at_the_end_of_a_window_hides_nothing(directory: Path, first: int) -> None:
+    """Wherever the window ends: also between the two, whose values are the same."""
+    rows = [*(withheld(f"A{n}") for n in range(first)), *ROWS[:4], withheld("L4"), *ROWS[4:]]
+    trusted = profile(paging="skip", skip_max=4, page_max=2, **UNASKED)
+    pages = await walked(directory, rows, "Property?$select=ListingKey", habits=WINDOWS, trusted=trusted)
+
+    assert [page[:2] for page in pages] == [(200, KEYS)]
+
+
+@pytest.mark.channel("C286", "C361")
+@pytest.mark.guarantee("G1", "G4")
+@pytest.mark.parametrize("first", range(6))
+async def test_a_value_that_is_longer_than_declared_at_the_end_of_a_window_tells_nothing(
+    directory: Path, first: int
+) -> None:
+    """The upstream would not take the address that names it."""
+    rows = [withheld(f"A{n}", City="C") for n in range(first)]
+    rows += [listing(f"L{n}", City=f"C{n}") for n in range(9)]
+    rows.append(withheld("LA", City="C4" + "x" * 3_000))
+    trusted = profile(paging="skip", skip_max=4, page_max=2, order_exact={"Property": ["City"]}, **UNASKED)
+    target = "Property?$select=ListingKey&$orderby=City"
+    pages = await walked(directory, rows, target, habits=WINDOWS, trusted=trusted)
+
+    assert [page[:2] for page in pages] == [(200, KEYS)]
+
+
 @pytest.mark.channel("C286", "C288")
 @pytest.mark.guarantee("G1", "G4")
 @pytest.mark.parametrize("paging", PAGINGS)
