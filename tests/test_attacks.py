@@ -341,17 +341,16 @@ async def test_a_walk_goes_on_behind_the_skip_that_the_upstream_takes(directory:
 
 @pytest.mark.channel("C288")
 @pytest.mark.guarantee("G4", "G6")
-async def test_a_large_skip_over_linked_pages_is_bounded_and_answered(directory: Path) -> None:
-    """It costs one upstream request for each page that is passed over; where these are too many for one answer, a page
-    without rows has the link by which the client goes on."""
+async def test_a_large_skip_over_linked_pages_is_answered(directory: Path) -> None:
+    """It costs one upstream request for each page that is passed over: the deadline alone bounds that, since how many
+    rows a page has may hang on rows that are withheld."""
     data = tables(Property=[listing(f"L{n:04}") for n in range(250)])
     async with modelled(directory, data, Habits(page=1), trusted=profile(paging="next_link")) as (gateway, model):
         answer = await gateway.get("Property?$select=ListingKey&$skip=240&$top=1", "k")
         requests = len(model.requests)
 
-    assert (answer.status, answer.rows) == (200, [])
-    assert "@odata.nextLink" in answer.json()
-    assert requests <= 20
+    assert [row["ListingKey"] for row in answer.rows] == ["L0240"]
+    assert requests == 241
 
 
 @pytest.mark.channel("C291")
@@ -365,5 +364,4 @@ async def test_a_keyset_walk_that_does_not_move_ends(directory: Path) -> None:
             if answer.status == 200:
                 answer = await gateway.follow(answer, "k")
 
-    assert (answer.status, answer.rows) == (200, [])
-    assert "@odata.nextLink" in answer.json()
+    assert answer.status == 502

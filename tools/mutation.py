@@ -262,6 +262,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tests", action="append", default=[], help="files of tests, in place of all")
     parser.add_argument("--again", action="store_true", help="try survivors again, with the tests of today")
     parser.add_argument("--report", action="store_true", help="run nothing")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="the file of the result")
     options = parser.parse_args(arguments)
     STATE.mkdir(exist_ok=True)
     state = State(STATE / "state.jsonl")
@@ -286,8 +287,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("  ".join(f"{name} {value}" for name, value in vars(row).items()))
     print("\n".join(told))
     report = {"tree": tree_hash(), "date": f"{datetime.now(UTC):%Y-%m-%d}", "rows": [vars(row) for row in table]}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    options.json.parent.mkdir(exist_ok=True)
+    options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 1 if told else 0
 
 

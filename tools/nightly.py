@@ -61,7 +61,7 @@ TASKS = (
     ),
     Task(
         "mutation",
-        (sys.executable, "-m", "tools.mutation", "--minutes", "{minutes}"),
+        (sys.executable, "-m", "tools.mutation", "--minutes", "{minutes}", "--json", "{result}"),
         180,
     ),
     Task("channels", (sys.executable, "-m", "tools.channel_walk", "--results", "{result}"), 120),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.odata import literals
@@ -97,6 +97,20 @@ OPERANDS: st.SearchStrategy[Operand] = st.recursive(
     ),
     max_leaves=3,
 )
+
+
+def repeats_a_variable(tree: Expression, known: frozenset[str] = frozenset()) -> bool:
+    match tree:
+        case Lambda(_, _, variable, inner):
+            return variable in known or repeats_a_variable(inner, known | {variable})
+        case And(terms) | Or(terms):
+            return any(repeats_a_variable(term, known) for term in terms)
+        case Not(term):
+            return repeats_a_variable(term, known)
+        case _:
+            return False
+
+
 ATOMS = st.one_of(
     st.builds(Comparison, st.sampled_from(Operator), OPERANDS, LITERALS),
     st.builds(In, OPERANDS, st.lists(LITERALS, min_size=1, max_size=4).map(tuple)),
@@ -139,6 +153,7 @@ def test_the_literal_that_closes_its_quote_stays_one_literal() -> None:
 @given(TREES)
 @settings(max_examples=400)
 def test_print_is_the_inverse_of_parse(tree: Expression) -> None:
+    assume(not repeats_a_variable(tree))  # that is no filter: a name stands for one thing
     assert parse_filter(print_expression(tree), Limits(filter_length=10**6, depth=200)) == tree
 
 

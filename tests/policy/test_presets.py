@@ -71,13 +71,15 @@ async def test_a_vendors_habits_change_no_row(directory: Path, name: str) -> Non
         if row["StandardStatus"] == "Active" and row["InternetEntireListingDisplayYN"]
     ]
     settings = {"upstream": {"probe": True}}
+    # One vendor cannot search open houses by their listing, and brings them along with none.
+    beside = "" if name == "mls_grid" else ",OpenHouse($select=OpenHouseKey)"
     async with modelled(directory, data(), habits, role=NAMED, trusted={"preset": name, **more}, settings=settings) as (
         gateway,
         _,
     ):
         walked, _ = await every_page(gateway, "Property?$select=ListingKey")
         expanded = await gateway.get(
-            "Property?$select=ListingKey&$expand=Media($select=Order),ListAgent($select=MemberFullName),OpenHouse($select=OpenHouseKey)&$top=8",
+            f"Property?$select=ListingKey&$expand=Media($select=Order),ListAgent($select=MemberFullName){beside}&$top=8",
             "limited",
         )
         single = await gateway.get("Property('L001')/Media?$select=Order", "limited")
@@ -92,7 +94,7 @@ async def test_a_vendors_habits_change_no_row(directory: Path, name: str) -> Non
         "Name A1",
         None,
     ]
-    assert [len(row["OpenHouse"]) for row in expanded.rows] == [1] * 8
+    assert [len(row["OpenHouse"]) for row in expanded.rows if beside] == [1] * 8 * bool(beside)
     assert hidden == [404, 404, 404]
     assert len(houses) == len([key for key in visible if key < "L020"])
     assert refused == []
