@@ -50,7 +50,8 @@ FORMS = (
 #: The headers that the gateway ever answers with.
 ANSWERED = frozenset({
     "Allow", "Cache-Control", "Connection", "Content-Encoding", "Content-Language", "Content-Length", "Content-Type", "Date",
-    "ETag", "EntityId", "Location", "OData-EntityId", "OData-Version", "Preference-Applied", "Repeatability-Result",
+    "ETag", "EntityId", "Location", "OData-EntityId", "OData-Version", "Preference-Applied", "RateLimit", "RateLimit-Policy",
+    "Repeatability-Result",
     "Retry-After", "Server", "Vary", "WWW-Authenticate", "X-Request-Id",
 })  # fmt: skip
 #: The headers that the upstream ever sees, each with its value; None for one that depends on the request.
