@@ -549,6 +549,16 @@ async def test_a_value_that_is_longer_than_declared_at_the_end_of_a_window_tells
 
 
 @pytest.mark.guarantee("G4")
+@pytest.mark.parametrize("skip", [0, 2, 9])
+async def test_the_number_of_all_rows_is_told_whatever_the_client_skips(directory: Path, skip: int) -> None:
+    async with modelled(directory, tables(Property=ROWS), trusted=profile()) as (gateway, _):
+        answer = await gateway.get(f"Property?$select=ListingKey&$count=true&$skip={skip}", "k")
+
+    assert [row["ListingKey"] for row in answer.rows] == KEYS[skip:]
+    assert answer.json()["@odata.count"] == 9
+
+
+@pytest.mark.guarantee("G4")
 @pytest.mark.parametrize("paging", ["next_link", "link_header"])
 async def test_a_walk_goes_on_where_it_was_though_the_pages_of_the_upstream_are_smaller_now(
     directory: Path, paging: Any
