@@ -548,6 +548,32 @@ async def test_a_value_that_is_longer_than_declared_at_the_end_of_a_window_tells
     assert [page[:2] for page in pages] == [(200, KEYS)]
 
 
+@pytest.mark.guarantee("G4")
+@pytest.mark.parametrize("skip", [0, 2, 9])
+async def test_the_number_of_all_rows_is_told_whatever_the_client_skips(directory: Path, skip: int) -> None:
+    async with modelled(directory, tables(Property=ROWS), trusted=profile()) as (gateway, _):
+        answer = await gateway.get(f"Property?$select=ListingKey&$count=true&$skip={skip}", "k")
+
+    assert [row["ListingKey"] for row in answer.rows] == KEYS[skip:]
+    assert answer.json()["@odata.count"] == 9
+
+
+@pytest.mark.guarantee("G4")
+@pytest.mark.parametrize("paging", ["next_link", "link_header"])
+async def test_a_walk_goes_on_where_it_was_though_the_pages_of_the_upstream_are_smaller_now(
+    directory: Path, paging: Any
+) -> None:
+    upstream = ModelUpstream(tables(Property=ROWS), Habits(page=6, paging=paging))
+    settings = {"requests": {"page_size": 5}}
+    async with modelled(directory, {}, trusted=profile(paging=paging), upstream=upstream, settings=settings) as (gateway, _):  # fmt: skip
+        first = await gateway.get("Property?$select=ListingKey", "k")
+        upstream.habits = Habits(page=2, paging=paging)
+        second = await gateway.follow(first, "k")
+
+    assert [row["ListingKey"] for row in first.rows] == KEYS[:5]
+    assert [row["ListingKey"] for row in second.rows] == KEYS[5:]
+
+
 @pytest.mark.channel("C286", "C288")
 @pytest.mark.guarantee("G1", "G4")
 @pytest.mark.parametrize("paging", PAGINGS)
