@@ -66,7 +66,8 @@ def with_cuts(seed: int, licence: Licence, habits: Habits) -> Habits:
         ignores = tuple(option for option in habits.ignores if option not in unheard)
         habits = replace(habits, page=profile["page_max"], silent=True, ignores=ignores)
         return replace(habits, equality="exact") if "skip_max" in profile else habits
-    if profile.get("paging", "skip") != "skip" and rng.random() < 0.5:
+    # None refuses its own links for their length.
+    if profile.get("paging", "skip") != "skip" and rng.random() < 0.5 and "url_max" not in profile:
         habits = replace(
             habits, growing=True, raw_links=rng.random() < 0.5, page=rng.choice((1, 2, 3)), telling_cursors=False
         )

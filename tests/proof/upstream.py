@@ -103,8 +103,9 @@ class Habits:
 
     @property
     def stands_still(self) -> bool:
-        """Whether it may give the first page for ever, where pages begin behind a key: that is no answer, so 502."""
-        return "filter" in self.ignores
+        """Whether it may give the same page for ever, where pages begin behind values: it takes no notice of them, or
+        prints less of them than it compares. That is no answer, so 502."""
+        return "filter" in self.ignores or self.fraction is not None
 
 
 def misreads(habits: Habits, profile: dict[str, Any]) -> bool:

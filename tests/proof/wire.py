@@ -234,7 +234,15 @@ class WireSide(Side):
         settings = Upstream.model_validate({**configuration.settings.upstream.model_dump(), **own})
         client = await self._stack.enter_async_context(UpstreamClient(settings, _CREDENTIAL))
         enforcement = Enforcement(client)
-        self.gateway = Gateway(configuration, enforcement, self.trust, self.events.append, lambda: NOW, self.repeats)
+        self.gateway = Gateway(
+            configuration,
+            enforcement,
+            self.trust,
+            self.events.append,
+            lambda: NOW,
+            self.repeats,
+            counters=self.counters,
+        )
         self.gateway.snapshot = self.snapshot
         listener = Listener(
             self.gateway.handle, "127.0.0.1", 0, complain=lambda text: self.events.append(Complaint(text))
@@ -292,6 +300,7 @@ class WireSide(Side):
         self.model.asked.clear()
         self.model.writes.clear()
         self.model.sent.clear()
+        self.counters.clear()
         async with asyncio.timeout(_PATIENCE):
             if self.form == "spoilt":
                 await self._spoilt(target)
