@@ -218,13 +218,13 @@ def make_case(seed: int, length: int = 24, *, enumerations: bool = True) -> Made
         case.requests = [request for request in case.requests if _all_legal(request)]
     made = Made(case, snapshot, channels_of(maker.used), maker.productions)
     # What follows knows of one key, which has what its documents say.
-    return _with_more(seed, made, enumerations=enumerations) if is_alone else made
+    return _with_more(seed, made) if is_alone and enumerations else made
 
 
-def _with_more(seed: int, made: Made, *, enumerations: bool) -> Made:
+def _with_more(seed: int, made: Made) -> Made:
     """The case with more of a world, requests that depend on answers, and two schemas."""
     case, snapshot, used, productions = made.case, made.snapshot, set(made.channels), set(made.productions)
-    wide = widened(seed, case) if enumerations else None
+    wide = widened(seed, case)
     if wide is not None:
         case, further = wide
         _unlimited(case.licence, case.habits, case.licence)
@@ -232,13 +232,12 @@ def _with_more(seed: int, made: Made, *, enumerations: bool) -> Made:
         case.requests = [request for request in case.requests if _fits_case(case.licence, request)]
         used, productions = used | channels_of(further.used), productions | further.productions
     dialogue.extended(seed, case, writes=False)
-    if enumerations:
-        case.edits = edits_of(seed, case.licence)
-        if case.edits and snapshot_of(case.licence, edits=case.edits).faults:
-            case.edits = []
-        if case.edits:
-            case.requests += about_metadata(seed, case.licence)
-        enter(())
+    case.edits = edits_of(seed, case.licence)
+    if case.edits and snapshot_of(case.licence, edits=case.edits).faults:
+        case.edits = []
+    if case.edits:
+        case.requests += about_metadata(seed, case.licence)
+    enter(())
     return Made(case, snapshot, used, productions)
 
 
