@@ -33,7 +33,7 @@ from tests.proof.__main__ import UNFINISHED, tree_hash, write_result
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 BUGS = Path(__file__).resolve().parent / "bugs"
 #: A bug that is not found in so many cases is not found.
-CAP = 2_880
+CAP = 5_760
 #: Far apart, so that no two walks share a case.
 STRIDE = 1_000_003
 #: A walk is the same whenever it is walked: the order of a set of texts would else be chance, and with it what is drawn.
