@@ -39,9 +39,8 @@ MAKERS: dict[str, Callable[[int], Made | None]] = {
 TRIALS: dict[str, Callable[[Case, Snapshot | None], Trial]] = {"wire": WireTrial}
 
 
-def tried(seed: int, *, writes: bool = False, kind: str = "") -> Tried | None:
-    """Runs the case of a number; None where the compiler refuses its licence."""
-    kind = kind or ("writes" if writes else "reads")
+def tried(seed: int, kind: str = "reads") -> Tried | None:
+    """Run the case of a number; return None where the compiler refuses its licence."""
     made = MAKERS[kind](seed)
     if made is None:
         return None

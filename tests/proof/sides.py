@@ -44,6 +44,7 @@ from gateway.store.configuration import Configuration, Secrets
 from gateway.store.counters import LocalCounters
 from gateway.store.repeats import Repeat, Repeats
 from gateway.store.snapshot import Snapshot, build_snapshot, with_moments
+from gateway.upstream.client import UpstreamClient
 from tests.proof.licence import SHOWN_SINCE, Licence, documents
 from tests.proof.model import LOOKUPS, World, enter, metadata
 from tests.proof.requests import ROOT
@@ -238,26 +239,29 @@ class Side:
     upstream: Callable[[World, Habits], Model] = Model
 
     def __post_init__(self) -> None:
-        configuration = self.snapshot.configuration
-        profile = configuration.settings.upstream.profile
+        profile = self.snapshot.configuration.settings.upstream.profile
         self.lost: list[tuple[str, str]] = []
         self.trust = UpstreamTrust(profile, self._note)
         self.model = self.upstream(self.world, self.habits)
         self.model.embedded = profile.embedded
         self.model.profile = profile
-        enforcement = Enforcement(self.model)
         self.repeats = Remembered()
         self.counters = Tallies()
-        self.gateway = Gateway(
-            configuration,
-            enforcement,
+        self.gateway = self.gateway_before(self.model)
+
+    def gateway_before(self, upstream: UpstreamClient) -> Gateway:
+        """Return a gateway that serves the snapshot in front of an upstream."""
+        gateway = Gateway(
+            self.snapshot.configuration,
+            Enforcement(upstream),
             self.trust,
             self.events.append,
             lambda: NOW,
             self.repeats,
             counters=self.counters,
         )
-        self.gateway.snapshot = self.snapshot
+        gateway.snapshot = self.snapshot
+        return gateway
 
     def _note(self, event: TrustLost | TrustRestored) -> None:
         if isinstance(event, TrustLost):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from tests.proof.batches import tried
@@ -15,17 +17,23 @@ WIRE = 12
 SEEDS, SHARE = 120, 20
 
 
-@pytest.mark.guarantee("G1", "G2", "G3", "G4", "G5", "G6")
-@pytest.mark.parametrize("first", range(0, SEEDS, SHARE))
-def test_two_databases_that_a_licence_cannot_tell_apart_give_equal_answers(first: int) -> None:
+def counted(seeds: Iterable[int], kind: str) -> Counts:
+    """Run the cases of some numbers, and fail with the report of the first violation."""
     counts = Counts()
-    for seed in range(first, first + SHARE):
-        result = tried(seed)
+    for seed in seeds:
+        result = tried(seed, kind)
         if result is None:
             continue
         if result.violation is not None:
             pytest.fail(result.report(), pytrace=False)
         counts.add(result.counts)
+    return counts
+
+
+@pytest.mark.guarantee("G1", "G2", "G3", "G4", "G5", "G6")
+@pytest.mark.parametrize("first", range(0, SEEDS, SHARE))
+def test_two_databases_that_a_licence_cannot_tell_apart_give_equal_answers(first: int) -> None:
+    counts = counted(range(first, first + SHARE), "reads")
 
     # Nothing is proven by requests that are all refused.
     assert counts.cases > 300
@@ -37,14 +45,7 @@ def test_two_databases_that_a_licence_cannot_tell_apart_give_equal_answers(first
 @pytest.mark.channel("C205", "C206", "C207", "C211", "C212", "C219", "C321", "C323", "C324", "C325", "C327")
 @pytest.mark.parametrize("first", range(0, WRITES, SHARE))
 def test_writes_do_what_they_state_where_the_licence_allows_it(first: int) -> None:
-    counts = Counts()
-    for seed in range(first, first + SHARE):
-        result = tried(seed, writes=True)
-        if result is None:
-            continue
-        if result.violation is not None:
-            pytest.fail(result.report(), pytrace=False)
-        counts.add(result.counts)
+    counts = counted(range(first, first + SHARE), "writes")
 
     assert counts.cases > 150
     assert counts.statuses[204] + counts.statuses[201] > 10
@@ -55,14 +56,7 @@ def test_writes_do_what_they_state_where_the_licence_allows_it(first: int) -> No
 @pytest.mark.channel("C157", "C304", "C316")
 def test_what_http_adds_to_an_answer_tells_nothing() -> None:
     """Each byte that a client reads from a socket is compared, whatever the upstream's own headers and frames are."""
-    counts = Counts()
-    for seed in range(WIRE):
-        result = tried(seed, kind="wire")
-        if result is None:
-            continue
-        if result.violation is not None:
-            pytest.fail(result.report(), pytrace=False)
-        counts.add(result.counts)
+    counts = counted(range(WIRE), "wire")
 
     assert counts.cases > 150
     assert counts.statuses[200] > counts.cases // 5

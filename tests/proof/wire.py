@@ -18,8 +18,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.edge.app import Gateway
-from gateway.edge.enforcement import Enforcement
 from gateway.edge.listener import Listener
 from gateway.observe.events import Complaint
 from gateway.settings import Upstream
@@ -30,7 +28,7 @@ from tests.proof.generate import Made, make_case, make_write_case
 from tests.proof.model import World
 from tests.proof.oracles import Case, Counts, Trial
 from tests.proof.requests import Request
-from tests.proof.sides import NOW, TOKEN, Answer, Side
+from tests.proof.sides import TOKEN, Answer, Side
 from tests.proof.upstream import Habits, Model
 
 #: Where the numbers of these cases begin, so that no other kind has made them already.
@@ -235,17 +233,7 @@ class WireSide(Side):
         own = {"url": f"http://{_HOST}:{self.upstream_port}/odata", "retries": 0, "breaker_failures": 0}
         settings = Upstream.model_validate({**configuration.settings.upstream.model_dump(), **own})
         client = await self._stack.enter_async_context(UpstreamClient(settings, _CREDENTIAL))
-        enforcement = Enforcement(client)
-        self.gateway = Gateway(
-            configuration,
-            enforcement,
-            self.trust,
-            self.events.append,
-            lambda: NOW,
-            self.repeats,
-            counters=self.counters,
-        )
-        self.gateway.snapshot = self.snapshot
+        self.gateway = self.gateway_before(client)
         listener = Listener(
             self.gateway.handle, "127.0.0.1", 0, complain=lambda text: self.events.append(Complaint(text))
         )
