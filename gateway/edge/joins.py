@@ -179,7 +179,7 @@ def _remains(row: Row, ranking: Ranking, first: frozenset[Photo]) -> bool:
 
 
 def _names_one_of(row: Row, parent: ParentJoin, exist: Mapping[Hashable, bool]) -> bool:
-    """Whether a row follows a parent of the link's kind that exists; one that names nothing has none (C333)."""
+    """Return whether a row follows an existing parent of the link's kind; a row that names none has none (C333)."""
     value = normal_of(row, parent.link.target)
     is_its = value is not None and is_of_kind(row, parent.link) and exist.get(value, False)
     return is_its and row.holds(parent.condition)

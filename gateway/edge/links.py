@@ -88,7 +88,8 @@ class Links:
         """
         canonical, digest, address = plan.canonical, "", f"{self._public_url}/{plan.resource}?$skiptoken="
         reserve = _reserve(plan, profile)
-        # A scan whose budget is used up owes a link even where the client's own $top would end it.
+        # A page that the client's own $top ends has no link. Before plans that are not exact, room for one is asked for
+        # all the same: the refusal is older than decision 18, and hangs on the request alone.
         ends = plan.page.top is not None and plan.page.top <= plan.page.size and plan.exact
         paged = plan.kind == "collection" and not ends
         if paged and self._room(canonical, digest, reserve, address) > self._max_link:

@@ -65,7 +65,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a record stood: behind ``skip`` rows of what the upstream shows at ``cursor``, or from the beginning."""
+    """The place behind a record: ``skip`` rows from the upstream's ``cursor``, or from the beginning without one."""
 
     skip: int
     cursor: str | None = None
@@ -90,8 +90,8 @@ class Source:
 
 
 def values_of(row: Row, order: Iterable[OrderByItem]) -> tuple[Literal, ...] | None:
-    """What a record holds in the columns of an order, for a page that begins behind it; None where a column holds no
-    value of its type."""
+    """Return the values of a record in the columns of an order, for a page that begins behind it; None where a column
+    holds no value of its type."""
     found = []
     for item in order:
         value = row.value(item.path.name)
@@ -103,8 +103,8 @@ def values_of(row: Row, order: Iterable[OrderByItem]) -> tuple[Literal, ...] | N
 
 
 class Scan:
-    """One walk, as long as it takes: how many rows that do not exist for the key stand between two that do decides
-    neither where it ends nor what it is told (C286, C288). The deadline of the request alone ends it before its end.
+    """One walk to the end of the list. Rows that do not exist for the key decide neither where it ends nor what it
+    returns, however many they are (C286, C288). Only the deadline of the request ends it earlier.
 
     ``ended`` says that nothing follows, ``requests`` how many there were, ``total`` the upstream's number of rows.
     """
@@ -183,12 +183,12 @@ class Scan:
         return records, marks
 
     def _within_window(self) -> None:
-        """Where the next rows lie past the end of the upstream's windows, goes on behind the values of a row: rows that
+        """Begin anew behind the values of a row, if the next rows lie past the end of the upstream's window: rows that
         do not exist for the key must not use the window up.
 
         Raises:
-            Refusal: 501 where nothing leads there. Then a plan reads just the rows that exist for the key, so that
-                how far they reach is theirs to tell.
+            Refusal: 501 where nothing leads there. Such a plan reads only rows that exist for the key, so the end of
+                the window depends on those alone.
         """
         profile = self._source.profile
         if profile.skip_max is None or self._skip <= profile.skip_max:
@@ -205,8 +205,8 @@ class Scan:
             raise BrokenAnswerError("the upstream takes no filter that leads past its window")
 
     def _anchor(self) -> tuple[Literal, ...] | None:
-        """The values of the last row behind which rows can begin. Rows that have none are passed over, and so are rows
-        of one key, which values do not tell apart (C286)."""
+        """Return the values of the last row behind which rows can begin. It passes over rows without usable values, and
+        over rows of one key, since values do not tell those apart (C286)."""
         order, plan = self._read.ask.orderby, self._read.record
         if not is_keyset(order, plan.types, self._read.resource, self._source.profile):
             return None

@@ -180,7 +180,7 @@ class Writing:
         return found
 
     async def _exists(self, resource: str, value: str, errand: Errand, profile: Profile) -> bool:
-        """Whether a value is the key of a row that exists for the key."""
+        """Return whether a row with this key exists for the client."""
         read = reference_read(errand.policy, resource, value, profile, self._settings, errand.now)
         if read is None:
             return False

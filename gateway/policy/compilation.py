@@ -418,7 +418,7 @@ def _parent_links(
 
 
 def _photo_link(inputs: Inputs, media: str, drafts: Mapping[str, ResourcePolicy]) -> Link | None:
-    """How listings lead to their photos, whether or not a client may go that way."""
+    """Return the link from listings to their photos, also where no client may follow it."""
     for listing in drafts.values():
         if "Property" not in listing.kinds:
             continue

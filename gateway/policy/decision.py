@@ -349,9 +349,7 @@ class _Decision:
         if goes_behind:
             # Percent-encoded, and each column stands twice: what the longest values would take must fit (C362).
             reserve = 2 * 3 * keyset.longest(order, resource.type.properties) + 200 * len(order)
-            anywhere = keyset.behind(order, [string("")] * len(order), self.profile, resource.key)
-            filtered = replace(read.ask, filter=conjunction(read.ask.filter, anywhere))
-            goes_behind = fits_address(self.profile, read.ask, reserve) and not has_too_many_or(self.profile, filtered)
+            goes_behind = fits_address(self.profile, read.ask, reserve) and self._has_or_for(read.ask, resource)
         read = replace(
             read,
             keyset=goes_behind,
@@ -379,6 +377,13 @@ class _Decision:
             behind = spelled(self.profile, keyset.behind(ask.orderby, position.after, self.profile, resource.key))
             ask = replace(ask, filter=conjunction(ask.filter, behind))
         return replace(read, page=page, ask=ask)
+
+    def _has_or_for(self, ask: Query, resource: ResourcePolicy) -> bool:
+        """Return whether the upstream takes as many ``or`` as a page that begins behind values adds to a question."""
+        if self.profile.or_max is None:
+            return True
+        anywhere = keyset.behind(ask.orderby, [string("")] * len(ask.orderby), self.profile, resource.key)
+        return not has_too_many_or(self.profile, replace(ask, filter=conjunction(ask.filter, anywhere)))
 
     def _gathered(self, kind: str, resource: ResourcePolicy, level: Level, pins: _Pins, page: Page) -> Read:
         """A read of dependent rows that the client itself holds to some parents or keys: all are read, and everything

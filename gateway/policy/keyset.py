@@ -40,7 +40,7 @@ def is_keyset(
 
 
 def has_windows(profile: Profile) -> bool:
-    """Whether the upstream's lists can be read up to some row only, counted from where they are asked to begin."""
+    """Return whether the upstream limits how many rows of a list it can skip."""
     return profile.skip_max is not None and not profile.is_linked
 
 
@@ -49,7 +49,7 @@ def _fits(declared: Property) -> bool:
 
 
 def is_place(values: Sequence[Literal], order: Sequence[OrderByItem], types: Mapping[str, Property]) -> bool:
-    """Whether values are no longer than their columns are declared to hold, so that an address has room for them."""
+    """Return whether values fit the declared lengths of their columns, so that an address has room for them."""
     return all(
         len(str(literal.value)) <= (types[item.path.name].max_length or _TEXT)
         if literal.kind is Kind.STRING
@@ -87,7 +87,7 @@ _KINDS: Mapping[str, Kind] = {
 def behind(
     order: Sequence[OrderByItem], after: Sequence[Literal], profile: Profile, key: Collection[str]
 ) -> Expression:
-    """What is true of the records behind one whose values in ``order`` are ``after``.
+    """Return the condition that selects the records behind one whose values in ``order`` are ``after``.
 
     Args:
         key: fields that are null on no record.

@@ -398,7 +398,7 @@ class Levels:
         return Ranking(media.photo, link, None if at_hand else self._join(media, level, link))
 
     def photo_link(self, media: ResourcePolicy) -> ParentLink | None:
-        """How photos name the listing that they follow; without one no row exists for the key that follows one."""
+        """Return the link by which photos name the listing that they follow; None where they follow no listing."""
         return next(
             (found for found in media.parent_links if "Property" in self.policy.resources[found.resource].kinds), None
         )

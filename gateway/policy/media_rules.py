@@ -41,7 +41,7 @@ def with_photo_rule(
 
 
 def _named_listing(media: ResourcePolicy) -> Link | None:
-    """How rows name their listing by the Data Dictionary; None where they have not its fields."""
+    """Return the Data Dictionary's link from photos to their listing; None where its fields are missing."""
     local, _, target, discriminator, value = data_dictionary.RELATIONS["Property", "Media"]
     if not {target, discriminator} <= media.type.properties.keys():
         return None

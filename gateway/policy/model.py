@@ -76,8 +76,8 @@ class PhotoRule:
 
 @dataclass(frozen=True, slots=True)
 class ParentLink:
-    """How a dependent row names its parent: ``resource`` is the parent's, ``link`` is seen from the parent. Only rows
-    of which ``condition`` is definitely true follow by it."""
+    """The link of a dependent row to its parent: ``resource`` is the parent's, ``link`` is seen from the parent. Only
+    rows that satisfy ``condition`` follow it."""
 
     resource: str
     link: Link

@@ -148,7 +148,7 @@ class Profile(BaseModel):
     unfilterable: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     #: Resource to the only fields that the upstream can filter and sort by, where those are the shorter list.
     filterable: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    #: Whether a client may filter by such fields, within the scan budget; else 400.
+    #: Whether a client may filter by such fields, which takes a scan; else 400.
     client_scan: bool = False
     #: Members that are null may be missing from a record.
     omits_nulls: bool = False

@@ -98,7 +98,7 @@ Photo = tuple[Hashable | None, tuple[int, Decimal, str], tuple[Value, ...]]
 
 
 def as_photo(row: Row, photo: PhotoRule, link_field: str) -> Photo | None:
-    """Return which photo of which listing a row is; None for a row that is no photo.
+    """Return the identity of a photo within its listing; None for a row that is not a photo.
 
     A key alone does not tell: other listings may have a photo of that key, and one listing several rows.
     """

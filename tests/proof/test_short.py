@@ -12,7 +12,7 @@ from tests.proof.oracles import Counts
 #: Seeds with writes.
 WRITES = 40
 #: Seeds whose requests go through sockets.
-WIRE = 12
+WIRE = 18
 #: Seeds of the short form, and how many of them one test takes: a failure names few.
 SEEDS, SHARE = 120, 20
 
